@@ -1,0 +1,288 @@
+//! The operator table: one file per operator, one line here.
+//!
+//! An [`Op`] says everything Tinyassay knows of an operator in its newest form up to opset 21: shape rule, gradient
+//! rule, multiply-accumulate rule, f64 reference kernel, and the cases that all of these are tested on. Older forms are
+//! rewritten into this one by the operator's upgrade when a file is read.
+
+use crate::{Attrs, DType, Error, Graph, Node, Tensor, ValueId, ValueType};
+
+mod relu;
+
+/// Every operator, in alphabetical order.
+pub const OPS: &[&Op] = &[&relu::OP];
+
+/// The operator with this name in the standard ONNX domain.
+pub fn find(name: &str) -> Option<&'static Op> {
+    OPS.binary_search_by(|op| op.name.cmp(name)).ok().map(|index| OPS[index])
+}
+
+/// One input of a call: its type, and its elements where they are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Arg<'a> {
+    /// Element type and dimensions.
+    pub ty: &'a ValueType,
+    /// The elements: always there for a kernel, and in a shape rule where the value is constant.
+    pub data: Option<&'a Tensor>,
+}
+
+/// One application of an operator, as shape rules, MAC rules and kernels see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The node's attributes.
+    pub attrs: &'a Attrs,
+    /// The inputs; an optional one that is absent is `None`.
+    pub inputs: &'a [Option<Arg<'a>>],
+    /// How many outputs are wanted.
+    pub outputs: usize,
+}
+
+impl<'a> Call<'a> {
+    /// An input's type.
+    ///
+    /// Errors: the input is absent.
+    pub fn ty(&self, index: usize) -> Result<&'a ValueType, String> {
+        let arg = self.inputs.get(index).copied().flatten();
+        arg.map(|arg| arg.ty).ok_or_else(|| format!("input {index} is missing"))
+    }
+
+    /// An input's dimensions.
+    ///
+    /// Errors: the input is absent.
+    pub fn shape(&self, index: usize) -> Result<&'a [usize], String> {
+        Ok(&self.ty(index)?.shape)
+    }
+
+    /// Whether an input is there.
+    pub fn has(&self, index: usize) -> bool {
+        self.inputs.get(index).copied().flatten().is_some()
+    }
+
+    /// An input's elements.
+    ///
+    /// Errors: the input is absent, or (in a shape rule) not a constant.
+    pub fn tensor(&self, index: usize) -> Result<&'a Tensor, String> {
+        let arg = self.inputs.get(index).copied().flatten();
+        let arg = arg.ok_or_else(|| format!("input {index} is missing"))?;
+        arg.data.ok_or_else(|| format!("input {index} must be a constant"))
+    }
+
+    /// The integers of an input, or `None` where it is absent.
+    ///
+    /// Errors: it is not a constant or holds floats.
+    pub fn ints(&self, index: usize) -> Result<Option<&'a [i64]>, String> {
+        if self.has(index) { self.tensor(index)?.integers().map(Some) } else { Ok(None) }
+    }
+}
+
+/// How an operator takes part in reverse mode.
+#[derive(Clone, Copy)]
+pub enum Vjp {
+    /// The vector-Jacobian product: one cotangent per input, `None` for inputs that need none.
+    Rule(fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>),
+    /// Piecewise constant: no gradient passes, and asking for one through this operator alone is an error.
+    Constant,
+    /// Differentiable, but without a rule yet; the text says what is missing.
+    Missing(&'static str),
+}
+
+/// An operator.
+pub struct Op {
+    /// Its name in the standard ONNX domain.
+    pub name: &'static str,
+    /// One line for the table of supported operators: what is supported, ties and subgradients chosen.
+    pub doc: &'static str,
+    /// The attributes that it knows; any other is an error.
+    pub attrs: &'static [&'static str],
+    /// Types of the outputs, in order; may list more than are wanted.
+    pub infer: fn(&Call<'_>) -> Result<Vec<ValueType>, String>,
+    /// Reference kernel in f64: as many tensors as `call.outputs`.
+    pub eval: fn(&Call<'_>) -> Result<Vec<Tensor>, String>,
+    /// Reverse mode.
+    pub vjp: Vjp,
+    /// Multiply-accumulates of one call (convolutions and dense layers, no bias).
+    pub macs: fn(&Call<'_>) -> u64,
+    /// Rewrites an older form into this one.
+    pub upgrade: fn(&mut Upgrade<'_>) -> Result<(), String>,
+    /// The cases on which the rules above are tested.
+    pub cases: fn() -> Vec<Case>,
+}
+
+impl std::fmt::Debug for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// What a gradient rule works with: the graph that it extends, the forward node and the cotangents of its outputs.
+pub struct Backward<'a> {
+    /// The graph that the rule adds nodes to.
+    pub graph: &'a mut Graph,
+    /// The forward node.
+    pub node: Node,
+    /// For each output, the cotangent, where one arrived. Same shape as the output, float.
+    pub cotangents: Vec<Option<ValueId>>,
+    /// For each input, whether its cotangent is wanted. A rule may return `None` for the others.
+    pub wants: Vec<bool>,
+}
+
+impl Backward<'_> {
+    /// A forward input. Panics when it is absent: shape inference has checked it.
+    pub fn input(&self, index: usize) -> ValueId {
+        self.node.inputs()[index].expect("shape inference has checked the inputs")
+    }
+
+    /// A forward output.
+    pub fn output(&self, index: usize) -> ValueId {
+        self.node.outputs()[index]
+    }
+
+    /// The dimensions of a forward input.
+    pub fn shape(&self, index: usize) -> Vec<usize> {
+        self.graph.shape(self.input(index)).to_vec()
+    }
+
+    /// The cotangent of the first output. Panics when none arrived: reverse mode only calls rules that have one.
+    pub fn cotangent(&self) -> ValueId {
+        self.cotangents[0].expect("reverse mode calls a rule only with a cotangent")
+    }
+
+    /// Adds a node without attributes.
+    ///
+    /// Errors: inference refuses it.
+    pub fn emit(&mut self, op: &str, inputs: &[ValueId]) -> Result<ValueId, Error> {
+        self.graph.add(op, inputs, Attrs::new())
+    }
+
+    /// Adds a float scalar constant of the cotangent's type.
+    pub fn scalar(&mut self, value: f64) -> ValueId {
+        let dtype = self.graph.value(self.cotangent()).dtype();
+        self.graph.scalar(dtype, value)
+    }
+
+    /// Turns a boolean into a 0/1 mask of the cotangent's type, marked as a constant for second derivatives.
+    ///
+    /// Errors: inference refuses the cast.
+    pub fn mask(&mut self, condition: ValueId) -> Result<ValueId, Error> {
+        let dtype = self.graph.value(self.cotangent()).dtype();
+        let mask = self.graph.add("Cast", &[condition], Attrs::new().int("to", dtype.onnx().into()))?;
+        self.graph.mark_mask(mask);
+        Ok(mask)
+    }
+
+    /// An error that says why this form of the operator has no gradient.
+    pub fn refuse(&self, reason: &str) -> Error {
+        Error::NoGradient {
+            node: self.node.name().to_owned(),
+            op: self.node.op().name.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// A node as the file has it, on its way to the internal operator set.
+pub struct Upgrade<'a> {
+    /// The operator set that the file declares.
+    pub opset: i64,
+    /// The operator; an upgrade may replace it.
+    pub op: String,
+    /// The attributes; an upgrade may move them to inputs.
+    pub attrs: Attrs,
+    /// The inputs.
+    pub inputs: Vec<Option<ValueId>>,
+    /// The graph so far, for constants and helper nodes.
+    pub graph: &'a mut Graph,
+}
+
+impl Upgrade<'_> {
+    /// Turns a list-of-integers attribute into the constant input `index`, where the attribute is there.
+    ///
+    /// Errors: the attribute has another type.
+    pub fn ints_to_input(&mut self, attr: &str, index: usize) -> Result<(), String> {
+        if let Some(values) = self.attrs.get_ints(attr)? {
+            let tensor = Tensor::ints(values.iter().copied());
+            self.attrs.remove(attr);
+            self.set_input(index, tensor, attr);
+        }
+        Ok(())
+    }
+
+    /// Puts a constant at input `index`, padding with absent inputs.
+    pub fn set_input(&mut self, index: usize, tensor: Tensor, name: &str) {
+        if self.inputs.len() <= index {
+            self.inputs.resize(index + 1, None);
+        }
+        self.inputs[index] = Some(self.graph.constant(name, tensor));
+    }
+}
+
+/// An upgrade for operators whose older forms since opset 7 mean the same.
+pub fn unchanged(_: &mut Upgrade<'_>) -> Result<(), String> {
+    Ok(())
+}
+
+/// The MAC rule of operators that have no multiply-accumulates by convention.
+pub fn no_macs(_: &Call<'_>) -> u64 {
+    0
+}
+
+/// One input of a [`Case`].
+#[derive(Debug, Clone)]
+pub enum CaseInput {
+    /// Random floats, uniform in the interval, of float32 and this shape; gradients are checked.
+    Random(Vec<usize>, f64, f64),
+    /// Exactly these elements, fed as a graph input; gradients are checked for float tensors.
+    Fed(Tensor),
+    /// A constant (initializer).
+    Constant(Tensor),
+    /// A constant of random floats.
+    RandomConstant(Vec<usize>, f64, f64),
+    /// An optional input that is absent.
+    Absent,
+}
+
+/// One call of an operator on which shape rule, kernel, gradient rule and MAC rule are tested: against ONNX Runtime's
+/// shapes and values, and against central differences.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What is special about it.
+    pub name: &'static str,
+    /// Attributes.
+    pub attrs: Attrs,
+    /// Inputs.
+    pub inputs: Vec<CaseInput>,
+    /// The number of outputs.
+    pub outputs: usize,
+    /// Multiply-accumulates, counted by hand, where the operator has any.
+    pub macs: u64,
+}
+
+impl Case {
+    /// A case with one output and no multiply-accumulates.
+    pub fn new(name: &'static str, attrs: Attrs, inputs: Vec<CaseInput>) -> Self {
+        Self { name, attrs, inputs, outputs: 1, macs: 0 }
+    }
+
+    /// The same case with the number of multiply-accumulates that it must have.
+    pub fn macs(mut self, macs: u64) -> Self {
+        self.macs = macs;
+        self
+    }
+}
+
+/// The output type of operators that keep their input's type.
+pub fn same_as_input(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    Ok(vec![call.ty(0)?.clone()])
+}
+
+/// Applies a scalar function to every element of the first input.
+pub fn map_elements(call: &Call<'_>, f: impl Fn(f64) -> f64) -> Result<Vec<Tensor>, String> {
+    let x = call.tensor(0)?;
+    let y = x.floats()?.iter().map(|&value| f(value)).collect();
+    Ok(vec![Tensor::float(x.dtype(), x.shape(), y)])
+}
+
+/// Requires an input of a float type.
+pub fn expect_float(call: &Call<'_>, index: usize) -> Result<DType, String> {
+    let dtype = call.ty(index)?.dtype;
+    if dtype.is_float() { Ok(dtype) } else { Err(format!("input {index} must be a float tensor, found {dtype}")) }
+}
