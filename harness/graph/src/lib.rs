@@ -6,6 +6,7 @@
 //! graphs in f64 and is the oracle for shapes, values and gradients.
 
 mod attrs;
+pub mod check;
 mod error;
 mod executor;
 mod gradient;
