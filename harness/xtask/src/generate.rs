@@ -1,0 +1,34 @@
+//! Files that are written by code: the one list of them.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+/// A generated text file: its path and what writes it.
+type Generated = (&'static str, fn() -> String);
+
+/// Every generated text file.
+const FILES: &[Generated] = &[];
+
+/// Writes every generated file, or with `check` only compares.
+///
+/// Errors: a file can't be written; with `check`, a file is stale (all are named).
+pub(crate) fn run(check: bool) -> Result<()> {
+    let mut stale = Vec::new();
+    for (path, content) in FILES {
+        let wanted = content();
+        let found = std::fs::read_to_string(Path::new(path)).unwrap_or_default();
+        if found == wanted {
+            continue;
+        }
+        if check {
+            stale.push(*path);
+        } else {
+            std::fs::write(path, wanted).with_context(|| format!("write {path}"))?;
+            println!("wrote {path}");
+        }
+    }
+    if !stale.is_empty() {
+        bail!("stale: {}; run `cargo xtask generate` and commit", stale.join(", "));
+    }
+    Ok(())
+}
