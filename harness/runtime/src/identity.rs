@@ -1,0 +1,130 @@
+use crate::{Error, env};
+use std::fmt;
+
+/// Where graphs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Provider {
+    /// ONNX Runtime's CPU execution provider.
+    #[default]
+    Cpu,
+    /// NVIDIA GPUs. Refused until it arrives.
+    Cuda,
+}
+
+impl Provider {
+    /// Every provider.
+    pub const ALL: &[Provider] = &[Provider::Cpu, Provider::Cuda];
+
+    /// Whether this version can run on it.
+    ///
+    /// Errors: it cannot; the message says why.
+    pub fn require(self) -> Result<(), Error> {
+        match self {
+            Provider::Cpu => Ok(()),
+            Provider::Cuda => Err(Error::ProviderUnavailable {
+                provider: self.to_string(),
+                reason: "this version runs on `cpu` only, and never falls back to it silently".to_owned(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Provider::Cpu => "cpu",
+            Provider::Cuda => "cuda",
+        })
+    }
+}
+
+impl std::str::FromStr for Provider {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL.iter().copied().find(|provider| provider.to_string() == text).ok_or_else(|| {
+            let reason = "it is not known, the providers are `cpu` and `cuda`".to_owned();
+            Error::ProviderUnavailable { provider: text.to_owned(), reason }
+        })
+    }
+}
+
+/// What results depend on besides the bytes of model and data: equal identities give equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The execution provider.
+    pub provider: String,
+    /// The version of ONNX Runtime.
+    pub onnxruntime: String,
+    /// SHA-256 of its library in hexadecimal.
+    pub library_sha256: String,
+    /// The class of instruction sets that its kernels are chosen by.
+    pub instruction_set: String,
+    /// The graph optimisation level.
+    pub optimisation: String,
+}
+
+/// The identity of this process on a provider.
+///
+/// Errors: ONNX Runtime cannot be loaded, or the provider is not available.
+pub fn identity(provider: Provider) -> Result<Identity, Error> {
+    provider.require()?;
+    let env = env()?;
+    Ok(Identity {
+        provider: provider.to_string(),
+        onnxruntime: env.version().to_owned(),
+        library_sha256: env.library().sha256.clone(),
+        instruction_set: instruction_set(),
+        optimisation: "all".to_owned(),
+    })
+}
+
+/// `vnni` is part of the class because int8 products saturate without it.
+#[cfg(target_arch = "x86_64")]
+fn instruction_set() -> String {
+    use std::is_x86_feature_detected as has;
+    let avx512 = has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
+    let (class, vnni) = if avx512 {
+        ("avx512", has!("avx512vnni"))
+    } else if has!("avx2") && has!("fma") {
+        ("avx2", has!("avxvnni"))
+    } else if has!("avx") {
+        ("avx", false)
+    } else {
+        ("sse", false)
+    };
+    format!("{class}{}", if vnni { "-vnni" } else { "" })
+}
+
+#[cfg(target_arch = "aarch64")]
+fn instruction_set() -> String {
+    let sve = std::arch::is_aarch64_feature_detected!("sve");
+    if sve { "neon-sve".to_owned() } else { "neon".to_owned() }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn instruction_set() -> String {
+    std::env::consts::ARCH.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_of_the_cpu_is_complete_and_repeatable() {
+        let found = identity(Provider::Cpu).unwrap();
+        assert_eq!(found, identity(Provider::Cpu).unwrap());
+        assert_eq!((found.provider.as_str(), found.optimisation.as_str()), ("cpu", "all"));
+        assert_eq!(found.library_sha256.len(), 64);
+        assert!(!found.onnxruntime.is_empty() && !found.instruction_set.is_empty());
+    }
+
+    #[test]
+    fn cuda_is_refused_clearly() {
+        let text = identity(Provider::Cuda).unwrap_err().to_string();
+        assert_eq!(text, "use provider `cuda`: this version runs on `cpu` only, and never falls back to it silently");
+        assert_eq!("cuda".parse::<Provider>().unwrap(), Provider::Cuda);
+        assert!("tpu".parse::<Provider>().unwrap_err().to_string().contains("`cpu` and `cuda`"));
+    }
+}
