@@ -6,10 +6,64 @@
 
 use crate::{Attrs, DType, Error, Graph, Node, Tensor, ValueId, ValueType};
 
+mod arg_max;
+mod axes;
+mod axis_map;
+mod binary;
+mod broadcast;
+mod cast;
+mod compare;
+mod expand;
+mod extremum;
+mod flatten;
+mod identity;
+mod logic;
+mod reduce;
 mod relu;
+mod reshape;
+mod scalar;
+mod softmax;
+mod transpose;
 
 /// Every operator, in alphabetical order.
-pub const OPS: &[&Op] = &[&relu::OP];
+pub const OPS: &[&Op] = &[
+    &scalar::ABS,
+    &binary::ADD,
+    &logic::AND,
+    &arg_max::OP,
+    &cast::OP,
+    &binary::DIV,
+    &compare::EQUAL,
+    &scalar::EXP,
+    &expand::OP,
+    &flatten::OP,
+    &compare::GREATER,
+    &compare::GREATER_OR_EQUAL,
+    &identity::OP,
+    &scalar::LEAKY_RELU,
+    &compare::LESS,
+    &compare::LESS_OR_EQUAL,
+    &scalar::LOG,
+    &softmax::LOG_SOFTMAX,
+    &extremum::MAX,
+    &extremum::MIN,
+    &binary::MUL,
+    &scalar::NEG,
+    &logic::NOT,
+    &logic::OR,
+    &reduce::REDUCE_MAX,
+    &reduce::REDUCE_MEAN,
+    &reduce::REDUCE_SUM,
+    &relu::OP,
+    &reshape::OP,
+    &scalar::SIGMOID,
+    &scalar::SIGN,
+    &softmax::SOFTMAX,
+    &scalar::SQRT,
+    &binary::SUB,
+    &scalar::TANH,
+    &transpose::OP,
+];
 
 /// The operator with this name in the standard ONNX domain.
 pub fn find(name: &str) -> Option<&'static Op> {
