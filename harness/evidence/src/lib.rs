@@ -1,1 +1,34 @@
-//! Placeholder.
+//! Evidence: what a run leaves behind, and what is worked out from it.
+//!
+//! Holds keys, blocks, the store, statistics, and the structs of `results.json` and `observations.json`. Everything in
+//! `results.json` is a pure function of the plan's facts and the blocks. This crate must not know any attack by name,
+//! nor ONNX.
+
+mod block;
+mod columns;
+mod digest;
+mod error;
+mod files;
+mod keys;
+mod observations;
+mod results;
+mod statistics;
+mod store;
+mod summary;
+mod witnesses;
+
+pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
+pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Flag, Verdict};
+pub use digest::Digest;
+pub use error::Error;
+pub use files::{Files, SystemFiles, is_temporary, write_atomically};
+pub use keys::{BlockKey, Keyed, LARGEST_NUMBER, U64Text, canonical, key, keyed};
+pub use observations::{CheckObservation, Host, Observations};
+pub use results::{
+    AttackResult, Bound, DatasetFacts, ModelResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts,
+    WorstCase,
+};
+pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
+pub use store::{Damage, Keep, Lookup, Store};
+pub use summary::{AttackFacts, Facts, ModelBlocks, ModelFacts, summarise};
+pub use witnesses::{Witnesses, witness_digest};

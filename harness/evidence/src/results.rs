@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Digest, Error};
+
+/// The version of the layout of `results.json`.
+pub const RESULTS_SCHEMA_VERSION: u32 = 1;
+
+/// `results.json`: a pure function of the plan and the blocks. No time, no machine, no order of execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// [`RESULTS_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The suite's name.
+    pub suite: String,
+    /// The version of Tinyassay.
+    pub tinyassay: String,
+    /// SHA-256 of the plan's canonical JSON.
+    pub plan_digest: Digest,
+    /// The rows.
+    pub dataset: DatasetFacts,
+    /// What an attacker may do.
+    pub threat: ThreatFacts,
+    /// What computed the numbers.
+    pub runtime: RuntimeFacts,
+    /// The whole plan: every number explicit.
+    pub plan: BTreeMap<String, Value>,
+    /// One per model, in the plan's order.
+    pub models: Vec<ModelResult>,
+}
+
+/// The rows that were evaluated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetFacts {
+    /// The data set's name.
+    pub name: String,
+    /// The split.
+    pub split: String,
+    /// The data set's digest.
+    pub digest: Digest,
+    /// How many rows.
+    pub samples: u64,
+    /// How they were chosen, in words.
+    pub selection: String,
+    /// The data set's licence.
+    pub licence: Option<String>,
+}
+
+/// The threat model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThreatFacts {
+    /// `linf` or `l2`.
+    pub norm: String,
+    /// The exact text, such as `8/255`.
+    pub epsilon: String,
+    /// What epsilon is measured in.
+    pub units: String,
+}
+
+/// The runtime identity: equal identities give equal bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeFacts {
+    /// The execution provider.
+    pub provider: String,
+    /// ONNX Runtime's version.
+    pub onnxruntime: String,
+    /// SHA-256 of its library.
+    pub library_sha256: String,
+    /// The class of instruction sets.
+    pub instruction_set: String,
+    /// The optimisation level.
+    pub optimisation: String,
+}
+
+/// Everything about one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelResult {
+    /// The model's name.
+    pub name: String,
+    /// The digest of its files.
+    pub digest: Digest,
+    /// `correct / total`, by the judge.
+    pub clean_accuracy: f64,
+    /// Lower 95 % confidence limit of `clean_accuracy` (Clopper-Pearson).
+    pub ci_low: f64,
+    /// Upper 95 % confidence limit of `clean_accuracy` (Clopper-Pearson).
+    pub ci_high: f64,
+    /// Rows that the judge classifies correctly.
+    pub correct: u64,
+    /// Rows.
+    pub total: u64,
+    /// Clean predictions that rest on a tie between outputs.
+    pub ties: u64,
+    /// Multiply-accumulates of one inference: convolutions and dense layers.
+    pub macs: Option<u64>,
+    /// Elements of all initializers.
+    pub parameters: Option<u64>,
+    /// What a reader should know, such as that a softmax ending was cut from the gradient graph.
+    pub notes: Vec<String>,
+    /// One per attack, in the plan's order.
+    pub attacks: Vec<AttackResult>,
+    /// All attacks together; `None` without any.
+    pub worst_case: Option<WorstCase>,
+}
+
+/// What a number says about the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bound {
+    /// The truth is at most this: found by search, which may miss.
+    Upper,
+    /// The truth is at least this: proven.
+    Lower,
+    /// Neither.
+    Estimate,
+}
+
+/// One attack on one model. `wrong + attacked + certified + unknown == total`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackResult {
+    /// The entry's name.
+    pub name: String,
+    /// Empirical robust accuracy: `robust / total` over all rows, clean errors counted as not robust.
+    pub robust_accuracy: f64,
+    /// What `robust_accuracy` says about the true robust accuracy on these rows.
+    pub bound: Bound,
+    /// Lower 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
+    pub ci_low: f64,
+    /// Upper 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
+    pub ci_high: f64,
+    /// Rows that are right and stay right: `certified + unknown`.
+    pub robust: u64,
+    /// Rows.
+    pub total: u64,
+    /// Rows wrong before any attack.
+    pub wrong: u64,
+    /// Rows with a confirmed adversarial input.
+    pub attacked: u64,
+    /// Rows proven robust.
+    pub certified: u64,
+    /// Rows that are neither.
+    pub unknown: u64,
+    /// Adversarial inputs proposed to the judge.
+    pub found: u64,
+    /// Proposals that it confirmed.
+    pub confirmed: u64,
+    /// Proposals that it rejected.
+    pub rejected: u64,
+    /// Rows all of whose proposals were rejected.
+    pub unconfirmed: u64,
+    /// Verdicts that rest on a tie between outputs.
+    pub ties: u64,
+    /// Forwards of the gradient graphs.
+    pub forwards: u64,
+    /// Backwards of the gradient graphs.
+    pub backwards: u64,
+    /// Forwards of the judge during the attack.
+    pub judge_forwards: u64,
+    /// The revision of the attack's algorithm.
+    pub revision: u32,
+    /// Every number of the attack.
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// Rows that withstand every listed attack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorstCase {
+    /// `robust / total`; at most the least robust accuracy of any attack.
+    pub robust_accuracy: f64,
+    /// What `robust_accuracy` says about the true robust accuracy on these rows.
+    pub bound: Bound,
+    /// Lower 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
+    pub ci_low: f64,
+    /// Upper 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
+    pub ci_high: f64,
+    /// Rows that are right and stay right under every attack.
+    pub robust: u64,
+    /// Rows.
+    pub total: u64,
+}
+
+impl Results {
+    /// The file's text: indented, fields in the order of the structs. Errors: [`Error::Json`] never, in practice.
+    pub fn to_json(&self) -> Result<String, Error> {
+        pretty("results.json", self)
+    }
+
+    /// Reads the file's text. Errors: [`Error::Json`] with line and column.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        parse("results.json", text)
+    }
+}
+
+pub(crate) fn pretty<T: Serialize>(what: &'static str, value: &T) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Json { what, reason: e.to_string() })?;
+    Ok(text + "\n")
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|e| Error::Json { what, reason: e.to_string() })
+}

@@ -1,0 +1,383 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    AttackColumns, AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult,
+    RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
+};
+
+/// What `results.json` takes from the plan.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of Results")]
+pub struct Facts {
+    pub suite: String,
+    pub tinyassay: String,
+    pub plan_digest: Digest,
+    pub dataset: DatasetFacts,
+    pub threat: ThreatFacts,
+    pub runtime: RuntimeFacts,
+    pub plan: BTreeMap<String, Value>,
+    pub models: Vec<ModelFacts>,
+}
+
+/// What `results.json` takes from the plan about one model.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of ModelResult")]
+pub struct ModelFacts {
+    pub name: String,
+    pub digest: Digest,
+    pub macs: Option<u64>,
+    pub parameters: Option<u64>,
+    pub notes: Vec<String>,
+    pub attacks: Vec<AttackFacts>,
+}
+
+/// What `results.json` takes from the plan about one attack.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of AttackResult")]
+pub struct AttackFacts {
+    pub name: String,
+    pub revision: u32,
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// The blocks of one model, in any order.
+#[derive(Debug, Clone, Default)]
+pub struct ModelBlocks {
+    /// Clean predictions.
+    pub clean: Vec<Block>,
+    /// Per attack, in the order of [`ModelFacts::attacks`].
+    pub attacks: Vec<Vec<Block>>,
+}
+
+/// Works out the results. The order of blocks does not matter; that of models and attacks is the plan's.
+///
+/// Errors: [`Error::Summary`] if a row is missing, comes twice, or if two checks disagree about the clean prediction.
+pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error> {
+    let Facts { suite, tinyassay, plan_digest, dataset, threat, runtime, plan, models } = facts;
+    if models.len() != blocks.len() {
+        let reason = format!("blocks of {} models for {} models", blocks.len(), models.len());
+        return Err(Error::Summary { model: String::new(), check: suite, reason });
+    }
+    let models = models
+        .into_iter()
+        .zip(blocks)
+        .map(|(facts, blocks)| model_result(facts, blocks, dataset.samples))
+        .collect::<Result<_, _>>()?;
+    let schema_version = RESULTS_SCHEMA_VERSION;
+    Ok(Results { schema_version, suite, tinyassay, plan_digest, dataset, threat, runtime, plan, models })
+}
+
+fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result<ModelResult, Error> {
+    let ModelFacts { name, digest, macs, parameters, notes, attacks: attack_facts } = facts;
+    let refuse = |check: &str, reason: String| Error::Summary { model: name.clone(), check: check.into(), reason };
+    if attack_facts.len() != blocks.attacks.len() {
+        let reason = format!("blocks of {} attacks for {} attacks", blocks.attacks.len(), attack_facts.len());
+        return Err(refuse("attacks", reason));
+    }
+    let (clean, ties) = clean_rows(&blocks.clean).map_err(|reason| refuse("clean", reason))?;
+    if clean.len() as u64 != samples {
+        return Err(refuse("clean", format!("{} rows of {samples}", clean.len())));
+    }
+    let mut withstands = clean.clone();
+    let mut attacks = Vec::new();
+    for (facts, blocks) in attack_facts.into_iter().zip(&blocks.attacks) {
+        let verdicts = verdicts(blocks, &clean).map_err(|reason| refuse(&facts.name, reason))?;
+        for (row, verdict) in &verdicts {
+            withstands.entry(*row).and_modify(|robust| *robust &= *verdict == Verdict::Unknown);
+        }
+        attacks.push(attack_result(facts, blocks, &verdicts));
+    }
+    let total = clean.len() as u64;
+    let correct = clean.values().filter(|&&correct| correct).count() as u64;
+    let (clean_accuracy, ci_low, ci_high) = proportion(correct, total);
+    let worst_case = (!attacks.is_empty()).then(|| {
+        let robust = withstands.values().filter(|&&robust| robust).count() as u64;
+        let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
+        WorstCase { robust_accuracy, bound: Bound::Upper, ci_low, ci_high, robust, total }
+    });
+    Ok(ModelResult {
+        name,
+        digest,
+        clean_accuracy,
+        ci_low,
+        ci_high,
+        correct,
+        total,
+        ties,
+        macs,
+        parameters,
+        notes,
+        attacks,
+        worst_case,
+    })
+}
+
+/// Whether each row is classified correctly, and how many predictions rest on a tie.
+fn clean_rows(blocks: &[Block]) -> Result<(BTreeMap<u64, bool>, u64), String> {
+    let mut rows = BTreeMap::new();
+    let mut ties = 0;
+    for block in blocks {
+        let columns = block.clean_columns().ok_or("a block of an attack among clean predictions")?;
+        for (&row, &correct) in block.rows.iter().zip(&columns.correct) {
+            if rows.insert(row, correct).is_some() {
+                return Err(format!("row {row} comes twice"));
+            }
+        }
+        ties += count(&columns.tie, |tie| *tie);
+    }
+    Ok((rows, ties))
+}
+
+/// The verdict of each row, held against the clean predictions.
+fn verdicts(blocks: &[Block], clean: &BTreeMap<u64, bool>) -> Result<BTreeMap<u64, Verdict>, String> {
+    let mut verdicts = BTreeMap::new();
+    for block in blocks {
+        let columns = block.attack_columns().ok_or("a block of clean predictions among those of an attack")?;
+        for (&row, &verdict) in block.rows.iter().zip(&columns.verdict) {
+            let correct = clean.get(&row).ok_or_else(|| format!("row {row} has no clean prediction"))?;
+            if *correct == (verdict == Verdict::Wrong) {
+                return Err(format!("row {row} is {verdict:?}, which contradicts its clean prediction"));
+            }
+            if verdicts.insert(row, verdict).is_some() {
+                return Err(format!("row {row} comes twice"));
+            }
+        }
+    }
+    match clean.len() == verdicts.len() {
+        true => Ok(verdicts),
+        false => Err(format!("{} rows of {}", verdicts.len(), clean.len())),
+    }
+}
+
+fn attack_result(facts: AttackFacts, blocks: &[Block], verdicts: &BTreeMap<u64, Verdict>) -> AttackResult {
+    let columns: Vec<_> = blocks.iter().filter_map(Block::attack_columns).collect();
+    let rows = |verdict| verdicts.values().filter(|&&v| v == verdict).count() as u64;
+    let [wrong, attacked, unknown] = [Verdict::Wrong, Verdict::Attacked, Verdict::Unknown].map(rows);
+    let small = |column: fn(&AttackColumns) -> &[u32]| -> u64 {
+        columns.iter().flat_map(|c| column(c)).map(|&n| u64::from(n)).sum()
+    };
+    let large = |column: fn(&AttackColumns) -> &[u64]| -> u64 { columns.iter().flat_map(|c| column(c)).sum() };
+    let flagged = |flag| columns.iter().map(|c| count(&c.flags, |flags| flags.contains(&flag))).sum();
+    let (certified, total) = (0, verdicts.len() as u64);
+    let robust = certified + unknown;
+    let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
+    AttackResult {
+        name: facts.name,
+        robust_accuracy,
+        bound: Bound::Upper,
+        ci_low,
+        ci_high,
+        robust,
+        total,
+        wrong,
+        attacked,
+        certified,
+        unknown,
+        found: small(|c| &c.found),
+        confirmed: small(|c| &c.confirmed),
+        rejected: small(|c| &c.rejected),
+        unconfirmed: flagged(Flag::Unconfirmed),
+        ties: flagged(Flag::Tie),
+        forwards: large(|c| &c.forwards),
+        backwards: large(|c| &c.backwards),
+        judge_forwards: large(|c| &c.judge_forwards),
+        revision: facts.revision,
+        parameters: facts.parameters,
+    }
+}
+
+fn count<T>(items: &[T], holds: impl Fn(&T) -> bool) -> u64 {
+    items.iter().filter(|item| holds(item)).count() as u64
+}
+
+/// The proportion and its confidence limits; an accuracy of no rows is 0.
+fn proportion(successes: u64, total: u64) -> (f64, f64, f64) {
+    let interval = clopper_pearson(successes, total, CONFIDENCE);
+    (successes as f64 / total.max(1) as f64, interval.low, interval.high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AttackRow, CleanRow, keyed, witness_digest};
+    use serde_json::json;
+    use std::ops::Range;
+
+    fn clean_row(row: u64) -> CleanRow {
+        let prediction = u32::from(row.is_multiple_of(7));
+        CleanRow { row, label: 0, prediction, margin: Some(row as f64), tie: row.is_multiple_of(50) }
+    }
+
+    /// Breaks every `period`-th row that is classified correctly.
+    fn attack_row(row: u64, period: u64) -> AttackRow {
+        if clean_row(row).prediction != 0 {
+            return AttackRow::wrong(row);
+        }
+        let broken = row.is_multiple_of(period);
+        AttackRow {
+            row,
+            verdict: if broken { Verdict::Attacked } else { Verdict::Unknown },
+            adversarial_class: broken.then_some(1),
+            distance: broken.then_some(0.5),
+            found: u32::from(broken) + u32::from(row.is_multiple_of(11)),
+            confirmed: u32::from(broken),
+            rejected: u32::from(row.is_multiple_of(11)),
+            forwards: 20,
+            backwards: 19,
+            judge_forwards: 2,
+            tie: broken && row.is_multiple_of(10),
+            witness: broken.then(|| witness_digest(&[row as f32])),
+        }
+    }
+
+    /// Blocks as a run cuts them: one per slice.
+    fn blocks<R>(rows: Range<u64>, row: impl Fn(u64) -> R, block: impl Fn(crate::Keyed, &[R]) -> Block) -> Vec<Block> {
+        let slices = rows.start / 250..rows.end.div_ceil(250);
+        slices
+            .map(|slice| {
+                let range = rows.start.max(slice * 250)..rows.end.min((slice + 1) * 250);
+                block(keyed(&json!([range.start, range.end])).unwrap(), &range.map(&row).collect::<Vec<_>>())
+            })
+            .collect()
+    }
+
+    fn model_blocks(rows: Range<u64>, periods: &[u64]) -> ModelBlocks {
+        let attack =
+            |&period: &u64| blocks(rows.clone(), |r| attack_row(r, period), |k, r| Block::attack(k, r).unwrap());
+        ModelBlocks {
+            clean: blocks(rows.clone(), clean_row, |k, r| Block::clean(k, r).unwrap()),
+            attacks: periods.iter().map(attack).collect(),
+        }
+    }
+
+    fn facts(samples: u64, attacks: &[&str]) -> Facts {
+        let text = str::to_owned;
+        let attack = |name: &&str| AttackFacts { name: text(name), revision: 1, parameters: BTreeMap::new() };
+        Facts {
+            suite: text("test"),
+            tinyassay: text("0.1.0"),
+            plan_digest: Digest::of(b"plan"),
+            dataset: DatasetFacts {
+                name: text("signs32"),
+                split: text("test"),
+                digest: Digest::of(b"data"),
+                samples,
+                selection: text("the first by index"),
+                licence: None,
+            },
+            threat: ThreatFacts { norm: text("linf"), epsilon: text("8/255"), units: text("pixels in [0, 1]") },
+            runtime: RuntimeFacts {
+                provider: text("cpu"),
+                onnxruntime: text("1.31.1"),
+                library_sha256: text("fc44"),
+                instruction_set: text("avx2"),
+                optimisation: text("all"),
+            },
+            plan: BTreeMap::new(),
+            models: vec![ModelFacts {
+                name: text("linear"),
+                digest: Digest::of(b"model"),
+                macs: Some(30_720),
+                parameters: Some(30_730),
+                notes: Vec::new(),
+                attacks: attacks.iter().map(attack).collect(),
+            }],
+        }
+    }
+
+    #[test]
+    fn counts_are_those_of_the_rows() {
+        let results = summarise(facts(1000, &["fgsm", "pgd"]), &[model_blocks(0..1000, &[4, 3])]).unwrap();
+        let model = &results.models[0];
+        // Multiples of 7 below 1000 are wrong: 143. Multiples of 4, 3 and 12 among the others fall.
+        assert_eq!((model.correct, model.total, model.ties), (857, 1000, 20));
+        let [fgsm, pgd] = &model.attacks[..] else { panic!("two attacks") };
+        assert_eq!((fgsm.wrong, fgsm.attacked, fgsm.unknown), (143, 250 - 36, 1000 - 143 - 214));
+        assert_eq!((pgd.wrong, pgd.attacked, pgd.unknown), (143, 334 - 48, 1000 - 143 - 286));
+        assert_eq!(fgsm.robust_accuracy, 0.643);
+        assert_eq!((fgsm.forwards, fgsm.backwards, fgsm.judge_forwards), (857 * 20, 857 * 19, 857 * 2));
+        assert_eq!(fgsm.found, fgsm.confirmed + fgsm.rejected);
+        assert_eq!(fgsm.confirmed, fgsm.attacked);
+        let both = 84 - 12;
+        assert_eq!(model.worst_case.as_ref().unwrap().robust, 857 - (214 + 286 - both));
+    }
+
+    #[test]
+    fn verdicts_add_up_and_attacks_never_help() {
+        for samples in [0, 1, 249, 250, 251, 777] {
+            let results = summarise(facts(samples, &["a", "b"]), &[model_blocks(0..samples, &[2, 5])]).unwrap();
+            let model = &results.models[0];
+            let worst = model.worst_case.as_ref().unwrap();
+            for attack in &model.attacks {
+                assert_eq!(attack.wrong + attack.attacked + attack.certified + attack.unknown, attack.total);
+                assert_eq!(attack.wrong, model.total - model.correct);
+                assert!(attack.robust <= model.correct && attack.robust_accuracy <= model.clean_accuracy);
+                assert!(worst.robust <= attack.robust);
+                assert!(attack.ci_low <= attack.robust_accuracy && attack.robust_accuracy <= attack.ci_high);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_blocks_does_not_matter() {
+        let forth = model_blocks(0..1000, &[4, 3]);
+        let mut back = forth.clone();
+        back.clean.reverse();
+        back.attacks.iter_mut().for_each(|blocks| blocks.rotate_left(1));
+        let facts = facts(1000, &["a", "b"]);
+        let json = |blocks| summarise(facts.clone(), &[blocks]).unwrap().to_json().unwrap();
+        assert_eq!(json(forth), json(back));
+    }
+
+    #[test]
+    fn five_hundred_and_the_next_five_hundred_are_a_thousand() {
+        let whole = model_blocks(0..1000, &[4]);
+        let (mut first, second) = (model_blocks(0..500, &[4]), model_blocks(500..1000, &[4]));
+        first.clean.extend(second.clean);
+        first.attacks[0].extend(second.attacks[0].clone());
+        let results = |blocks| summarise(facts(1000, &["a"]), &[blocks]).unwrap();
+        assert_eq!(results(first), results(whole));
+    }
+
+    #[test]
+    fn without_attacks_there_is_no_worst_case() {
+        let results = summarise(facts(10, &[]), &[model_blocks(0..10, &[])]).unwrap();
+        assert_eq!(results.models[0].worst_case, None);
+    }
+
+    #[test]
+    fn blocks_that_do_not_make_up_the_results_are_refused() {
+        let check = |change: fn(&mut ModelBlocks), reason: &str| {
+            let mut blocks = model_blocks(0..500, &[4]);
+            change(&mut blocks);
+            let error = summarise(facts(500, &["fgsm"]), &[blocks]).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        };
+        check(|b| b.clean.truncate(1), "`clean` of model `linear`: 250 rows of 500");
+        check(|b| b.clean.push(b.clean[0].clone()), "row 0 comes twice");
+        check(|b| b.attacks.clear(), "0 attacks for 1");
+        check(|b| b.attacks[0].truncate(1), "`fgsm` of model `linear`: 250 rows of 500");
+        check(|b| b.attacks[0].extend_from_within(..1), "row 0 comes twice");
+        check(|b| b.attacks[0] = b.clean.clone(), "a block of clean predictions");
+        check(|b| b.clean = b.attacks[0].clone(), "a block of an attack");
+        let all_right = |r| CleanRow { prediction: 0, ..clean_row(r) };
+        let contradicting = ModelBlocks {
+            clean: blocks(0..500, all_right, |k, r| Block::clean(k, r).unwrap()),
+            ..model_blocks(0..500, &[4])
+        };
+        let error = summarise(facts(500, &["fgsm"]), &[contradicting]).unwrap_err().to_string();
+        assert!(error.contains("contradicts"), "{error}");
+    }
+
+    #[test]
+    fn results_come_back_from_their_file_exactly() {
+        let results = summarise(facts(777, &["a", "b"]), &[model_blocks(0..777, &[2, 5])]).unwrap();
+        let text = results.to_json().unwrap();
+        assert_eq!(Results::from_json(&text).unwrap(), results);
+        let misspelt = text.replacen("\"robust_accuracy\"", "\"robust_acuracy\"", 1);
+        let error = Results::from_json(&misspelt).unwrap_err().to_string();
+        assert!(error.contains("robust_acuracy") && error.contains("line"), "{error}");
+    }
+}
