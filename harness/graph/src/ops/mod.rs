@@ -7,23 +7,36 @@
 use crate::{Attrs, DType, Error, Graph, Node, Tensor, ValueId, ValueType};
 
 mod arg_max;
+mod average_pool;
 mod axes;
 mod axis_map;
+mod batch_normalization;
 mod binary;
 mod broadcast;
 mod cast;
 mod compare;
+mod conv;
+mod conv_transpose;
+mod dequantize_linear;
 mod expand;
 mod extremum;
 mod flatten;
+mod gemm;
+mod global_average_pool;
 mod identity;
 mod logic;
+mod matmul;
+mod max_pool;
+mod product;
+mod quantization;
+mod quantize_linear;
 mod reduce;
 mod relu;
 mod reshape;
 mod scalar;
 mod softmax;
 mod transpose;
+mod window;
 
 /// Every operator, in alphabetical order.
 pub const OPS: &[&Op] = &[
@@ -31,12 +44,19 @@ pub const OPS: &[&Op] = &[
     &binary::ADD,
     &logic::AND,
     &arg_max::OP,
+    &average_pool::OP,
+    &batch_normalization::OP,
     &cast::OP,
+    &conv::OP,
+    &conv_transpose::OP,
+    &dequantize_linear::OP,
     &binary::DIV,
     &compare::EQUAL,
     &scalar::EXP,
     &expand::OP,
     &flatten::OP,
+    &gemm::OP,
+    &global_average_pool::OP,
     &compare::GREATER,
     &compare::GREATER_OR_EQUAL,
     &identity::OP,
@@ -45,12 +65,15 @@ pub const OPS: &[&Op] = &[
     &compare::LESS_OR_EQUAL,
     &scalar::LOG,
     &softmax::LOG_SOFTMAX,
+    &matmul::OP,
     &extremum::MAX,
+    &max_pool::OP,
     &extremum::MIN,
     &binary::MUL,
     &scalar::NEG,
     &logic::NOT,
     &logic::OR,
+    &quantize_linear::OP,
     &reduce::REDUCE_MAX,
     &reduce::REDUCE_MEAN,
     &reduce::REDUCE_SUM,

@@ -1,0 +1,91 @@
+//! BatchNormalization. Spec: <https://onnx.ai/onnx/operators/onnx__BatchNormalization.html>. Opsets: 7, 9, 14, 15.
+
+use super::reshape::reshape_to;
+use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, expect_float, no_macs};
+use crate::{Attrs, Error, Tensor, ValueId, ValueType};
+
+pub(super) const OP: Op = Op {
+    name: "BatchNormalization",
+    doc: "inference only (training_mode 0, spatial); gradient to the data",
+    attrs: &["epsilon", "momentum", "training_mode"],
+    infer,
+    eval,
+    vjp: Vjp::Rule(vjp),
+    macs: no_macs,
+    upgrade,
+    cases,
+};
+
+fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    expect_float(call, 0)?;
+    let x = call.ty(0)?;
+    let [_, channels, ..] = x.shape[..] else {
+        return Err(format!("the input must be [N, C, …], found {:?}", x.shape));
+    };
+    if call.attrs.get_int("training_mode", 0)? != 0 {
+        return Err("training_mode 1 is not supported: the statistics must be those of training".to_owned());
+    }
+    call.attrs.get_float("epsilon", 1e-5)?;
+    for index in 1..5 {
+        expect_float(call, index)?;
+        if call.shape(index)? != [channels] {
+            return Err(format!("input {index} must have shape [{channels}], found {:?}", call.shape(index)?));
+        }
+    }
+    Ok(vec![x.clone()])
+}
+
+fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+    let x = call.tensor(0)?;
+    let statistic = |index: usize| call.tensor(index)?.floats();
+    let (scale, shift, mean, variance) = (statistic(1)?, statistic(2)?, statistic(3)?, statistic(4)?);
+    let epsilon = f64::from(call.attrs.get_float("epsilon", 1e-5)?);
+    let pixels: usize = x.shape()[2..].iter().product();
+    let mut y = x.floats()?.to_vec();
+    for (index, y) in y.chunks_mut(pixels.max(1)).enumerate() {
+        let c = index % scale.len();
+        let factor = scale[c] / (variance[c] + epsilon).sqrt();
+        y.iter_mut().for_each(|y| *y = (*y - mean[c]) * factor + shift[c]);
+    }
+    Ok(vec![Tensor::float(x.dtype(), x.shape(), y)])
+}
+
+fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
+    if back.wants[1..].contains(&true) {
+        return Err(back.refuse("its scale, bias and statistics must be constants"));
+    }
+    let epsilon = back.node.attrs().get_float("epsilon", 1e-5).expect("shape inference has read it");
+    let (scale, variance) = (back.input(1), back.input(4));
+    let epsilon = back.graph.scalar(back.graph.value(variance).dtype(), epsilon.into());
+    let variance = back.emit("Add", &[variance, epsilon])?;
+    let deviation = back.emit("Sqrt", &[variance])?;
+    let factor = back.emit("Div", &[scale, deviation])?;
+    let mut shape = vec![1; back.shape(0).len() - 1];
+    shape[0] = back.shape(0)[1];
+    let factor = reshape_to(back, factor, &shape)?;
+    let cotangent = back.cotangent();
+    Ok(vec![Some(back.emit("Mul", &[cotangent, factor])?), None, None, None, None])
+}
+
+fn upgrade(node: &mut Upgrade<'_>) -> Result<(), String> {
+    if node.opset < 9 && node.attrs.get_int("spatial", 1)? != 1 {
+        return Err("spatial 0 is not supported".to_owned());
+    }
+    if node.opset < 9 {
+        node.attrs.remove("spatial");
+    }
+    Ok(())
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name, attrs, x: &[usize]| {
+        let constant = |low, high| CaseInput::RandomConstant(vec![x[1]], low, high);
+        let statistics = [constant(-2.0, 2.0), constant(-1.0, 1.0), constant(-1.0, 1.0), constant(0.1, 2.0)];
+        Case::new(name, attrs, [CaseInput::Random(x.to_vec(), -1.0, 1.0)].into_iter().chain(statistics).collect())
+    };
+    vec![
+        case("images", Attrs::new().float("epsilon", 1e-3), &[2, 3, 4, 2]),
+        case("sequences", Attrs::new(), &[2, 3, 4]),
+        case("features", Attrs::new().float("momentum", 0.5), &[3, 5]),
+    ]
+}

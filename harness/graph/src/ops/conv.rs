@@ -1,0 +1,257 @@
+//! Conv. Spec: <https://onnx.ai/onnx/operators/onnx__Conv.html>. Opsets: 1, 11, 22.
+
+use super::product::add_product;
+use super::window::{self, Axis, Rounding};
+use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, unchanged};
+use crate::{Attrs, Error, Tensor, ValueId, ValueType};
+
+pub(super) const OP: Op = Op {
+    name: "Conv",
+    doc: "1-D and 2-D, groups, strides, dilations, every auto_pad (SAME without dilation); gradient to input and bias",
+    attrs: &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"],
+    infer,
+    eval,
+    vjp: Vjp::Rule(vjp),
+    macs,
+    upgrade: unchanged,
+    cases,
+};
+
+/// The resolved sizes of one convolution.
+struct Conv {
+    batch: usize,
+    channels: usize,
+    filters: usize,
+    group: usize,
+    axes: Vec<Axis>,
+}
+
+impl Conv {
+    fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
+        let ([batch, channels, spatial @ ..], [filters, depth, kernel @ ..]) = (x, w) else {
+            return Err(format!("expected input [N, C, …] and weights [M, C/group, …], found {x:?} and {w:?}"));
+        };
+        let group = window::sizes(attrs, "kernel_shape", 0, kernel.len(), 1).and_then(|shape| {
+            match attrs.get("kernel_shape") {
+                Some(_) if shape != kernel => Err(format!("kernel_shape is {shape:?}, the weights are {w:?}")),
+                _ => attrs.get_int("group", 1),
+            }
+        })?;
+        let group = usize::try_from(group).ok().filter(|&group| group > 0).ok_or("group must be positive")?;
+        if depth * group != *channels || filters % group != 0 {
+            return Err(format!("input {x:?} and weights {w:?} do not fit with group {group}"));
+        }
+        let axes = window::read(attrs, spatial, kernel, Rounding::Floor)?;
+        Ok(Self { batch: *batch, channels: *channels, filters: *filters, group, axes })
+    }
+
+    fn of(call: &Call<'_>) -> Result<Self, String> {
+        Self::read(call.attrs, call.shape(0)?, call.shape(1)?)
+    }
+
+    fn output(&self) -> Vec<usize> {
+        [self.batch, self.filters].into_iter().chain(self.axes.iter().map(|axis| axis.output)).collect()
+    }
+
+    /// Whether the windows of one channel, laid out as columns, are the channel itself.
+    fn is_pointwise(&self) -> bool {
+        self.axes.iter().all(|axis| axis.span() == 1 && axis.stride == 1 && axis.begin + axis.end == 0)
+    }
+}
+
+fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    let dtype = expect_float(call, 0)?;
+    let conv = Conv::of(call)?;
+    if call.ty(1)?.dtype != dtype {
+        return Err(format!("the input is {dtype}, the weights are {}", call.ty(1)?.dtype));
+    }
+    if call.has(2) && *call.ty(2)? != ValueType::new(dtype, [conv.filters]) {
+        return Err(format!("the bias must be {dtype}[{}], found {:?}", conv.filters, call.shape(2)?));
+    }
+    Ok(vec![ValueType::new(dtype, conv.output())])
+}
+
+fn macs(call: &Call<'_>) -> u64 {
+    let Ok(conv) = Conv::of(call) else { return 0 };
+    let taps = window::volumes(&conv.axes).2;
+    (conv.output().iter().product::<usize>() * (conv.channels / conv.group) * taps) as u64
+}
+
+fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+    let conv = Conv::of(call)?;
+    let (x, w) = (call.tensor(0)?.floats()?, call.tensor(1)?.floats()?);
+    let bias = if call.has(2) { Some(call.tensor(2)?.floats()?) } else { None };
+    let (pixels, windows, taps) = window::volumes(&conv.axes);
+    let (depth, filters) = (conv.channels / conv.group, conv.filters / conv.group);
+    let shape = conv.output();
+    let mut y = vec![0.0; shape.iter().product()];
+    for index in 0..conv.batch * conv.group {
+        let group = index % conv.group;
+        let x = &x[index * depth * pixels..][..depth * pixels];
+        let y = &mut y[index * filters * windows..][..filters * windows];
+        let w = &w[group * filters * depth * taps..][..filters * depth * taps];
+        if let Some(bias) = bias {
+            let bias = &bias[group * filters..][..filters];
+            y.chunks_mut(windows).zip(bias).for_each(|(y, bias)| y.fill(*bias));
+        }
+        if conv.is_pointwise() {
+            add_product(filters, depth, windows, w, x, y);
+        } else {
+            add_product(filters, depth * taps, windows, w, &window::unfold(&conv.axes, depth, x), y);
+        }
+    }
+    Ok(vec![Tensor::float(call.tensor(0)?.dtype(), &shape, y)])
+}
+
+fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
+    if back.wants[1] {
+        return Err(back.refuse("its weights must be constants"));
+    }
+    let x = if back.wants[0] { Some(input_cotangent(back)?) } else { None };
+    let bias = if back.wants.get(2) == Some(&true) { Some(bias_cotangent(back)?) } else { None };
+    Ok(vec![x, None, bias])
+}
+
+fn input_cotangent(back: &mut Backward<'_>) -> Result<ValueId, Error> {
+    let conv = Conv::read(back.node.attrs(), &back.shape(0), &back.shape(1))
+        .expect("shape inference has read the same attributes");
+    let weights = back.graph.value(back.input(1));
+    let flips = conv.axes.iter().all(|axis| axis.stride == 1 && axis.begin.max(axis.end) < axis.span());
+    // ONNX Runtime pads the channels of a convolution's output to 16: for a few channels ConvTranspose is faster.
+    let few = conv.group == 1 && conv.channels <= 4;
+    let attrs = Attrs::new()
+        .ints("dilations", window::each(&conv.axes, |axis| axis.dilation))
+        .int("group", conv.group as i64)
+        .ints("kernel_shape", window::each(&conv.axes, |axis| axis.kernel));
+    let cotangent = back.cotangent();
+    match weights.data() {
+        Some(data) if flips && !few => {
+            let name = format!("{}_flipped", weights.name());
+            let flipped = flipped(&conv, data).map_err(|reason| back.refuse(&reason))?;
+            let weights = back.graph.constant(&name, flipped);
+            let begins = conv.axes.iter().map(|axis| (axis.span() - 1 - axis.begin) as i64);
+            let ends = conv.axes.iter().map(|axis| (axis.span() - 1 - axis.end) as i64);
+            let attrs = attrs.ints("pads", begins.chain(ends));
+            back.graph.add("Conv", &[cotangent, weights], attrs)
+        }
+        _ => {
+            let left_over = |axis: &Axis| (axis.begin + axis.input + axis.end - axis.span()) % axis.stride;
+            let attrs = attrs
+                .ints("strides", window::each(&conv.axes, |axis| axis.stride))
+                .ints("pads", window::pads(&conv.axes))
+                .ints("output_padding", window::each(&conv.axes, left_over));
+            let weights = back.input(1);
+            back.graph.add("ConvTranspose", &[cotangent, weights], attrs)
+        }
+    }
+}
+
+/// The weights of the convolution that is the adjoint of one with stride 1: in every group inputs and outputs change
+/// places and the taps are reversed.
+fn flipped(conv: &Conv, weights: &Tensor) -> Result<Tensor, String> {
+    let w = weights.floats()?;
+    let taps = window::volumes(&conv.axes).2;
+    let (depth, filters) = (conv.channels / conv.group, conv.filters / conv.group);
+    let mut result = Vec::with_capacity(w.len());
+    for channel in 0..conv.channels {
+        for filter in 0..filters {
+            let from = ((channel / depth * filters + filter) * depth + channel % depth) * taps;
+            result.extend(w[from..][..taps].iter().rev());
+        }
+    }
+    let shape: Vec<usize> = [conv.channels, filters].into_iter().chain(weights.shape()[2..].iter().copied()).collect();
+    Ok(Tensor::float(weights.dtype(), &shape, result))
+}
+
+fn bias_cotangent(back: &mut Backward<'_>) -> Result<ValueId, Error> {
+    let rank = back.shape(0).len() as i64;
+    let axes = back.graph.constant("axes", Tensor::ints((0..rank).filter(|&axis| axis != 1)));
+    let cotangent = back.cotangent();
+    back.graph.add("ReduceSum", &[cotangent, axes], Attrs::new().int("keepdims", 0))
+}
+
+fn cases() -> Vec<Case> {
+    let x = |shape: &[usize]| CaseInput::Random(shape.to_vec(), -1.0, 1.0);
+    let w = |shape: &[usize]| CaseInput::RandomConstant(shape.to_vec(), -1.0, 1.0);
+    let none = Attrs::new;
+    let case = |name, attrs, x_shape: &[usize], w_shape: &[usize]| Case::new(name, attrs, vec![x(x_shape), w(w_shape)]);
+    vec![
+        case("dense 3x3", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 6, 7], &[4, 5, 3, 3]).macs(2 * 4 * 42 * 5 * 9),
+        case("few channels", none().ints("pads", [1, 0, 2, 1]), &[1, 3, 6, 5], &[4, 3, 3, 3]).macs(4 * 28 * 27),
+        case("1x1", none(), &[2, 6, 3, 4], &[5, 6, 1, 1]).macs(2 * 5 * 12 * 6),
+        case("1x1 stride 2", none().ints("strides", [2, 2]), &[1, 6, 5, 4], &[5, 6, 1, 1]).macs(5 * 6 * 6),
+        case("stride 2, odd and even sizes", none().ints("strides", [2, 2]), &[1, 6, 7, 8], &[5, 6, 3, 3])
+            .macs(5 * 9 * 54),
+        case(
+            "stride 3 asymmetric pads",
+            none().ints("strides", [3, 2]).ints("pads", [0, 2, 1, 1]),
+            &[2, 5, 9, 8],
+            &[3, 5, 3, 2],
+        )
+        .macs(2 * 3 * 15 * 30),
+        case(
+            "dilated, asymmetric pads",
+            none().ints("dilations", [2, 3]).ints("pads", [4, 0, 1, 2]),
+            &[1, 5, 6, 7],
+            &[2, 5, 3, 2],
+        )
+        .macs(2 * 42 * 30),
+        case(
+            "dilated stride 2",
+            none().ints("dilations", [2, 1]).ints("strides", [2, 2]),
+            &[1, 5, 8, 6],
+            &[2, 5, 2, 3],
+        )
+        .macs(2 * 6 * 30),
+        case("pads wider than the window", none().ints("pads", [3, 3, 0, 4]), &[1, 5, 4, 4], &[2, 5, 3, 3])
+            .macs(2 * 45 * 45),
+        case("depthwise", none().int("group", 6).ints("pads", [1, 1, 1, 1]), &[2, 6, 5, 4], &[6, 1, 3, 3])
+            .macs(2 * 6 * 20 * 9),
+        case("depthwise with multiplier", none().int("group", 3), &[1, 3, 5, 4], &[6, 1, 3, 3]).macs(6 * 6 * 9),
+        case(
+            "depthwise stride 2",
+            none().int("group", 4).ints("strides", [2, 2]).ints("pads", [1, 1, 1, 1]),
+            &[1, 4, 7, 6],
+            &[4, 1, 3, 3],
+        )
+        .macs(4 * 12 * 9),
+        case("grouped", none().int("group", 2).ints("pads", [0, 1, 0, 1]), &[2, 6, 5, 4], &[4, 3, 3, 3])
+            .macs(2 * 4 * 12 * 27),
+        case("grouped stride 2", none().int("group", 2).ints("strides", [2, 2]), &[1, 6, 5, 6], &[4, 3, 3, 3])
+            .macs(4 * 4 * 27),
+        case(
+            "same upper, stride 2",
+            none().text("auto_pad", "SAME_UPPER").ints("strides", [2, 2]),
+            &[1, 5, 8, 7],
+            &[2, 5, 3, 3],
+        )
+        .macs(2 * 16 * 45),
+        case("same lower, even window", none().text("auto_pad", "SAME_LOWER"), &[1, 5, 4, 5], &[2, 5, 2, 4])
+            .macs(2 * 20 * 40),
+        case(
+            "same lower, stride 2",
+            none().text("auto_pad", "SAME_LOWER").ints("strides", [2, 2]),
+            &[1, 5, 8, 7],
+            &[2, 5, 3, 3],
+        )
+        .macs(2 * 16 * 45),
+        case("valid", none().text("auto_pad", "VALID").ints("strides", [2, 1]), &[1, 5, 6, 5], &[2, 5, 3, 3])
+            .macs(2 * 6 * 45),
+        case("1-D", none().ints("pads", [2, 1]).ints("kernel_shape", [4]), &[2, 5, 9], &[3, 5, 4]).macs(2 * 3 * 9 * 20),
+        case(
+            "1-D dilated stride 2 depthwise",
+            none().int("group", 3).ints("strides", [2]).ints("dilations", [3]),
+            &[1, 3, 12],
+            &[3, 1, 3],
+        )
+        .macs(3 * 3 * 3),
+        Case::new("bias", none().ints("pads", [1, 1, 1, 1]), vec![x(&[2, 5, 4, 3]), w(&[4, 5, 3, 3]), x(&[4])])
+            .macs(2 * 4 * 12 * 45),
+        Case::new(
+            "weights that are no constants",
+            none().ints("strides", [2, 1]),
+            vec![x(&[1, 5, 6, 4]), x(&[2, 5, 3, 3])],
+        )
+        .macs(2 * 4 * 45),
+    ]
+}

@@ -1,0 +1,177 @@
+//! ConvTranspose. Spec: <https://onnx.ai/onnx/operators/onnx__ConvTranspose.html>. Opsets: 1, 11, 22.
+
+use super::product::{add_product, transposed};
+use super::window::{self, Axis};
+use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, unchanged};
+use crate::{Attrs, Error, Tensor, ValueId, ValueType};
+
+pub(super) const OP: Op = Op {
+    name: "ConvTranspose",
+    doc: "1-D and 2-D, groups, strides, dilations, explicit pads and output_padding; gradient to the input",
+    attrs: &["auto_pad", "dilations", "group", "kernel_shape", "output_padding", "pads", "strides"],
+    infer,
+    eval,
+    vjp: Vjp::Rule(vjp),
+    macs,
+    upgrade: unchanged,
+    cases,
+};
+
+/// The resolved sizes: those of the convolution whose adjoint it is, so that `axes` have its input as `output`.
+struct Transpose {
+    batch: usize,
+    channels: usize,
+    filters: usize,
+    group: usize,
+    axes: Vec<Axis>,
+}
+
+impl Transpose {
+    fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
+        let ([batch, channels, spatial @ ..], [rows, filters, kernel @ ..]) = (x, w) else {
+            return Err(format!("expected input [N, C, …] and weights [C, M/group, …], found {x:?} and {w:?}"));
+        };
+        let rank = spatial.len();
+        if !(1..=2).contains(&rank) || kernel.len() != rank {
+            return Err(format!("input {x:?} with weights {w:?}: only 1 and 2 spatial axes are supported"));
+        }
+        let group = usize::try_from(attrs.get_int("group", 1)?).ok().filter(|&group| group > 0);
+        let group = group.ok_or("group must be positive")?;
+        let given = attrs.get("kernel_shape").map(|_| window::kernel_shape(attrs, rank)).transpose()?;
+        if rows != channels || channels % group != 0 || given.is_some_and(|given| given != kernel) {
+            return Err(format!("input {x:?} and weights {w:?} do not fit with group {group} and kernel_shape"));
+        }
+        if !matches!(attrs.get_text("auto_pad", "NOTSET")?, "NOTSET" | "VALID") {
+            return Err("only explicit pads are supported, found auto_pad SAME".to_owned());
+        }
+        let axes = axes(attrs, spatial, kernel)?;
+        Ok(Self { batch: *batch, channels: *channels, filters: filters * group, group, axes })
+    }
+
+    fn of(call: &Call<'_>) -> Result<Self, String> {
+        Self::read(call.attrs, call.shape(0)?, call.shape(1)?)
+    }
+
+    fn output(&self) -> Vec<usize> {
+        [self.batch, self.filters].into_iter().chain(self.axes.iter().map(|axis| axis.input)).collect()
+    }
+}
+
+fn axes(attrs: &Attrs, spatial: &[usize], kernel: &[usize]) -> Result<Vec<Axis>, String> {
+    let rank = spatial.len();
+    let strides = window::sizes(attrs, "strides", 1, rank, 1)?;
+    let dilations = window::sizes(attrs, "dilations", 1, rank, 1)?;
+    let pads = window::sizes(attrs, "pads", 0, 2 * rank, 0)?;
+    let extra = window::sizes(attrs, "output_padding", 0, rank, 0)?;
+    (0..rank)
+        .map(|i| {
+            let (begin, end, stride, dilation) = (pads[i], pads[rank + i], strides[i], dilations[i]);
+            let mut axis = Axis { input: 0, kernel: kernel[i], stride, dilation, begin, end, output: spatial[i] };
+            if axis.kernel == 0 || axis.output == 0 {
+                return Err("the input or the window is empty".to_owned());
+            }
+            let whole = stride * (axis.output - 1) + extra[i] + axis.span();
+            axis.input = whole.checked_sub(begin + end).filter(|&input| input > 0).ok_or("pads leave nothing")?;
+            if extra[i] >= stride {
+                return Err(format!("output_padding {} must be less than the stride {stride}", extra[i]));
+            }
+            Ok(axis)
+        })
+        .collect()
+}
+
+fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    let dtype = expect_float(call, 0)?;
+    let sizes = Transpose::of(call)?;
+    if call.ty(1)?.dtype != dtype {
+        return Err(format!("the input is {dtype}, the weights are {}", call.ty(1)?.dtype));
+    }
+    if call.has(2) && *call.ty(2)? != ValueType::new(dtype, [sizes.filters]) {
+        return Err(format!("the bias must be {dtype}[{}], found {:?}", sizes.filters, call.shape(2)?));
+    }
+    Ok(vec![ValueType::new(dtype, sizes.output())])
+}
+
+fn macs(call: &Call<'_>) -> u64 {
+    let Ok(sizes) = Transpose::of(call) else { return 0 };
+    let (_, windows, taps) = window::volumes(&sizes.axes);
+    (sizes.batch * sizes.channels * windows * (sizes.filters / sizes.group) * taps) as u64
+}
+
+fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+    let sizes = Transpose::of(call)?;
+    let (x, w) = (call.tensor(0)?.floats()?, call.tensor(1)?.floats()?);
+    let bias = if call.has(2) { Some(call.tensor(2)?.floats()?) } else { None };
+    let (pixels, windows, taps) = window::volumes(&sizes.axes);
+    let (depth, filters) = (sizes.channels / sizes.group, sizes.filters / sizes.group);
+    let shape = sizes.output();
+    let mut y = vec![0.0; shape.iter().product()];
+    for index in 0..sizes.batch * sizes.group {
+        let group = index % sizes.group;
+        let x = &x[index * depth * windows..][..depth * windows];
+        let y = &mut y[index * filters * pixels..][..filters * pixels];
+        let w = &w[group * depth * filters * taps..][..depth * filters * taps];
+        if let Some(bias) = bias {
+            let bias = &bias[group * filters..][..filters];
+            y.chunks_mut(pixels).zip(bias).for_each(|(y, bias)| y.fill(*bias));
+        }
+        let mut columns = vec![0.0; filters * taps * windows];
+        add_product(filters * taps, depth, windows, &transposed(depth, filters * taps, w), x, &mut columns);
+        window::fold(&sizes.axes, filters, &columns, y);
+    }
+    Ok(vec![Tensor::float(call.tensor(0)?.dtype(), &shape, y)])
+}
+
+fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
+    if back.wants[1..].contains(&true) {
+        return Err(back.refuse("its weights and bias must be constants"));
+    }
+    let sizes = Transpose::read(back.node.attrs(), &back.shape(0), &back.shape(1))
+        .expect("shape inference has read the same attributes");
+    let attrs = Attrs::new()
+        .ints("dilations", window::each(&sizes.axes, |axis| axis.dilation))
+        .int("group", sizes.group as i64)
+        .ints("kernel_shape", window::each(&sizes.axes, |axis| axis.kernel))
+        .ints("pads", window::pads(&sizes.axes))
+        .ints("strides", window::each(&sizes.axes, |axis| axis.stride));
+    let (cotangent, weights) = (back.cotangent(), back.input(1));
+    Ok(vec![Some(back.graph.add("Conv", &[cotangent, weights], attrs)?), None, None])
+}
+
+fn cases() -> Vec<Case> {
+    let x = |shape: &[usize]| CaseInput::Random(shape.to_vec(), -1.0, 1.0);
+    let w = |shape: &[usize]| CaseInput::RandomConstant(shape.to_vec(), -1.0, 1.0);
+    let none = Attrs::new;
+    let case = |name, attrs, x_shape: &[usize], w_shape: &[usize]| Case::new(name, attrs, vec![x(x_shape), w(w_shape)]);
+    let strided = || none().ints("strides", [2, 3]);
+    vec![
+        case("stride 1", none().ints("pads", [1, 1, 1, 1]), &[2, 3, 4, 5], &[3, 4, 3, 3]).macs(2 * 3 * 20 * 4 * 9),
+        case("strides", strided().ints("pads", [1, 0, 0, 2]), &[1, 3, 4, 3], &[3, 2, 3, 4]).macs(3 * 12 * 2 * 12),
+        case("output padding", strided().ints("output_padding", [1, 2]), &[1, 3, 3, 2], &[3, 2, 3, 3]).macs(3 * 6 * 18),
+        case("dilated", strided().ints("dilations", [2, 3]).ints("pads", [0, 1, 3, 2]), &[1, 2, 3, 4], &[2, 3, 2, 3])
+            .macs(2 * 12 * 18),
+        case(
+            "1x1 stride 2, a window that sees nothing",
+            none().ints("strides", [2, 2]).ints("output_padding", [1, 0]),
+            &[1, 3, 2, 3],
+            &[3, 2, 1, 1],
+        )
+        .macs(3 * 6 * 2),
+        case("grouped", strided().int("group", 2), &[2, 4, 3, 2], &[4, 3, 3, 3]).macs(2 * 4 * 6 * 27),
+        case(
+            "depthwise",
+            none().int("group", 3).ints("strides", [2, 2]).ints("pads", [1, 1, 1, 1]),
+            &[1, 3, 3, 3],
+            &[3, 1, 3, 3],
+        )
+        .macs(3 * 9 * 9),
+        case(
+            "1-D",
+            none().ints("strides", [3]).ints("pads", [1, 1]).ints("output_padding", [2]),
+            &[1, 3, 4],
+            &[3, 2, 4],
+        )
+        .macs(3 * 4 * 8),
+        Case::new("bias", strided(), vec![x(&[1, 3, 2, 2]), w(&[3, 4, 3, 2]), w(&[4])]).macs(3 * 4 * 24),
+    ]
+}

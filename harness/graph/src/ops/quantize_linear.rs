@@ -1,0 +1,128 @@
+//! QuantizeLinear. Spec: <https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html>. Opsets: 10, 13, 19, 21.
+
+use super::quantization::{Scheme, TYPES, expect_types, scheme};
+use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, no_macs, unchanged};
+use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
+
+pub(super) const OP: Op = Op {
+    name: "QuantizeLinear",
+    doc: "int8, uint8, int16, uint16; per tensor and per channel; straight-through inside the representable range, \
+          gradient 0 outside",
+    attrs: &["axis", "block_size", "output_dtype", "saturate"],
+    infer,
+    eval,
+    vjp: Vjp::Rule(vjp),
+    macs: no_macs,
+    upgrade: unchanged,
+    cases,
+};
+
+fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    expect_float(call, 0)?;
+    let quantized = quantized(call)?;
+    expect_types(call, quantized)?;
+    Scheme::read(call)?;
+    Ok(vec![ValueType::new(quantized, call.shape(0)?)])
+}
+
+fn quantized(call: &Call<'_>) -> Result<DType, String> {
+    let number = call.attrs.get_int("output_dtype", 0)?;
+    let named = i32::try_from(number).ok().and_then(DType::from_onnx);
+    let dtype = match named {
+        _ if number == 0 => {
+            if call.has(2) {
+                call.ty(2)?.dtype
+            } else {
+                DType::U8
+            }
+        }
+        Some(dtype) => dtype,
+        None => return Err(format!("output_dtype {number} is not supported")),
+    };
+    if TYPES.contains(&dtype) { Ok(dtype) } else { Err(format!("{dtype} is not a supported quantized type")) }
+}
+
+fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+    let scheme = Scheme::read(call)?;
+    let dtype = quantized(call)?;
+    let (low, high) = dtype.int_range().expect("quantized types are integers");
+    let (x, scales, zeros) = (call.tensor(0)?, call.tensor(1)?.floats()?, call.ints(2)?);
+    let value = |(at, &x): (usize, &f64)| {
+        let channel = scheme.of(at);
+        let zero = zeros.map_or(0, |zeros| zeros[channel]);
+        ((x / scales[channel]).round_ties_even() as i64).saturating_add(zero).clamp(low, high)
+    };
+    let y = x.floats()?.iter().enumerate().map(value).collect();
+    Ok(vec![Tensor::int(dtype, x.shape(), y)])
+}
+
+fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
+    if back.wants[1..].contains(&true) {
+        return Err(back.refuse("its scale and zero point must be constants"));
+    }
+    let scheme = scheme(back);
+    let (lowest, highest) = limits(back, &scheme)?;
+    let scale = scheme.scale(back)?;
+    let (x, cotangent) = (back.input(0), back.cotangent());
+    let steps = back.emit("Div", &[x, scale])?;
+    let above = back.emit("GreaterOrEqual", &[steps, lowest])?;
+    let below = back.emit("LessOrEqual", &[steps, highest])?;
+    let inside = back.emit("And", &[above, below])?;
+    let mask = back.mask(inside)?;
+    let through = back.emit("Div", &[cotangent, scale])?;
+    Ok(vec![Some(back.emit("Mul", &[through, mask])?), None, None])
+}
+
+/// The smallest and largest `x / scale` that round to an integer inside the range without clipping.
+fn limits(back: &mut Backward<'_>, scheme: &Scheme) -> Result<(ValueId, ValueId), Error> {
+    let x = back.graph.value(back.input(0)).dtype();
+    if x != DType::F32 {
+        return Err(back.refuse("only float32 tensors are supported"));
+    }
+    let zeros = match back.node.inputs().get(2).copied().flatten() {
+        None => vec![0; scheme.shape().iter().product()],
+        Some(id) => {
+            let data = back.graph.value(id).data().ok_or_else(|| back.refuse("its zero point must be a constant"))?;
+            data.integers().map_err(|reason| back.refuse(&reason))?.to_vec()
+        }
+    };
+    let (low, high) = back.graph.value(back.output(0)).dtype().int_range().expect("quantized types are integers");
+    // Halves round to even: the half beside an odd limit leaves the range, so its neighbouring float is the last one.
+    let lowest = zeros.iter().map(|zero| low - zero).map(|limit| {
+        let half = limit as f32 - 0.5;
+        f64::from(if limit % 2 == 0 { half } else { half.next_up() })
+    });
+    let highest = zeros.iter().map(|zero| high - zero).map(|limit| {
+        let half = limit as f32 + 0.5;
+        f64::from(if limit % 2 == 0 { half } else { half.next_down() })
+    });
+    let (lowest, highest) = (Tensor::f32(&scheme.shape(), lowest), Tensor::f32(&scheme.shape(), highest));
+    Ok((back.graph.constant("lowest", lowest), back.graph.constant("highest", highest)))
+}
+
+fn cases() -> Vec<Case> {
+    let zero = |dtype, data: &[i64]| CaseInput::Constant(Tensor::int(dtype, &[data.len()], data.to_vec()));
+    let one = |dtype, value| CaseInput::Constant(Tensor::int(dtype, &[], vec![value]));
+    let scale = |values: &[f64]| CaseInput::Constant(Tensor::f32(&[values.len()], values.iter().copied()));
+    let scalar = |value| CaseInput::Constant(Tensor::scalar(value));
+    let x = |shape: &[usize]| CaseInput::Random(shape.to_vec(), -3.0, 3.0);
+    let halves = || CaseInput::Fed(Tensor::f32(&[9], (-4..5).map(|i| f64::from(i) / 2.0)));
+    let none = Attrs::new;
+    let far = || CaseInput::Fed(Tensor::f32(&[4], [-1e30, 1e30, 63.75, -64.25]));
+    vec![
+        Case::new("int8", none(), vec![x(&[2, 9]), scalar(0.0123), one(DType::I8, -5)]),
+        Case::new("uint8, halves to even", none(), vec![halves(), scalar(1.0), one(DType::U8, 128)]),
+        Case::new("saturation", none(), vec![far(), scalar(0.5), one(DType::I8, 0)]),
+        Case::new("no zero point", none(), vec![x(&[2, 9]), scalar(0.02)]),
+        Case::new("int16", none(), vec![x(&[7]), scalar(1e-4), one(DType::I16, 7)]),
+        Case::new("uint16", none(), vec![x(&[7]), scalar(1e-4), one(DType::U16, 30_000)]),
+        Case::new("output type", none().int("output_dtype", 3), vec![x(&[7]), scalar(0.03)]),
+        Case::new("one scale in a vector", none(), vec![x(&[2, 3]), scale(&[0.1]), zero(DType::I8, &[1])]),
+        Case::new(
+            "per channel",
+            none(),
+            vec![x(&[2, 3, 4]), scale(&[0.02, 0.01, 0.5]), zero(DType::U8, &[128, 3, 255])],
+        ),
+        Case::new("per row", none().int("axis", 0), vec![x(&[2, 5]), scale(&[0.02, 0.01]), zero(DType::I8, &[0, 9])]),
+    ]
+}
