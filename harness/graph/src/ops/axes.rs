@@ -37,7 +37,8 @@ pub(super) fn axes(values: &[i64], rank: usize) -> Result<Vec<usize>, String> {
 pub(super) fn bounded(shape: Vec<usize>) -> Result<Vec<usize>, String> {
     let len = shape.iter().try_fold(1_usize, |len, &dim| len.checked_mul(dim));
     match len {
-        Some(len) if len <= MAX_ELEMENTS => Ok(shape),
+        // A dimension can be huge where another is 0.
+        Some(len) if len <= MAX_ELEMENTS && shape.iter().all(|&dim| dim <= MAX_ELEMENTS) => Ok(shape),
         _ => Err(format!("the shape {shape:?} has more than {MAX_ELEMENTS} elements")),
     }
 }

@@ -14,19 +14,26 @@ mod batch_normalization;
 mod binary;
 mod broadcast;
 mod cast;
+mod clip;
 mod compare;
+mod concat;
 mod conv;
 mod conv_transpose;
 mod dequantize_linear;
+mod dropout;
+mod elements;
 mod expand;
 mod extremum;
 mod flatten;
+mod gather;
 mod gemm;
 mod global_average_pool;
 mod identity;
 mod logic;
 mod matmul;
 mod max_pool;
+mod one_hot;
+mod pad;
 mod product;
 mod quantization;
 mod quantize_linear;
@@ -34,8 +41,12 @@ mod reduce;
 mod relu;
 mod reshape;
 mod scalar;
+mod shape;
+mod slice;
 mod softmax;
+mod squeeze;
 mod transpose;
+mod where_op;
 mod window;
 
 /// Every operator, in alphabetical order.
@@ -47,14 +58,19 @@ pub const OPS: &[&Op] = &[
     &average_pool::OP,
     &batch_normalization::OP,
     &cast::OP,
+    &clip::OP,
+    &concat::OP,
     &conv::OP,
     &conv_transpose::OP,
     &dequantize_linear::OP,
     &binary::DIV,
+    &dropout::OP,
     &compare::EQUAL,
     &scalar::EXP,
     &expand::OP,
     &flatten::OP,
+    &gather::OP,
+    &elements::GATHER,
     &gemm::OP,
     &global_average_pool::OP,
     &compare::GREATER,
@@ -72,20 +88,28 @@ pub const OPS: &[&Op] = &[
     &binary::MUL,
     &scalar::NEG,
     &logic::NOT,
+    &one_hot::OP,
     &logic::OR,
+    &pad::OP,
     &quantize_linear::OP,
     &reduce::REDUCE_MAX,
     &reduce::REDUCE_MEAN,
     &reduce::REDUCE_SUM,
     &relu::OP,
     &reshape::OP,
+    &elements::SCATTER,
+    &shape::OP,
     &scalar::SIGMOID,
     &scalar::SIGN,
+    &slice::OP,
     &softmax::SOFTMAX,
     &scalar::SQRT,
+    &squeeze::SQUEEZE,
     &binary::SUB,
     &scalar::TANH,
     &transpose::OP,
+    &squeeze::UNSQUEEZE,
+    &where_op::OP,
 ];
 
 /// The operator with this name in the standard ONNX domain.

@@ -1,0 +1,45 @@
+//! Dropout in inference: the identity. Spec: <https://onnx.ai/onnx/operators/onnx__Dropout.html>. Opsets: 7, 10, 12
+//! (ratio and training_mode become inputs), 13, 22.
+
+use super::identity::pass;
+use super::{Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
+use crate::{Attrs, DType, Tensor, ValueType};
+
+pub(super) const OP: Op = Op {
+    name: "Dropout",
+    doc: "in inference the identity; training mode and the mask output are not supported",
+    attrs: &["seed"],
+    infer,
+    eval: |call| Ok(vec![call.tensor(0)?.clone()]),
+    vjp: Vjp::Rule(pass),
+    macs: no_macs,
+    upgrade,
+    cases,
+};
+
+fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    if call.has(2) && call.ints(2)?.is_some_and(|mode| mode != [0]) {
+        return Err("training mode is not supported".to_owned());
+    }
+    Ok(vec![call.ty(0)?.clone()])
+}
+
+fn upgrade(up: &mut Upgrade<'_>) -> Result<(), String> {
+    if up.opset < 12 {
+        up.attrs.remove("ratio");
+    }
+    Ok(())
+}
+
+fn cases() -> Vec<Case> {
+    use CaseInput::{Absent, Constant, Random};
+    let x = || Random(vec![2, 3], -1.0, 1.0);
+    let off = || Constant(Tensor::int(DType::Bool, &[], vec![0]));
+    let case = |name, inputs| Case::new(name, Attrs::new(), inputs);
+    vec![
+        case("no ratio", vec![x()]),
+        case("a ratio", vec![x(), Constant(Tensor::scalar(0.3))]),
+        case("training mode off", vec![x(), Constant(Tensor::scalar(0.3)), off()]),
+        case("training mode off, no ratio", vec![x(), Absent, off()]),
+    ]
+}
