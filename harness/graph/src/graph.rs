@@ -3,6 +3,11 @@ use crate::{Attrs, DType, Error, Tensor};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// No value has more elements: products of dimensions stay far from overflow.
+const LARGEST_VALUE: usize = 1 << 40;
+/// No constant that folding makes has more elements, so that a small file cannot ask for all memory.
+const LARGEST_FOLDED: usize = 1 << 26;
+
 /// Names one value of one graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(u32);
@@ -73,6 +78,11 @@ impl Value {
     /// Its elements where it is a constant.
     pub fn data(&self) -> Option<&Tensor> {
         self.data.as_deref()
+    }
+
+    /// Its elements where it is a constant, to share them.
+    pub(crate) fn shared_data(&self) -> Option<&Arc<Tensor>> {
+        self.data.as_ref()
     }
 
     /// Whether it is an indicator mask: piecewise constant, so that no gradient passes it.
@@ -163,6 +173,11 @@ impl Graph {
         &self.values
     }
 
+    /// The names of all values, in the order of [`Graph::values`].
+    pub fn ids(&self) -> impl Iterator<Item = ValueId> + use<> {
+        (0..self.values.len() as u32).map(ValueId)
+    }
+
     /// One value.
     pub fn value(&self, id: ValueId) -> &Value {
         &self.values[id.index()]
@@ -211,6 +226,12 @@ impl Graph {
         self.push(name, ty, Some(Arc::new(tensor)))
     }
 
+    /// Adds a constant whose elements another graph or a model holds too. `name` is made unique.
+    pub(crate) fn shared_constant(&mut self, name: &str, tensor: &Arc<Tensor>) -> ValueId {
+        let ty = ValueType::new(tensor.dtype(), tensor.shape());
+        self.push(name, ty, Some(Arc::clone(tensor)))
+    }
+
     /// Adds a float scalar constant of type `dtype`.
     pub fn scalar(&mut self, dtype: DType, value: f64) -> ValueId {
         self.constant("scalar", Tensor::float(dtype, &[], vec![value]).rounded())
@@ -228,8 +249,21 @@ impl Graph {
 
     /// Renames a value, for files that others read. `name` is made unique.
     pub fn rename(&mut self, id: ValueId, name: &str) {
+        let old = std::mem::take(&mut self.values[id.index()].name);
+        self.names.remove(&old);
         let name = self.unique(name);
         self.values[id.index()].name = name;
+    }
+
+    /// Keeps a name for a value that comes later, through [`Graph::claim`].
+    pub(crate) fn reserve(&mut self, name: &str) {
+        self.names.insert(name.to_owned());
+    }
+
+    /// Gives a value a name that was kept for it.
+    pub(crate) fn claim(&mut self, id: ValueId, name: &str) {
+        let old = std::mem::replace(&mut self.values[id.index()].name, name.to_owned());
+        self.names.remove(&old);
     }
 
     /// Adds a node with one output and returns it.
@@ -276,6 +310,9 @@ impl Graph {
         if let Some(constants) = constants
             && !shape_only
         {
+            if let Some(ty) = types.iter().find(|ty| ty.len() > LARGEST_FOLDED) {
+                return Err(node.error(format!("its constant result of shape {:?} is too large", ty.shape)));
+            }
             node.outputs = vec![ValueId(u32::MAX); outputs];
             let folded = node.evaluate(&constants)?;
             let name = node.name;
@@ -301,6 +338,7 @@ impl Graph {
         if types.len() < outputs {
             return Err(format!("has {outputs} outputs, at most {} are supported", types.len()));
         }
+        types.iter().take(outputs).try_for_each(check_size)?;
         Ok(types.into_iter().take(outputs).collect())
     }
 
@@ -404,5 +442,14 @@ impl Graph {
             count += 1;
         }
         candidate
+    }
+}
+
+/// Errors: more elements than a value may have.
+pub(crate) fn check_size(ty: &ValueType) -> Result<(), String> {
+    let count = ty.shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
+    match count.filter(|&count| count <= LARGEST_VALUE) {
+        Some(_) => Ok(()),
+        None => Err(format!("a value of shape {:?} is too large", ty.shape)),
     }
 }

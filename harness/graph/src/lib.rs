@@ -7,18 +7,32 @@
 
 mod attrs;
 pub mod check;
+mod encode;
 mod error;
 mod executor;
+mod external;
 mod gradient;
 mod graph;
+mod instantiate;
 mod interpreter;
+mod model;
+mod op_table;
 pub mod ops;
+mod proto;
 mod tensor;
+mod tensor_proto;
+mod topology;
+mod transforms;
 
 pub use attrs::{Attr, Attrs};
+pub use encode::encode;
 pub use error::Error;
 pub use executor::{Executor, Program};
+pub use external::{ExternalData, NoExternalData, external_locations};
 pub use gradient::{GradientGraph, Head, differentiate, gradient_graph};
 pub use graph::{Graph, Node, Value, ValueId, ValueType};
 pub use interpreter::Interpreter;
+pub use model::{Dim, Model, Port};
+pub use op_table::supported_ops_table;
 pub use tensor::{DType, Data, Tensor};
+pub use transforms::{InputMap, Quantize, SoftmaxCut, cut_softmax, fold_batch_norm, micro_batch, prepend_input};

@@ -1,0 +1,92 @@
+//! From a [`Graph`] to the bytes of an ONNX file.
+
+use crate::proto::{
+    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto,
+    TensorTypeProto, TypeProto, ValueInfoProto, attribute_type,
+};
+use crate::{Attr, Graph, Node, Value, ValueId, tensor_proto};
+use prost::Message;
+use std::collections::HashSet;
+
+/// The version of the file format that is written; older runtimes read it.
+const IR_VERSION: i64 = 10;
+/// The operator set that is written: the one of the operator table.
+const OPSET: i64 = 21;
+
+/// Writes a graph as an ONNX file: IR version 10, operator set 21, tensors as raw data, names kept.
+///
+/// The same graph always gives the same bytes. Constants that nothing uses are left out; masks are not marked.
+pub fn encode(graph: &Graph) -> Vec<u8> {
+    let used: HashSet<ValueId> =
+        graph.nodes().iter().flat_map(Node::inputs).flatten().chain(graph.outputs()).copied().collect();
+    let port = |id: &ValueId| value_info(graph.value(*id));
+    let constants = graph.ids().filter(|id| used.contains(id)).map(|id| graph.value(id));
+    let proto = GraphProto {
+        node: graph.nodes().iter().map(|node| node_proto(graph, node)).collect(),
+        name: if graph.name().is_empty() { "graph".to_owned() } else { graph.name().to_owned() },
+        initializer: constants
+            .filter_map(|value| value.data().map(|tensor| tensor_proto::encode(value.name(), tensor)))
+            .collect(),
+        input: graph.inputs().iter().map(port).collect(),
+        output: graph.outputs().iter().map(port).collect(),
+        ..GraphProto::default()
+    };
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "tinyassay".to_owned(),
+        graph: Some(proto),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        ..ModelProto::default()
+    };
+    model.encode_to_vec()
+}
+
+fn value_info(value: &Value) -> ValueInfoProto {
+    let dim = |&dim: &usize| DimensionProto { dim_value: Some(dim as i64), dim_param: None };
+    let shape = TensorShapeProto { dim: value.shape().iter().map(dim).collect() };
+    let tensor_type = TensorTypeProto { elem_type: value.dtype().onnx(), shape: Some(shape) };
+    ValueInfoProto { name: value.name().to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
+}
+
+fn node_proto(graph: &Graph, node: &Node) -> NodeProto {
+    let name = |id: ValueId| graph.value(id).name().to_owned();
+    NodeProto {
+        input: node.inputs().iter().map(|id| id.map(name).unwrap_or_default()).collect(),
+        output: node.outputs().iter().map(|&id| name(id)).collect(),
+        name: node.name().to_owned(),
+        op_type: node.op().name.to_owned(),
+        attribute: node.attrs().iter().map(|(name, attr)| attribute(name, attr)).collect(),
+        domain: String::new(),
+    }
+}
+
+fn attribute(name: &str, attr: &Attr) -> AttributeProto {
+    let mut proto = AttributeProto { name: name.to_owned(), ..AttributeProto::default() };
+    proto.r#type = match attr {
+        Attr::Int(value) => {
+            proto.i = Some(*value);
+            attribute_type::INT
+        }
+        Attr::Float(value) => {
+            proto.f = Some(*value);
+            attribute_type::FLOAT
+        }
+        Attr::Text(value) => {
+            proto.s = Some(value.clone().into_bytes());
+            attribute_type::STRING
+        }
+        Attr::Ints(values) => {
+            proto.ints = values.clone();
+            attribute_type::INTS
+        }
+        Attr::Floats(values) => {
+            proto.floats = values.clone();
+            attribute_type::FLOATS
+        }
+        Attr::Tensor(tensor) => {
+            proto.t = Some(tensor_proto::encode("", tensor));
+            attribute_type::TENSOR
+        }
+    };
+    proto
+}

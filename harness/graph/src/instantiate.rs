@@ -1,0 +1,236 @@
+//! From a [`Model`] to a [`Graph`]: batch size bound, older operator forms upgraded, every shape inferred, constants
+//! folded. Files with a fixed batch of 1 are re-batched on the way.
+
+use crate::graph::check_size;
+use crate::model::{Dim, FileNode, Model, Port};
+use crate::ops::{self, Upgrade};
+use crate::{Attr, DType, Error, Graph, Tensor, ValueId, ValueType};
+use std::collections::{HashMap, HashSet};
+
+impl Model {
+    /// The graph at a batch size: typed, upgraded to the newest operator forms, constants folded, and without what its
+    /// outputs do not need. Values and nodes keep their names.
+    ///
+    /// The leading dimension of every input becomes `batch`, whether it is symbolic or fixed to 1; in the second case
+    /// constant Reshape targets that hold the batch of 1 follow.
+    /// Errors: a node is not supported, an input has another fixed batch or a further symbolic dimension, or an output
+    /// (or, for a fixed batch of 1, any value) does not follow the batch.
+    pub fn graph(&self, batch: usize) -> Result<Graph, Error> {
+        if let Some(error) = self.nodes.iter().find_map(refusal) {
+            return Err(error);
+        }
+        let mut build = Build::new(self, batch)?;
+        for node in &self.nodes {
+            build.node(node)?;
+        }
+        if build.rebatch && batch != 1 {
+            check_rebatched(&build, &self.built(1)?)?;
+        }
+        let outputs = self.outputs().iter().map(|port| build.output(port)).collect::<Result<Vec<ValueId>, Error>>()?;
+        build.graph.set_outputs(outputs);
+        Ok(build.graph.pruned().0)
+    }
+
+    /// Every node that keeps this model from being evaluated, not only the first: operators that are not in the table,
+    /// and forms of known ones that are refused. Of nodes behind such a node only the operator is checked.
+    pub fn unsupported(&self) -> Vec<Error> {
+        let Ok(mut build) = Build::new(self, 1).or_else(|_| Build::new(self, self.fixed_batch())) else {
+            return self.nodes.iter().filter_map(refusal).collect();
+        };
+        let mut errors = Vec::new();
+        for node in &self.nodes {
+            let known = node.inputs.iter().flatten().all(|input| build.values.contains_key(input.as_str()));
+            let result = match refusal(node) {
+                Some(error) => Err(error),
+                None if known => build.node(node),
+                None => Ok(()),
+            };
+            errors.extend(result.err());
+        }
+        errors
+    }
+
+    fn built(&self, batch: usize) -> Result<Build<'_>, Error> {
+        let mut build = Build::new(self, batch)?;
+        self.nodes.iter().try_for_each(|node| build.node(node))?;
+        Ok(build)
+    }
+
+    fn fixed_batch(&self) -> usize {
+        let mut fixed = self.inputs().iter().filter_map(|input| match input.dims.first() {
+            Some(Dim::Fixed(batch)) => Some(*batch),
+            _ => None,
+        });
+        fixed.next().unwrap_or(1)
+    }
+}
+
+/// What shows before any shape is known.
+fn refusal(node: &FileNode) -> Option<Error> {
+    match &node.refusal {
+        Some(reason) => Some(node.unsupported(reason)),
+        None if node.op == "Constant" || ops::find(&node.op).is_some() => None,
+        None => Some(node.unsupported("it is not in the operator table")),
+    }
+}
+
+/// A graph half built.
+struct Build<'m> {
+    model: &'m Model,
+    graph: Graph,
+    values: HashMap<&'m str, ValueId>,
+    batch: usize,
+    /// Whether an input's batch is fixed to 1 in the file.
+    rebatch: bool,
+}
+
+impl<'m> Build<'m> {
+    fn new(model: &'m Model, batch: usize) -> Result<Self, Error> {
+        let rebatch = model.inputs().iter().any(|input| input.dims.first() == Some(&Dim::Fixed(1)));
+        let mut build = Build { model, graph: Graph::new(&model.name), values: HashMap::new(), batch, rebatch };
+        let computed = model.nodes.iter().flat_map(|node| node.outputs.iter().flatten());
+        computed.for_each(|name| build.graph.reserve(name));
+        for port in model.inputs() {
+            let ty = bind(port, batch)?;
+            let id = build.graph.input(&port.name, ty);
+            build.values.insert(&port.name, id);
+        }
+        let used: HashSet<&str> =
+            model.nodes.iter().flat_map(|node| &node.inputs).flatten().map(String::as_str).collect();
+        for (name, tensor) in &model.initializers {
+            if used.contains(name.as_str()) || model.outputs().iter().any(|output| output.name == *name) {
+                let id = build.graph.shared_constant(name, tensor);
+                build.values.insert(name, id);
+            }
+        }
+        Ok(build)
+    }
+
+    fn node(&mut self, node: &'m FileNode) -> Result<(), Error> {
+        let ids = if node.op == "Constant" { vec![self.constant(node)?] } else { self.apply(node)? };
+        for (name, id) in node.outputs.iter().zip(ids) {
+            if let Some(name) = name {
+                self.graph.claim(id, name);
+                self.values.insert(name, id);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, node: &FileNode) -> Result<Vec<ValueId>, Error> {
+        let refuse = |reason| Error::Node { node: node.name.clone(), op: node.op.clone(), reason };
+        let op = ops::find(&node.op).ok_or_else(|| node.unsupported("it is not in the operator table"))?;
+        let inputs = node.inputs.iter().map(|input| input.as_ref().map(|name| self.values[name.as_str()])).collect();
+        let mut upgrade = Upgrade {
+            opset: self.model.opset(),
+            op: node.op.clone(),
+            attrs: node.attrs.clone(),
+            inputs,
+            graph: &mut self.graph,
+        };
+        (op.upgrade)(&mut upgrade).map_err(refuse)?;
+        let Upgrade { op, attrs, mut inputs, .. } = upgrade;
+        if op == "Reshape" && self.rebatch && self.batch != 1 {
+            self.rebatch_target(&mut inputs);
+        }
+        self.graph.add_node(&node.name, &op, &inputs, attrs, node.outputs.len())
+    }
+
+    fn constant(&mut self, node: &FileNode) -> Result<ValueId, Error> {
+        let mut attrs = node.attrs.iter();
+        let (Some((name, attr)), None) = (attrs.next(), attrs.next()) else {
+            return Err(node.unsupported("a constant has exactly one attribute, its value"));
+        };
+        let floats = |values: &[f32]| values.iter().map(|&value| value.into()).collect();
+        let tensor = match (name, attr) {
+            ("value", Attr::Tensor(tensor)) => tensor.clone(),
+            ("value_int", Attr::Int(value)) => Tensor::int(DType::I64, &[], vec![*value]),
+            ("value_ints", Attr::Ints(values)) => Tensor::ints(values.iter().copied()),
+            ("value_float", Attr::Float(value)) => Tensor::float(DType::F32, &[], floats(&[*value])),
+            ("value_floats", Attr::Floats(values)) => Tensor::float(DType::F32, &[values.len()], floats(values)),
+            _ => return Err(node.unsupported(&format!("its attribute `{name}` is not a tensor or a list of numbers"))),
+        };
+        Ok(self.graph.constant(&node.name, tensor))
+    }
+
+    /// Replaces a leading 1 of a Reshape target by the batch, where the input has the batch and the target does not.
+    fn rebatch_target(&mut self, inputs: &mut [Option<ValueId>]) {
+        let &mut [Some(data), Some(ref mut target)] = inputs else { return };
+        let (data, value) = (self.graph.value(data), self.graph.value(*target));
+        let Some(Ok(dims)) = value.data().map(Tensor::integers) else { return };
+        if data.data().is_some() || data.shape().first() != Some(&self.batch) || dims.first() != Some(&1) {
+            return;
+        }
+        let rebatched = Tensor::ints(std::iter::once(self.batch as i64).chain(dims[1..].iter().copied()));
+        let name = format!("{}_rebatched", value.name());
+        *target = self.graph.constant(&name, rebatched);
+    }
+
+    fn output(&self, port: &Port) -> Result<ValueId, Error> {
+        let id = self.values[port.name.as_str()];
+        let (shape, batch) = (self.graph.shape(id), self.batch);
+        if shape.first() == Some(&batch) {
+            return Ok(id);
+        }
+        Err(Error::Graph(format!(
+            "read the graph at batch {batch}: output `{}` has shape {shape:?}, which does not start with the batch",
+            port.name
+        )))
+    }
+}
+
+/// The type of an input at a batch size.
+fn bind(port: &Port, batch: usize) -> Result<ValueType, Error> {
+    let refuse =
+        |reason: String| Error::Graph(format!("read the graph at batch {batch}: input `{}` {reason}", port.name));
+    let Some((first, rest)) = port.dims.split_first() else {
+        return Err(refuse("is a scalar: its first dimension must be the batch".to_owned()));
+    };
+    if let Dim::Fixed(fixed) = first
+        && ![1, batch].contains(fixed)
+    {
+        return Err(refuse(format!("has the fixed batch {fixed}: re-export with a symbolic batch, or with 1")));
+    }
+    let mut shape = vec![batch];
+    for (axis, dim) in rest.iter().enumerate() {
+        match dim {
+            Dim::Fixed(0) => return Err(refuse(format!("has no elements: dimension {} is 0", axis + 1))),
+            Dim::Fixed(dim) => shape.push(*dim),
+            Dim::Symbolic(name) => {
+                let axis = axis + 1;
+                let reason = format!("has the symbolic dimension {axis} `{name}`: re-export with a number there");
+                return Err(refuse(format!("{reason}; only the first, the batch, may be open")));
+            }
+        }
+    }
+    let ty = ValueType::new(port.dtype, shape);
+    check_size(&ty).map_err(|reason| refuse(format!("is too large: {reason}")))?;
+    if batch == 0 { Err(refuse("needs a batch of at least 1".to_owned())) } else { Ok(ty) }
+}
+
+/// Every value of a re-batched graph must be what it was at batch 1 but for the leading dimension, or rows would mix.
+fn check_rebatched(build: &Build<'_>, single: &Build<'_>) -> Result<(), Error> {
+    let names = build.model.nodes.iter().flat_map(|node| node.outputs.iter().flatten().map(move |name| (node, name)));
+    for (node, name) in names {
+        let (id, one) = (build.values[name.as_str()], single.values[name.as_str()]);
+        let (value, one) = (build.graph.value(id), single.graph.shape(one));
+        let follows = value
+            .shape()
+            .split_first()
+            .zip(one.split_first())
+            .is_some_and(|((lead, rest), (one, same))| (*lead, *one) == (build.batch, 1) && rest == same);
+        if value.data().is_none() && !follows {
+            return Err(Error::Node {
+                node: node.name.clone(),
+                op: node.op.clone(),
+                reason: format!(
+                    "the file has a fixed batch of 1 and `{name}` cannot follow a batch of {}: its shape {one:?} becomes {:?}; \
+                     re-export with a symbolic batch",
+                    build.batch,
+                    value.shape()
+                ),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! A parsed ONNX file: decoded, validated as a whole and sorted, but not yet shaped.
+
+use crate::external::ExternalData;
+use crate::proto::{
+    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
+    attribute_type,
+};
+use crate::{Attr, Attrs, DType, Error, Tensor, tensor_proto, topology};
+use prost::Message;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// The versions of the file format that are read.
+const IR_VERSIONS: RangeInclusive<i64> = 3..=13;
+/// The versions of the standard operator set that are read.
+const OPSETS: RangeInclusive<i64> = 7..=22;
+
+/// An ONNX file whose bytes make sense. [`Model::graph`] turns it into a [`Graph`](crate::Graph) at a batch size.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub(crate) name: String,
+    ir_version: i64,
+    opset: i64,
+    producer: String,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    pub(crate) initializers: Vec<(String, Arc<Tensor>)>,
+    pub(crate) nodes: Vec<FileNode>,
+}
+
+/// An input or output as the file declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its element type.
+    pub dtype: DType,
+    /// Its dimensions; for an output only what the file says, which nobody has checked.
+    pub dims: Vec<Dim>,
+}
+
+/// A dimension of a [`Port`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dim {
+    /// A number.
+    Fixed(usize),
+    /// Any number; the name is `?` where the file gives none.
+    Symbolic(String),
+}
+
+/// A node as the file has it.
+#[derive(Debug, Clone)]
+pub(crate) struct FileNode {
+    /// Its name; one without a name is called after its operator and position in the file.
+    pub(crate) name: String,
+    /// Its operator, with the domain in front where it is not the standard one.
+    pub(crate) op: String,
+    pub(crate) attrs: Attrs,
+    pub(crate) inputs: Vec<Option<String>>,
+    pub(crate) outputs: Vec<Option<String>>,
+    /// Why it cannot be supported, where that shows before any shape is known.
+    pub(crate) refusal: Option<String>,
+}
+
+impl FileNode {
+    pub(crate) fn unsupported(&self, reason: &str) -> Error {
+        Error::Unsupported { node: self.name.clone(), op: self.op.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// Decodes the bytes of a file.
+///
+/// Errors: they are not a protobuf message of this form.
+pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Error> {
+    ModelProto::decode(bytes).map_err(|error| Error::Decode(error.to_string()))
+}
+
+impl Model {
+    /// Parses a file, reading the tensors that it keeps elsewhere from `external`.
+    ///
+    /// Reads IR versions 3 to 13 and the standard operator sets 7 to 22. Nodes that are not supported are no error
+    /// here: [`Model::unsupported`] lists them all, and [`Model::graph`] refuses the first.
+    /// Errors: the bytes are not such a file, a tensor does not fit its shape or holds NaN, a name is defined twice, a
+    /// value is missing, or the nodes form a cycle.
+    pub fn parse(bytes: &[u8], external: &dyn ExternalData) -> Result<Model, Error> {
+        let proto = decode(bytes)?;
+        check_ir_version(proto.ir_version)?;
+        let opset = opset(&proto.opset_import)?;
+        let graph = proto.graph.ok_or_else(|| Error::Decode("the model has no graph".to_owned()))?;
+        if !graph.sparse_initializer.is_empty() {
+            return Err(Error::Decode("sparse initializers are not supported: re-export with dense ones".to_owned()));
+        }
+        let initializers = initializers(&graph.initializer, external)?;
+        let constants: HashSet<&str> = initializers.iter().map(|(name, _)| name.as_str()).collect();
+        let inputs = graph.input.iter().filter(|input| !constants.contains(input.name.as_str()));
+        let inputs = inputs.map(|input| port("input", input)).collect::<Result<Vec<Port>, Error>>()?;
+        let outputs = graph.output.iter().map(|output| port("output", output)).collect::<Result<Vec<Port>, Error>>()?;
+        let nodes = nodes(&graph, &proto.functions, external)?;
+        let given: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).chain(constants).collect();
+        let nodes = topology::sorted(nodes, &given, &outputs)?;
+        Ok(Model {
+            name: graph.name,
+            ir_version: proto.ir_version,
+            opset,
+            producer: [proto.producer_name, proto.producer_version].join(" ").trim().to_owned(),
+            inputs,
+            outputs,
+            initializers,
+            nodes,
+        })
+    }
+
+    /// The version of the file format.
+    pub fn ir_version(&self) -> i64 {
+        self.ir_version
+    }
+
+    /// The version of the standard operator set.
+    pub fn opset(&self) -> i64 {
+        self.opset
+    }
+
+    /// The name and version of the tool that wrote the file; may be empty.
+    pub fn producer(&self) -> &str {
+        &self.producer
+    }
+
+    /// The inputs, without those that are initializers.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// The outputs.
+    pub fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    /// How often each operator occurs, by name; those of other domains as `domain.name`.
+    pub fn ops(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for node in &self.nodes {
+            *counts.entry(node.op.clone()).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// The parameters of the network: the elements of all initializers and constants, batch-norm statistics, biases,
+    /// quantization scales and zero points included; int64 tensors, which hold shapes and axes, are not.
+    pub fn parameters(&self) -> u64 {
+        let values = self.nodes.iter().flat_map(|node| node.attrs.iter()).filter_map(|(_, attr)| match attr {
+            Attr::Tensor(tensor) => Some(tensor),
+            _ => None,
+        });
+        let tensors = self.initializers.iter().map(|(_, tensor)| tensor.as_ref()).chain(values);
+        tensors.filter(|tensor| tensor.dtype() != DType::I64).map(|tensor| tensor.len() as u64).sum()
+    }
+}
+
+fn check_ir_version(version: i64) -> Result<(), Error> {
+    if IR_VERSIONS.contains(&version) {
+        return Ok(());
+    }
+    let (first, last) = (IR_VERSIONS.start(), IR_VERSIONS.end());
+    Err(Error::Decode(match version {
+        0 => "it does not say its ir_version, so it is not an ONNX model".to_owned(),
+        _ => format!(
+            "ir_version {version} is not supported, only {first} to {last}: re-export with ir_version <= {last}"
+        ),
+    }))
+}
+
+fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+fn opset(imports: &[OperatorSetIdProto]) -> Result<i64, Error> {
+    let versions: HashSet<i64> =
+        imports.iter().filter(|import| is_standard(&import.domain)).map(|import| import.version).collect();
+    let mut versions = versions.into_iter();
+    match (versions.next(), versions.next()) {
+        (None, _) => Err(Error::Decode("it does not import the standard operator set".to_owned())),
+        (Some(_), Some(_)) => Err(Error::Decode("it imports two versions of the standard operator set".to_owned())),
+        (Some(version), None) if OPSETS.contains(&version) => Ok(version),
+        (Some(version), None) => {
+            let (first, last) = (OPSETS.start(), OPSETS.end());
+            let reason = format!("operator set {version} is not supported, only {first} to {last}: re-export with one");
+            Err(Error::Decode(reason))
+        }
+    }
+}
+
+fn initializers(protos: &[TensorProto], external: &dyn ExternalData) -> Result<Vec<(String, Arc<Tensor>)>, Error> {
+    let decode = |proto: &TensorProto| {
+        if proto.name.is_empty() {
+            return Err(Error::Decode("an initializer has no name".to_owned()));
+        }
+        Ok((proto.name.clone(), Arc::new(tensor_proto::decode(proto, external)?)))
+    };
+    let tensors = protos.iter().map(decode).collect::<Result<Vec<_>, Error>>()?;
+    let mut names = HashSet::new();
+    match tensors.iter().find(|(name, _)| !names.insert(name.as_str())) {
+        Some((name, _)) => Err(Error::Graph(format!("read the graph: there are two initializers `{name}`"))),
+        None => Ok(tensors),
+    }
+}
+
+fn port(side: &str, info: &ValueInfoProto) -> Result<Port, Error> {
+    let refuse = |reason: &str| Error::Decode(format!("{side} `{}` {reason}", info.name));
+    if info.name.is_empty() {
+        return Err(refuse("has no name"));
+    }
+    let ty = info.r#type.as_ref().ok_or_else(|| refuse("has no type"))?;
+    let tensor =
+        ty.tensor_type.as_ref().ok_or_else(|| refuse("is not a dense tensor, which is all that is supported"))?;
+    let dtype = tensor_proto::element_type(tensor.elem_type).map_err(|reason| refuse(&format!("has {reason}")))?;
+    let shape = match (&tensor.shape, side) {
+        (Some(shape), _) => shape.dim.as_slice(),
+        (None, "output") => &[],
+        (None, _) => return Err(refuse("has no shape: re-export with one")),
+    };
+    let dim = |dim: &crate::proto::DimensionProto| match (dim.dim_value, &dim.dim_param) {
+        (Some(value), _) => {
+            let value = usize::try_from(value).map_err(|_| refuse(&format!("has the negative dimension {value}")))?;
+            Ok(Dim::Fixed(value))
+        }
+        (None, Some(name)) if !name.is_empty() => Ok(Dim::Symbolic(name.clone())),
+        (None, _) => Ok(Dim::Symbolic("?".to_owned())),
+    };
+    Ok(Port { name: info.name.clone(), dtype, dims: shape.iter().map(dim).collect::<Result<_, Error>>()? })
+}
+
+fn nodes(graph: &GraphProto, functions: &[FunctionProto], external: &dyn ExternalData) -> Result<Vec<FileNode>, Error> {
+    let functions: HashSet<(&str, &str)> =
+        functions.iter().map(|function| (domain_name(&function.domain), function.name.as_str())).collect();
+    let local = |node: &NodeProto| functions.contains(&(domain_name(&node.domain), node.op_type.as_str()));
+    graph.node.iter().enumerate().map(|(index, node)| file_node(index, node, local(node), external)).collect()
+}
+
+fn domain_name(domain: &str) -> &str {
+    if is_standard(domain) { "" } else { domain }
+}
+
+fn file_node(index: usize, proto: &NodeProto, local: bool, external: &dyn ExternalData) -> Result<FileNode, Error> {
+    let standard = is_standard(&proto.domain);
+    let op = if standard { proto.op_type.clone() } else { format!("{}.{}", proto.domain, proto.op_type) };
+    let name = if proto.name.is_empty() { format!("{op}_{index}") } else { proto.name.clone() };
+    let refuse = |reason: &str| Error::Graph(format!("read the graph: node `{name}` {reason}"));
+    if proto.op_type.is_empty() {
+        return Err(refuse("has no operator"));
+    }
+    let mut refusal = if local {
+        Some("it is a model-local function".to_owned())
+    } else {
+        (!standard).then(|| format!("only operators of the standard domain are, not of `{}`", proto.domain))
+    };
+    let mut attrs = Attrs::new();
+    for attribute in &proto.attribute {
+        if attrs.get(&attribute.name).is_some() {
+            return Err(refuse(&format!("has two attributes `{}`", attribute.name)));
+        }
+        match attr(attribute, external) {
+            Ok(attr) => attrs.set(&attribute.name, attr),
+            Err(Flaw::Unsupported(reason)) => {
+                refusal.get_or_insert(format!("attribute `{}` {reason}", attribute.name));
+            }
+            Err(Flaw::Invalid(reason)) => return Err(refuse(&format!("attribute `{}` {reason}", attribute.name))),
+            Err(Flaw::Tensor(error)) => return Err(error),
+        }
+    }
+    let optional = |names: &[String]| {
+        let given = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        names[..given].iter().map(|name| (!name.is_empty()).then(|| name.clone())).collect::<Vec<_>>()
+    };
+    let (inputs, outputs) = (optional(&proto.input), optional(&proto.output));
+    if outputs.is_empty() {
+        return Err(refuse("has no output"));
+    }
+    Ok(FileNode { name, op, attrs, inputs, outputs, refusal })
+}
+
+/// What is wrong with an attribute.
+enum Flaw {
+    Unsupported(&'static str),
+    Invalid(String),
+    Tensor(Error),
+}
+
+fn attr(proto: &AttributeProto, external: &dyn ExternalData) -> Result<Attr, Flaw> {
+    if !proto.ref_attr_name.is_empty() {
+        return Err(Flaw::Invalid("refers to an attribute of a function, outside of any".to_owned()));
+    }
+    Ok(match proto.r#type {
+        attribute_type::FLOAT => Attr::Float(proto.f.unwrap_or_default()),
+        attribute_type::INT => Attr::Int(proto.i.unwrap_or_default()),
+        attribute_type::STRING => {
+            let text = String::from_utf8(proto.s.clone().unwrap_or_default());
+            Attr::Text(text.map_err(|_| Flaw::Invalid("is not UTF-8 text".to_owned()))?)
+        }
+        attribute_type::FLOATS => Attr::Floats(proto.floats.clone()),
+        attribute_type::INTS => Attr::Ints(proto.ints.clone()),
+        attribute_type::TENSOR => {
+            let tensor = proto.t.as_ref().ok_or_else(|| Flaw::Invalid("has no tensor".to_owned()))?;
+            Attr::Tensor(tensor_proto::decode(tensor, external).map_err(Flaw::Tensor)?)
+        }
+        attribute_type::GRAPH | attribute_type::GRAPHS => return Err(Flaw::Unsupported("is a subgraph")),
+        attribute_type::SPARSE_TENSOR | attribute_type::SPARSE_TENSORS => {
+            return Err(Flaw::Unsupported("is a sparse tensor"));
+        }
+        attribute_type::STRINGS => return Err(Flaw::Unsupported("is a list of texts")),
+        attribute_type::TENSORS => return Err(Flaw::Unsupported("is a list of tensors")),
+        attribute_type::TYPE_PROTO | attribute_type::TYPE_PROTOS => return Err(Flaw::Unsupported("is a type")),
+        other => return Err(Flaw::Invalid(format!("has the unknown type {other}"))),
+    })
+}

@@ -1,0 +1,42 @@
+use crate::ops::{OPS, Op, Vjp};
+
+/// The table of supported operators, in Markdown.
+pub fn supported_ops_table() -> String {
+    let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).collect();
+    if !OPS.iter().any(|op| op.name == "Constant") {
+        rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
+        rows.sort();
+    }
+    let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
+    for row in rows {
+        table.push_str(&row);
+        table.push('\n');
+    }
+    table
+}
+
+fn row(op: &Op) -> String {
+    let gradient = match op.vjp {
+        Vjp::Rule(_) => "yes".to_owned(),
+        Vjp::Constant => "piecewise constant".to_owned(),
+        Vjp::Missing(reason) => format!("no: {reason}"),
+    };
+    let attributes: Vec<String> = op.attrs.iter().map(|attr| format!("`{attr}`")).collect();
+    format!("| {} | {gradient} | {} | {} |", op.name, attributes.join(", "), op.doc.replace('|', "\\|"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_has_a_row_of_four_cells() {
+        let table = supported_ops_table();
+        for op in OPS {
+            assert!(table.contains(&format!("\n| {} | ", op.name)), "{}", op.name);
+        }
+        for line in table.lines() {
+            assert_eq!(line.replace("\\|", "").matches('|').count(), 5, "{line}");
+        }
+    }
+}

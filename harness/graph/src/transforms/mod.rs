@@ -1,0 +1,12 @@
+//! Pure functions from graph to graph, other than differentiation.
+
+mod batch_norm;
+mod input_map;
+mod micro_batch;
+mod rewrite;
+mod softmax;
+
+pub use batch_norm::fold_batch_norm;
+pub use input_map::{InputMap, Quantize, prepend_input};
+pub use micro_batch::micro_batch;
+pub use softmax::{SoftmaxCut, cut_softmax};
