@@ -90,3 +90,44 @@ fn attribute(name: &str, attr: &Attr) -> AttributeProto {
     };
     proto
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample_file::{graph, sample};
+    use crate::{Attrs, DType, Model, NoExternalData, Tensor, ValueType};
+
+    fn read(bytes: &[u8], batch: usize) -> Graph {
+        Model::parse(bytes, &NoExternalData).unwrap().graph(batch).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let graph = graph(&sample(), 3).unwrap();
+        let bytes = encode(&graph);
+        let again = read(&bytes, 3);
+        assert_eq!(encode(&again), bytes);
+        assert_eq!(encode(&graph), bytes, "the same graph gives the same bytes");
+        let model = Model::parse(&bytes, &NoExternalData).unwrap();
+        assert_eq!((model.ir_version(), model.opset(), model.producer()), (10, 21, "tinyassay"));
+        let values = |graph: &Graph| {
+            graph.values().iter().map(|value| format!("{value:?}")).collect::<Vec<_>>()
+        };
+        assert_eq!(values(&again), values(&graph));
+    }
+
+    #[test]
+    fn optional_inputs_and_attributes_stay() {
+        let mut graph = Graph::new("");
+        let x = graph.input("x", ValueType::new(DType::F32, [2, 3]));
+        let high = graph.constant("high", Tensor::scalar(6.0));
+        let clip = graph.add_node("clip", "Clip", &[Some(x), None, Some(high)], Attrs::new(), 1).unwrap();
+        let y = graph.add("Softmax", &clip, Attrs::new().int("axis", 0)).unwrap();
+        graph.constant("unused", Tensor::scalar(1.0));
+        graph.set_outputs(vec![y]);
+        let again = read(&encode(&graph), 2);
+        assert_eq!(again.nodes()[0].inputs().iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(again.nodes()[1].attrs(), graph.nodes()[1].attrs());
+        assert!(again.find("unused").is_none());
+    }
+}

@@ -234,3 +234,192 @@ fn check_rebatched(build: &Build<'_>, single: &Build<'_>) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{AttributeProto, GraphProto, NodeProto, attribute_type};
+    use crate::sample_file::{check_errors, graph, int_attribute, node, parse, sample, tensor_attribute, value, with_graph};
+    use crate::{Interpreter, tensor_proto};
+
+    fn graph_with(batch: usize, change: impl FnOnce(&mut GraphProto)) -> Result<Graph, Error> {
+        graph(&with_graph(change), batch)
+    }
+
+    fn names(graph: &Graph) -> Vec<&str> {
+        graph.values().iter().map(|value| value.name()).collect()
+    }
+
+    fn constant(name: &str, attribute: AttributeProto) -> NodeProto {
+        NodeProto { attribute: vec![attribute], ..node(name, "Constant", &[], &["w"]) }
+    }
+
+    /// The sample with a fixed batch of 1, whose last node is a Reshape to `target`.
+    fn reshaped(batch: usize, target: &[i64]) -> Result<Graph, Error> {
+        graph_with(batch, |graph| {
+            graph.input[0] = value("x", &[Some(1), Some(2)]);
+            graph.node[1] = node("reshape", "Reshape", &["sum", "target"], &["y"]);
+            graph.initializer.push(tensor_proto::encode("target", &Tensor::ints(target.iter().copied())));
+        })
+    }
+
+    #[test]
+    fn names_and_shapes_are_those_of_the_file() {
+        let graph = graph(&sample(), 3).unwrap();
+        assert_eq!(names(&graph), ["x", "w", "sum", "y"]);
+        assert_eq!(graph.nodes().iter().map(|node| node.name()).collect::<Vec<_>>(), ["add", "relu"]);
+        assert_eq!(graph.shape(graph.outputs()[0]), [3, 2]);
+        let y = Interpreter.run(&graph, &[Tensor::f32(&[3, 2], [0.0, 1.0, 2.0, 0.25, -1.0, 0.5])]).unwrap();
+        assert_eq!(y, [Tensor::f32(&[3, 2], [0.5, 0.5, 2.5, 0.0, 0.0, 0.0])]);
+    }
+
+    #[test]
+    fn nodes_without_a_name_get_one() {
+        let graph = graph_with(1, |graph| graph.node[1].name.clear()).unwrap();
+        assert_eq!(graph.nodes()[1].name(), "Relu_1");
+    }
+
+    #[test]
+    fn names_of_the_file_win_over_ours() {
+        let graph = graph_with(1, |graph| {
+            graph.node[0].output[0] = "relu_0".to_owned();
+            graph.node[1] = node("relu", "Relu", &["relu_0"], &["y"]);
+        });
+        assert_eq!(names(&graph.unwrap()), ["x", "w", "relu_0", "y"]);
+    }
+
+    #[test]
+    fn what_no_output_needs_is_left_out() {
+        let graph = graph_with(1, |graph| {
+            graph.node.push(node("dead", "Relu", &["sum"], &["dead"]));
+            graph.initializer.push(tensor_proto::encode("unused", &Tensor::scalar(1.0)));
+        });
+        assert_eq!(names(&graph.unwrap()), ["x", "w", "sum", "y"]);
+    }
+
+    #[test]
+    fn constants_fold_under_their_names() {
+        let graph = graph_with(2, |graph| {
+            graph.node.insert(0, node("positive", "Relu", &["w"], &["w_positive"]));
+            graph.node[1].input[1] = "w_positive".to_owned();
+        })
+        .unwrap();
+        let folded = graph.value(graph.find("w_positive").unwrap());
+        assert_eq!(folded.data(), Some(&Tensor::f32(&[2], [0.5, 0.0])));
+        assert_eq!(names(&graph), ["x", "w_positive", "sum", "y"]);
+    }
+
+    #[test]
+    fn every_form_of_a_constant_is_read() {
+        let attribute = |name: &str, r#type| AttributeProto { name: name.to_owned(), r#type, ..Default::default() };
+        let one = AttributeProto { f: Some(0.5), ..attribute("value_float", attribute_type::FLOAT) };
+        let many = AttributeProto { floats: vec![0.5, 1.0], ..attribute("value_floats", attribute_type::FLOATS) };
+        let tensor = tensor_attribute("value", tensor_proto::encode("", &Tensor::f32(&[1, 2], [0.5, 1.0])));
+        for (attribute, expected) in [
+            (one, Tensor::scalar(0.5)),
+            (many, Tensor::f32(&[2], [0.5, 1.0])),
+            (tensor, Tensor::f32(&[1, 2], [0.5, 1.0])),
+        ] {
+            let graph = graph_with(1, |graph| {
+                graph.initializer.clear();
+                graph.node.push(constant("c", attribute));
+            })
+            .unwrap();
+            assert_eq!(graph.value(graph.find("w").unwrap()).data(), Some(&expected));
+        }
+        let ints = AttributeProto { ints: vec![-1, 2], ..attribute("value_ints", attribute_type::INTS) };
+        for (attribute, expected) in [(int_attribute("value_int", 2), vec![2]), (ints, vec![-1, 2])] {
+            let graph = graph_with(1, |graph| {
+                graph.initializer.clear();
+                graph.node = vec![constant("c", attribute), node("r", "Reshape", &["x", "w"], &["y"])];
+                graph.input[0] = value("x", &[Some(2)]);
+            });
+            let error = graph.map(|graph| graph.value(graph.find("w").unwrap()).data().unwrap().integers().unwrap().to_vec());
+            assert!(error.as_ref().is_err() || error == Ok(expected.clone()), "{expected:?} {error:?}");
+        }
+    }
+
+    #[test]
+    fn symbolic_and_odd_inputs_are_refused_with_the_remedy() {
+        let x = |dims: &'static [Option<i64>]| move |graph: &mut GraphProto| graph.input[0] = value("x", dims);
+        let result = |batch, change: &dyn Fn(&mut GraphProto)| graph_with(batch, |graph| change(graph)).map(|_| ());
+        check_errors(vec![
+            (
+                "input `x` has the symbolic dimension 1 `N`: re-export with a number there",
+                result(2, &x(&[None, None])),
+            ),
+            ("input `x` has the fixed batch 3: re-export", result(2, &x(&[Some(3), Some(2)]))),
+            ("input `x` has the fixed batch 0", result(2, &x(&[Some(0), Some(2)]))),
+            ("input `x` has no elements: dimension 1 is 0", result(2, &x(&[None, Some(0)]))),
+            ("input `x` is a scalar", result(2, &x(&[]))),
+            ("input `x` is too large", result(2, &x(&[None, Some(1 << 40)]))),
+            ("input `x` is too large", result(2, &x(&[None, Some(1 << 62), Some(1 << 62)]))),
+            ("needs a batch of at least 1", result(0, &x(&[None, Some(2)]))),
+            ("output `w` has shape [2], which does not start with the batch", {
+                result(3, &|graph| graph.output[0].name = "w".to_owned())
+            }),
+        ]);
+        assert!(graph_with(3, |graph| graph.input[0] = value("x", &[Some(3), Some(2)])).is_ok());
+    }
+
+    #[test]
+    fn a_fixed_batch_of_one_is_rebatched() {
+        for target in [&[1, 2][..], &[1, -1], &[-1, 2], &[0, 2]] {
+            assert_eq!(reshaped(4, target).unwrap().shape(reshaped(4, target).unwrap().outputs()[0]), [4, 2], "{target:?}");
+        }
+        let rows = reshaped(2, &[1, 1, 2]).unwrap();
+        assert_eq!(rows.shape(rows.outputs()[0]), [2, 1, 2]);
+    }
+
+    #[test]
+    fn rows_that_would_mix_are_refused() {
+        for target in [&[-1][..], &[2], &[2, -1], &[2, 1]] {
+            let error = reshaped(2, target).unwrap_err();
+            assert!(error.to_string().contains("reshape"), "{target:?}: {error}");
+        }
+        let error = reshaped(2, &[-1]).unwrap_err().to_string();
+        assert!(error.contains("fixed batch of 1 and `y` cannot follow a batch of 2"), "{error}");
+        assert!(reshaped(1, &[1, 2]).is_ok());
+    }
+
+    #[test]
+    fn all_unsupported_nodes_are_listed() {
+        let model = with_graph(|graph| {
+            graph.node.push(node("odd", "NonMaxSuppression", &["y"], &["a"]));
+            graph.node.push(NodeProto { domain: "com.microsoft".to_owned(), ..node("ms", "Gelu", &["a"], &["b"]) });
+            graph.node.push(NodeProto { attribute: vec![int_attribute("odd", 1)], ..node("known", "Relu", &["y"], &["c"]) });
+            graph.node.push(node("behind", "Relu", &["b"], &["d"]));
+        });
+        let model = parse(&model).unwrap();
+        let found: Vec<String> = model.unsupported().iter().map(Error::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "node `odd`: operator `NonMaxSuppression` is not supported: it is not in the operator table",
+                "node `ms`: operator `com.microsoft.Gelu` is not supported: only operators of the standard domain are, not of `com.microsoft`",
+                "node `known`: operator `Relu` is not supported: attribute `odd` is not known",
+            ]
+        );
+        assert_eq!(model.graph(1).unwrap_err().to_string(), found[0]);
+        assert_eq!(model.ops()["com.microsoft.Gelu"], 1);
+        assert!(parse(&sample()).unwrap().unsupported().is_empty());
+    }
+
+    #[test]
+    fn local_functions_are_not_supported() {
+        let mut model = with_graph(|graph| graph.node[1].domain = "local".to_owned());
+        let name = "Relu".to_owned();
+        model.functions.push(crate::proto::FunctionProto { name, domain: "local".to_owned() });
+        let error = graph(&model, 1).unwrap_err().to_string();
+        assert_eq!(error, "node `relu`: operator `local.Relu` is not supported: it is a model-local function");
+    }
+
+    #[test]
+    fn unsupported_nodes_show_behind_inputs_that_cannot_be_bound() {
+        let model = with_graph(|graph| {
+            graph.input[0] = value("x", &[None, None]);
+            graph.node[1].op_type = "Loop".to_owned();
+        });
+        assert_eq!(parse(&model).unwrap().unsupported().len(), 1);
+    }
+}

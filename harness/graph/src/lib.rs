@@ -19,6 +19,8 @@ mod model;
 mod op_table;
 pub mod ops;
 mod proto;
+#[cfg(test)]
+mod sample_file;
 mod tensor;
 mod tensor_proto;
 mod topology;

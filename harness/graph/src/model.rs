@@ -313,3 +313,245 @@ fn attr(proto: &AttributeProto, external: &dyn ExternalData) -> Result<Attr, Fla
         other => return Err(Flaw::Invalid(format!("has the unknown type {other}"))),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoExternalData;
+    use crate::sample_file::{check_errors, int_attribute, node, parse, sample, tensor_attribute, value, with_graph};
+
+    fn error(model: &ModelProto) -> Result<(), Error> {
+        parse(model).map(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut ModelProto)) -> Result<(), Error> {
+        let mut model = sample();
+        change(&mut model);
+        error(&model)
+    }
+
+    fn graph_with(change: impl FnOnce(&mut GraphProto)) -> Result<(), Error> {
+        error(&with_graph(change))
+    }
+
+    fn tensor_with(change: impl FnOnce(&mut TensorProto)) -> Result<(), Error> {
+        graph_with(|graph| change(&mut graph.initializer[0]))
+    }
+
+    #[test]
+    fn tells_what_is_in_the_file() {
+        let model = parse(&sample()).unwrap();
+        assert_eq!((model.ir_version(), model.opset(), model.producer()), (8, 13, "test 1"));
+        let dims = vec![Dim::Symbolic("N".to_owned()), Dim::Fixed(2)];
+        assert_eq!(model.inputs(), [Port { name: "x".to_owned(), dtype: DType::F32, dims: dims.clone() }]);
+        assert_eq!(model.outputs(), [Port { name: "y".to_owned(), dtype: DType::F32, dims }]);
+        assert_eq!(model.ops(), BTreeMap::from([("Add".to_owned(), 1), ("Relu".to_owned(), 1)]));
+        assert_eq!(model.parameters(), 2);
+    }
+
+    #[test]
+    fn initializers_that_are_inputs_too_are_constants() {
+        let mut model = with_graph(|graph| graph.input.push(value("w", &[Some(2)])));
+        model.ir_version = 3;
+        assert_eq!(parse(&model).unwrap().inputs().len(), 1);
+    }
+
+    #[test]
+    fn every_version_in_the_range_is_read() {
+        for version in IR_VERSIONS {
+            with(|model| model.ir_version = version).unwrap();
+        }
+        for version in OPSETS {
+            with(|model| model.opset_import[0].version = version).unwrap();
+        }
+        let ml = OperatorSetIdProto { domain: "ai.onnx.ml".to_owned(), version: 2 };
+        with(|model| model.opset_import.push(ml)).unwrap();
+        with(|model| model.opset_import[0].domain = "ai.onnx".to_owned()).unwrap();
+    }
+
+    #[test]
+    fn versions_outside_are_refused_with_the_remedy() {
+        check_errors(vec![
+            ("re-export with ir_version <= 13", with(|model| model.ir_version = 14)),
+            ("ir_version 2 is not supported, only 3 to 13", with(|model| model.ir_version = 2)),
+            ("ir_version -1 is not supported", with(|model| model.ir_version = -1)),
+            ("it is not an ONNX model", with(|model| model.ir_version = 0)),
+            ("operator set 6 is not supported, only 7 to 22", with(|model| model.opset_import[0].version = 6)),
+            ("operator set 23 is not supported", with(|model| model.opset_import[0].version = 23)),
+            ("does not import the standard operator set", with(|model| model.opset_import.clear())),
+            (
+                "two versions of the standard operator set",
+                with(|model| model.opset_import.push(OperatorSetIdProto { domain: "ai.onnx".to_owned(), version: 14 })),
+            ),
+            ("the model has no graph", with(|model| model.graph = None)),
+        ]);
+    }
+
+    #[test]
+    fn graphs_that_are_not_valid_are_refused() {
+        check_errors(vec![
+            ("node `add` is part of a cycle", graph_with(|graph| graph.node[0].input[1] = "y".to_owned())),
+            ("node `relu` is part of a cycle", graph_with(|graph| graph.node[1].input[0] = "y".to_owned())),
+            (
+                "value `z`, an input of node `add`, is defined nowhere",
+                graph_with(|graph| graph.node[0].input[1] = "z".to_owned()),
+            ),
+            (
+                "value `w`, an output of node `add`, is defined twice",
+                graph_with(|graph| graph.node[0].output[0] = "w".to_owned()),
+            ),
+            (
+                "value `y`, an output of node `again`, is defined twice",
+                graph_with(|graph| graph.node.push(node("again", "Relu", &["x"], &["y"]))),
+            ),
+            (
+                "value `x`, an output of node `again`, is defined twice",
+                graph_with(|graph| graph.node.push(node("again", "Relu", &["x"], &["x"]))),
+            ),
+            ("there are two inputs `x`", graph_with(|graph| graph.input.push(value("x", &[None])))),
+            ("there are two outputs `y`", graph_with(|graph| graph.output.push(value("y", &[None])))),
+            (
+                "there are two initializers `w`",
+                graph_with(|graph| graph.initializer.push(graph.initializer[0].clone())),
+            ),
+            ("output `z` is defined nowhere", graph_with(|graph| graph.output[0].name = "z".to_owned())),
+            ("it has no outputs", graph_with(|graph| graph.output.clear())),
+            ("node `relu` has no operator", graph_with(|graph| graph.node[1].op_type.clear())),
+            ("node `relu` has no output", graph_with(|graph| graph.node[1].output.clear())),
+            (
+                "node `relu` has two attributes `a`",
+                graph_with(|graph| graph.node[1].attribute = vec![int_attribute("a", 1); 2]),
+            ),
+            ("an initializer has no name", graph_with(|graph| graph.initializer[0].name.clear())),
+            ("sparse initializers are not supported", graph_with(|graph| graph.sparse_initializer.push(vec![]))),
+        ]);
+    }
+
+    #[test]
+    fn a_node_behind_a_cycle_is_not_blamed() {
+        let cyclic = graph_with(|graph| {
+            graph.node.insert(0, node("behind", "Relu", &["loop"], &["unused"]));
+            graph.node.push(node("on", "Relu", &["loop"], &["loop"]));
+        });
+        assert!(cyclic.unwrap_err().to_string().contains("node `on` is part of a cycle"));
+    }
+
+    #[test]
+    fn ports_that_are_not_valid_are_refused() {
+        fn dim(graph: &mut GraphProto) -> &mut crate::proto::DimensionProto {
+            let ty = graph.input[0].r#type.as_mut().unwrap();
+            &mut ty.tensor_type.as_mut().unwrap().shape.as_mut().unwrap().dim[1]
+        }
+        check_errors(vec![
+            ("input `x` has the negative dimension -2", graph_with(|graph| dim(graph).dim_value = Some(-2))),
+            ("input `x` has no type", graph_with(|graph| graph.input[0].r#type = None)),
+            ("input `x` is not a dense tensor", graph_with(|graph| graph.input[0].r#type = Some(Default::default()))),
+            ("input `` has no name", graph_with(|graph| graph.input[0].name.clear())),
+            (
+                "input `x` has element type 8 is not supported",
+                graph_with(|graph| graph.input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = 8),
+            ),
+            (
+                "input `x` has no shape",
+                graph_with(|graph| graph.input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().shape = None),
+            ),
+        ]);
+        let unnamed = with_graph(|graph| *dim(graph) = Default::default());
+        assert_eq!(parse(&unnamed).unwrap().inputs()[0].dims[1], Dim::Symbolic("?".to_owned()));
+    }
+
+    #[test]
+    fn tensors_that_are_not_valid_are_refused_by_name() {
+        let raw = |values: &[f32]| Some(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+        check_errors(vec![
+            ("tensor `w`: element 1 is NaN", tensor_with(|w| w.raw_data = raw(&[0.0, f32::NAN]))),
+            ("tensor `w`: element 0 is inf", tensor_with(|w| w.raw_data = raw(&[f32::INFINITY, 0.0]))),
+            ("shape [2] of float32 needs 8 bytes of raw data, found 7", tensor_with(|w| w.raw_data = Some(vec![0; 7]))),
+            ("needs 8 bytes of raw data, found 0", tensor_with(|w| w.raw_data = Some(vec![]))),
+            ("needs 2 elements of float32, `float_data` has 0", tensor_with(|w| w.raw_data = None)),
+            ("dimension -2 of shape [-2] is negative", tensor_with(|w| w.dims = vec![-2])),
+            ("is too large", tensor_with(|w| w.dims = vec![1 << 40, 1 << 40])),
+            ("is too large", tensor_with(|w| w.dims = vec![i64::MAX])),
+            ("needs 4398046511104 bytes", tensor_with(|w| w.dims = vec![1 << 40])),
+            ("element type 0 is not supported", tensor_with(|w| w.data_type = 0)),
+            ("element type 8 is not supported", tensor_with(|w| w.data_type = 8)),
+            ("stored in segments", tensor_with(|w| w.segment = Some(vec![]))),
+            (
+                "external data of tensor `w`: it has no `location`",
+                tensor_with(|w| w.data_location = crate::proto::EXTERNAL),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn an_infinite_scalar_is_a_bound() {
+        let bound = tensor_proto::encode("w", &Tensor::scalar(f64::INFINITY));
+        graph_with(|graph| graph.initializer[0] = bound).unwrap();
+        let nan = tensor_proto::encode("w", &Tensor::scalar(f64::NAN));
+        assert!(graph_with(|graph| graph.initializer[0] = nan).unwrap_err().to_string().contains("tensor `w`"));
+    }
+
+    #[test]
+    fn attributes_are_checked() {
+        fn attribute(r#type: i32) -> AttributeProto {
+            AttributeProto { name: "a".to_owned(), r#type, ..AttributeProto::default() }
+        }
+        fn relu_with(attribute: AttributeProto) -> Result<(), Error> {
+            graph_with(|graph| graph.node[1].attribute = vec![attribute])
+        }
+        let text = AttributeProto { s: Some(vec![0xff]), ..attribute(attribute_type::STRING) };
+        let reference = AttributeProto { ref_attr_name: "b".to_owned(), ..attribute(attribute_type::INT) };
+        let nan = tensor_proto::encode("c", &Tensor::scalar(f64::NAN));
+        check_errors(vec![
+            ("node `relu` attribute `a` has the unknown type 0", relu_with(attribute(0))),
+            ("has the unknown type 99", relu_with(attribute(99))),
+            ("is not UTF-8 text", relu_with(text)),
+            ("refers to an attribute of a function", relu_with(reference)),
+            ("has no tensor", relu_with(attribute(attribute_type::TENSOR))),
+            ("tensor `c`: element 0 is NaN", relu_with(tensor_attribute("a", nan))),
+        ]);
+    }
+
+    #[test]
+    fn truncated_and_flipped_bytes_never_panic() {
+        let bytes = sample().encode_to_vec();
+        for end in 0..bytes.len() {
+            let _ = Model::parse(&bytes[..end], &NoExternalData).map(|model| model.graph(2));
+        }
+        for index in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[index / 8] ^= 1 << (index % 8);
+            let _ = Model::parse(&flipped, &NoExternalData).map(|model| model.graph(2));
+        }
+        let truncated = Model::parse(&bytes[..bytes.len() / 2], &NoExternalData).unwrap_err();
+        assert!(truncated.to_string().starts_with("decode ONNX: "), "{truncated}");
+        assert!(Model::parse(b"not a model at all", &NoExternalData).is_err());
+        assert!(Model::parse(&[], &NoExternalData).is_err());
+    }
+
+    #[test]
+    fn nesting_costs_nothing() {
+        let mut nested: Vec<u8> = Vec::new();
+        for _ in 0..10_000 {
+            let mut outer = vec![0x32];
+            prost::encoding::encode_varint(nested.len() as u64, &mut outer);
+            outer.extend(nested);
+            nested = outer;
+        }
+        let mut attribute =
+            AttributeProto { name: "body".to_owned(), r#type: attribute_type::GRAPH, ..Default::default() };
+        let mut bytes = attribute.encode_to_vec();
+        bytes.extend(nested);
+        attribute = AttributeProto::decode(bytes.as_slice()).unwrap();
+        let model = with_graph(|graph| graph.node[1].attribute = vec![attribute]);
+        let unsupported = parse(&model).unwrap().unsupported();
+        assert!(unsupported[0].to_string().contains("attribute `body` is a subgraph"), "{unsupported:?}");
+    }
+
+    #[test]
+    fn nodes_out_of_order_are_sorted() {
+        let model = with_graph(|graph| graph.node.reverse());
+        let names: Vec<String> = parse(&model).unwrap().nodes.into_iter().map(|node| node.name).collect();
+        assert_eq!(names, ["add", "relu"]);
+    }
+}

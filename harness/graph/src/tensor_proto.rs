@@ -167,3 +167,123 @@ fn to_raw(tensor: &Tensor) -> Vec<u8> {
     }
     raw
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoExternalData;
+    use crate::external::place;
+
+    /// One tensor of every type, with values that its bytes must keep apart.
+    fn samples() -> Vec<Tensor> {
+        let sample = |&(dtype, ..): &(DType, i32, &str, usize)| match dtype.int_range() {
+            None => Tensor::float(dtype, &[2, 2], vec![0.5, -1.75, 0.0, 12.0]),
+            Some((low, high)) => Tensor::int(dtype, &[3], vec![low, high, 1]),
+        };
+        DType::ALL.iter().map(sample).collect()
+    }
+
+    /// The typed field of the specification instead of raw data.
+    fn typed(tensor: &Tensor) -> TensorProto {
+        let mut proto = TensorProto { raw_data: None, ..encode("t", tensor) };
+        let floats = || tensor.floats().unwrap().iter();
+        let ints = || tensor.integers().unwrap().iter();
+        match tensor.dtype() {
+            DType::F32 => proto.float_data = floats().map(|&value| value as f32).collect(),
+            DType::F64 => proto.double_data = floats().copied().collect(),
+            DType::F16 => proto.int32_data = floats().map(|&value| f16::from_f64(value).to_bits().into()).collect(),
+            DType::BF16 => proto.int32_data = floats().map(|&value| bf16::from_f64(value).to_bits().into()).collect(),
+            DType::I64 => proto.int64_data = ints().copied().collect(),
+            DType::U32 => proto.uint64_data = ints().map(|&value| value as u64).collect(),
+            _ => proto.int32_data = ints().map(|&value| value as i32).collect(),
+        }
+        proto
+    }
+
+    struct File(Vec<u8>);
+
+    impl ExternalData for File {
+        fn read(&self, location: &str, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
+            assert_eq!(location, "w.bin");
+            let start = usize::try_from(offset).map_err(|error| error.to_string())?;
+            let end = length.map_or(Some(self.0.len() as u64), |length| offset.checked_add(length));
+            let end = end.and_then(|end| usize::try_from(end).ok()).ok_or("out of range")?;
+            Ok(self.0.get(start..end).ok_or("out of range")?.to_vec())
+        }
+    }
+
+    fn external(tensor: &Tensor, entries: &[(&str, &str)]) -> (TensorProto, Vec<u8>) {
+        let mut proto = encode("t", tensor);
+        let raw = proto.raw_data.take().unwrap();
+        proto.data_location = EXTERNAL;
+        proto.external_data = place(entries);
+        (proto, raw)
+    }
+
+    #[test]
+    fn every_type_and_every_storage_reads_back() {
+        for tensor in samples() {
+            assert_eq!(decode(&encode("t", &tensor), &NoExternalData).unwrap(), tensor, "raw");
+            assert_eq!(decode(&typed(&tensor), &NoExternalData).unwrap(), tensor, "typed");
+            let (proto, raw) = external(&tensor, &[("location", "w.bin"), ("offset", "3")]);
+            let file = File([vec![9; 3], raw, vec![9; 2]].concat());
+            assert_eq!(decode(&proto, &file).unwrap(), tensor, "external");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let with = |dtype: DType, value: i32| {
+            let proto = TensorProto {
+                name: "t".to_owned(),
+                dims: vec![1],
+                data_type: dtype.onnx(),
+                int32_data: vec![value],
+                ..TensorProto::default()
+            };
+            decode(&proto, &NoExternalData)
+        };
+        for (dtype, value) in [
+            (DType::I8, 128),
+            (DType::U8, -1),
+            (DType::U16, 65536),
+            (DType::I16, -32769),
+            (DType::Bool, 2),
+            (DType::F16, 65536),
+            (DType::BF16, -1),
+        ] {
+            assert!(with(dtype, value).is_err(), "{value} as {dtype}");
+        }
+        assert!(with(DType::I32, i32::MIN).is_ok());
+        let mut bool = encode("t", &Tensor::int(DType::Bool, &[1], vec![1]));
+        bool.raw_data = Some(vec![7]);
+        assert!(decode(&bool, &NoExternalData).is_err());
+    }
+
+    #[test]
+    fn external_data_must_agree_with_the_shape() {
+        let tensor = Tensor::f32(&[2], [1.0, 2.0]);
+        let (proto, raw) = external(&tensor, &[("location", "w.bin"), ("length", "8")]);
+        assert_eq!(decode(&proto, &File(raw.clone())).unwrap(), tensor);
+        let error = decode(&proto, &File(raw[..7].to_vec())).unwrap_err();
+        assert_eq!(error.to_string(), "external data of tensor `t`: out of range");
+        let (proto, raw) = external(&tensor, &[("location", "w.bin"), ("length", "9")]);
+        let error = decode(&proto, &File(raw)).unwrap_err().to_string();
+        assert!(error.contains("its shape needs 8 bytes, `length` says 9"), "{error}");
+        let error = decode(&proto, &NoExternalData).unwrap_err();
+        assert!(matches!(error, Error::External { .. }));
+    }
+
+    #[test]
+    fn external_tensors_of_hostile_size_are_left_to_the_file() {
+        let (mut proto, raw) = external(&Tensor::f32(&[2], [1.0, 2.0]), &[("location", "w.bin")]);
+        proto.dims = vec![1 << 40];
+        assert!(decode(&proto, &File(raw)).is_err());
+    }
+
+    #[test]
+    fn empty_tensors_have_a_shape() {
+        let empty = Tensor::ints([]);
+        assert_eq!(decode(&encode("t", &empty), &NoExternalData).unwrap(), empty);
+    }
+}
