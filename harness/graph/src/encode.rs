@@ -110,9 +110,7 @@ mod tests {
         assert_eq!(encode(&graph), bytes, "the same graph gives the same bytes");
         let model = Model::parse(&bytes, &NoExternalData).unwrap();
         assert_eq!((model.ir_version(), model.opset(), model.producer()), (10, 21, "tinyassay"));
-        let values = |graph: &Graph| {
-            graph.values().iter().map(|value| format!("{value:?}")).collect::<Vec<_>>()
-        };
+        let values = |graph: &Graph| graph.values().iter().map(|value| format!("{value:?}")).collect::<Vec<_>>();
         assert_eq!(values(&again), values(&graph));
     }
 

@@ -239,7 +239,9 @@ fn check_rebatched(build: &Build<'_>, single: &Build<'_>) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::proto::{AttributeProto, GraphProto, NodeProto, attribute_type};
-    use crate::sample_file::{check_errors, graph, int_attribute, node, parse, sample, tensor_attribute, value, with_graph};
+    use crate::sample_file::{
+        check_errors, graph, int_attribute, node, parse, sample, tensor_attribute, value, with_graph,
+    };
     use crate::{Interpreter, tensor_proto};
 
     fn graph_with(batch: usize, change: impl FnOnce(&mut GraphProto)) -> Result<Graph, Error> {
@@ -327,15 +329,19 @@ mod tests {
             .unwrap();
             assert_eq!(graph.value(graph.find("w").unwrap()).data(), Some(&expected));
         }
-        let ints = AttributeProto { ints: vec![-1, 2], ..attribute("value_ints", attribute_type::INTS) };
-        for (attribute, expected) in [(int_attribute("value_int", 2), vec![2]), (ints, vec![-1, 2])] {
+        let ints = AttributeProto { ints: vec![1, 2], ..attribute("value_ints", attribute_type::INTS) };
+        for (attribute, expected) in
+            [(int_attribute("value_int", 2), Tensor::scalar(2.0)), (ints, Tensor::f32(&[2], [1.0, 2.0]))]
+        {
             let graph = graph_with(1, |graph| {
                 graph.initializer.clear();
-                graph.node = vec![constant("c", attribute), node("r", "Reshape", &["x", "w"], &["y"])];
-                graph.input[0] = value("x", &[Some(2)]);
-            });
-            let error = graph.map(|graph| graph.value(graph.find("w").unwrap()).data().unwrap().integers().unwrap().to_vec());
-            assert!(error.as_ref().is_err() || error == Ok(expected.clone()), "{expected:?} {error:?}");
+                let float = int_attribute("to", DType::F32.onnx().into());
+                let cast = NodeProto { attribute: vec![float], ..node("cast", "Cast", &["w"], &["w_float"]) };
+                graph.node[0].input[1] = "w_float".to_owned();
+                graph.node.extend([constant("c", attribute), cast]);
+            })
+            .unwrap();
+            assert_eq!(graph.value(graph.find("w_float").unwrap()).data(), Some(&expected));
         }
     }
 
@@ -344,10 +350,7 @@ mod tests {
         let x = |dims: &'static [Option<i64>]| move |graph: &mut GraphProto| graph.input[0] = value("x", dims);
         let result = |batch, change: &dyn Fn(&mut GraphProto)| graph_with(batch, |graph| change(graph)).map(|_| ());
         check_errors(vec![
-            (
-                "input `x` has the symbolic dimension 1 `N`: re-export with a number there",
-                result(2, &x(&[None, None])),
-            ),
+            ("input `x` has the symbolic dimension 1 `N`: re-export with a number there", result(2, &x(&[None, None]))),
             ("input `x` has the fixed batch 3: re-export", result(2, &x(&[Some(3), Some(2)]))),
             ("input `x` has the fixed batch 0", result(2, &x(&[Some(0), Some(2)]))),
             ("input `x` has no elements: dimension 1 is 0", result(2, &x(&[None, Some(0)]))),
@@ -365,7 +368,11 @@ mod tests {
     #[test]
     fn a_fixed_batch_of_one_is_rebatched() {
         for target in [&[1, 2][..], &[1, -1], &[-1, 2], &[0, 2]] {
-            assert_eq!(reshaped(4, target).unwrap().shape(reshaped(4, target).unwrap().outputs()[0]), [4, 2], "{target:?}");
+            assert_eq!(
+                reshaped(4, target).unwrap().shape(reshaped(4, target).unwrap().outputs()[0]),
+                [4, 2],
+                "{target:?}"
+            );
         }
         let rows = reshaped(2, &[1, 1, 2]).unwrap();
         assert_eq!(rows.shape(rows.outputs()[0]), [2, 1, 2]);
@@ -387,7 +394,9 @@ mod tests {
         let model = with_graph(|graph| {
             graph.node.push(node("odd", "NonMaxSuppression", &["y"], &["a"]));
             graph.node.push(NodeProto { domain: "com.microsoft".to_owned(), ..node("ms", "Gelu", &["a"], &["b"]) });
-            graph.node.push(NodeProto { attribute: vec![int_attribute("odd", 1)], ..node("known", "Relu", &["y"], &["c"]) });
+            graph
+                .node
+                .push(NodeProto { attribute: vec![int_attribute("odd", 1)], ..node("known", "Relu", &["y"], &["c"]) });
             graph.node.push(node("behind", "Relu", &["b"], &["d"]));
         });
         let model = parse(&model).unwrap();
