@@ -1,1 +1,48 @@
-//! Placeholder.
+//! White-box attacks on classifiers that are known only through an [`Oracle`], and the judge that decides what counts.
+//!
+//! This crate holds the threat model (an exact epsilon, the exact ball), the losses, the attacks and their table, and
+//! the judge. It must not know ONNX, suites, reports or clocks. Rows are flattened canonical tensors `[N, D]`.
+//!
+//! Every loss is maximised; the loops only ascend. An attack proposes, the judge decides: it checks the ball bit for
+//! bit, predicts again with the registered bytes, and confirms or rejects.
+
+mod ascent;
+pub mod attacks;
+mod ball;
+mod epsilon;
+mod error;
+mod exact;
+mod judge;
+mod lanes;
+#[cfg(test)]
+mod laws;
+mod linear;
+mod loss;
+mod metered;
+mod oracle;
+mod outcome;
+mod presets;
+mod run;
+mod seeds;
+mod spec;
+#[cfg(test)]
+mod testing;
+mod threat;
+
+pub use ascent::{Keep, Start, Targets};
+pub use attacks::fgsm::Fgsm;
+pub use attacks::pgd::Pgd;
+pub use ball::Ball;
+pub use epsilon::Epsilon;
+pub use error::Error;
+pub use judge::{Judge, Proposal, Refusal, Ruling};
+pub use linear::linear_worst_margin;
+pub use loss::{Loss, LossHead, LossKind};
+pub use metered::{Cost, Metered};
+pub use oracle::{Gradient, Oracle, OracleError, Predictor, argmax};
+pub use outcome::{Rejections, RowOutcome};
+pub use presets::{PRESETS, Preset, preset};
+pub use run::{Rows, Setting, run};
+pub use seeds::stream;
+pub use spec::AttackSpec;
+pub use threat::{Domain, Norm, ThreatModel};

@@ -1,0 +1,78 @@
+use crate::ascent::{Ascent, Keep, Start, Step, Targets};
+use crate::attacks::{Attack, Parameter, Registered};
+use crate::run::Job;
+use crate::{AttackSpec, Cost, Error, Judge, LossHead, LossKind, Oracle, RowOutcome, ThreatModel};
+use serde::{Deserialize, Serialize};
+
+/// One step from the sample to the surface of the ball: along the sign of the gradient (L-inf: to the corner that it
+/// names, exactly), or along the gradient (L2).
+///
+/// Exact for linear models: untargeted for two classes, and with the margin to each target for any number.
+///
+/// Ties: an element with gradient zero stays.
+/// Source: Goodfellow et al. 2015, arXiv:1412.6572, section 4.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fgsm {
+    /// What is ascended.
+    pub loss: LossKind,
+    /// Which classes it heads for.
+    #[serde(default)]
+    pub targets: Targets,
+}
+
+pub(crate) static FGSM: Registered = Registered {
+    name: "fgsm",
+    about: "One step of size epsilon along the sign of the gradient (L2: along the gradient), from the sample. \
+            Goodfellow et al. 2015, arXiv:1412.6572.",
+    parameters: &[
+        Parameter { name: "loss", about: "cross-entropy | margin: what is ascended." },
+        Parameter {
+            name: "targets",
+            about: "none | least-likely | each: away from the label, to the least likely class, or one step to each rival. Default none.",
+        },
+    ],
+    revision: 1,
+    cases: || {
+        let all = [LossKind::CrossEntropy, LossKind::Margin];
+        let targets = [Targets::None, Targets::LeastLikely, Targets::Each];
+        all.iter().flat_map(|&loss| targets.map(|targets| AttackSpec::Fgsm(Fgsm { loss, targets }))).collect()
+    },
+};
+
+impl Fgsm {
+    fn ascent(&self) -> Ascent {
+        Ascent {
+            id: FGSM.name,
+            steps: 1,
+            step: Step::Whole,
+            start: Start::None,
+            restarts: 1,
+            loss: self.loss,
+            targets: self.targets,
+            keep: Keep::Last,
+        }
+    }
+}
+
+impl Attack for Fgsm {
+    fn registered(&self) -> &'static Registered {
+        &FGSM
+    }
+
+    fn check(&self, _: &ThreatModel) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn heads(&self) -> Vec<LossHead> {
+        self.ascent().heads()
+    }
+
+    fn cost(&self, classes: usize) -> Cost {
+        self.ascent().cost(classes)
+    }
+
+    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error> {
+        self.ascent().run(job, oracle, judge)
+    }
+}

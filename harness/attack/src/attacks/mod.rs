@@ -1,0 +1,51 @@
+//! The attacks, one file each, and their table. An attack is a file, its `mod` line and its line in [`ATTACKS`].
+
+use crate::run::Job;
+use crate::{AttackSpec, Cost, Error, Judge, LossHead, Oracle, RowOutcome, ThreatModel};
+
+pub(crate) mod fgsm;
+pub(crate) mod pgd;
+
+/// Every attack.
+pub static ATTACKS: &[&Registered] = &[&fgsm::FGSM, &pgd::PGD];
+
+/// What the table knows of an attack.
+#[derive(Debug)]
+pub struct Registered {
+    /// Its name in the literature, its id in random streams and evidence, and the name of its file.
+    pub name: &'static str,
+    /// What it does, with its source.
+    pub about: &'static str,
+    /// Its parameters.
+    pub parameters: &'static [Parameter],
+    /// Rises whenever its numbers move; a test holds it against a digest of outcomes.
+    pub revision: u32,
+    /// Settings that the tests run, each parameter at work in one of them.
+    pub cases: fn() -> Vec<AttackSpec>,
+}
+
+/// One parameter of an attack.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its key.
+    pub name: &'static str,
+    /// Its values and what they do.
+    pub about: &'static str,
+}
+
+/// What every attack does.
+pub(crate) trait Attack {
+    fn registered(&self) -> &'static Registered;
+
+    /// Refuses parameters that make no sense, or not with this threat model.
+    fn check(&self, threat: &ThreatModel) -> Result<(), Error>;
+
+    /// The loss heads whose gradients it needs.
+    fn heads(&self) -> Vec<LossHead>;
+
+    /// What one row costs at worst.
+    fn cost(&self, classes: usize) -> Cost;
+
+    /// Attacks every row of the job; the outcome of a row does not depend on the others.
+    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error>;
+}

@@ -1,0 +1,128 @@
+use crate::ascent::{Ascent, Keep, Start, Step, Targets};
+use crate::attacks::{Attack, Parameter, Registered};
+use crate::run::Job;
+use crate::{AttackSpec, Cost, Epsilon, Error, Judge, LossHead, LossKind, Oracle, RowOutcome, ThreatModel};
+use serde::{Deserialize, Serialize};
+
+/// Projected gradient ascent: steps along the sign of the gradient (L-inf) or the normalised gradient (L2), each
+/// followed by projection to the ball.
+///
+/// With restarts, and with `targets: each`, a row leaves at the first confirmed point.
+///
+/// Ties: an element with gradient zero stays.
+/// Source: Madry et al. 2018, arXiv:1706.06083, section 2.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pgd {
+    /// Steps of each ascent, at least 1.
+    pub steps: u32,
+    /// The size of a step, in the norm and units of epsilon.
+    pub step_size: Epsilon,
+    /// Where each ascent begins.
+    pub start: Start,
+    /// How often it begins anew, at least 1.
+    pub restarts: u32,
+    /// What is ascended.
+    pub loss: LossKind,
+    /// Which classes it heads for.
+    #[serde(default)]
+    pub targets: Targets,
+    /// Which iterates are put before the judge.
+    pub keep: Keep,
+}
+
+pub(crate) static PGD: Registered = Registered {
+    name: "pgd",
+    about: "Projected gradient ascent with random starts and restarts. Madry et al. 2018, arXiv:1706.06083.",
+    parameters: &[
+        Parameter { name: "steps", about: "A whole number, at least 1: steps of each ascent." },
+        Parameter { name: "step_size", about: "An exact number such as 2/255: the size of a step." },
+        Parameter {
+            name: "start",
+            about: "none | random | random-clipped: the sample, a uniform point of the ball within the input's bounds, or one of the whole ball, then clipped.",
+        },
+        Parameter { name: "restarts", about: "A whole number, at least 1: how often the ascent begins anew." },
+        Parameter { name: "loss", about: "cross-entropy | margin: what is ascended." },
+        Parameter {
+            name: "targets",
+            about: "none | least-likely | each: away from the label, to the least likely class, or to each rival in turn. Default none.",
+        },
+        Parameter {
+            name: "keep",
+            about: "last | best: judge the last iterate only, or every one that looks misclassified and the one with the highest loss.",
+        },
+    ],
+    revision: 1,
+    cases,
+};
+
+fn cases() -> Vec<AttackSpec> {
+    let step_size: Epsilon = "1/100".parse().expect("a fraction");
+    let plain = Pgd {
+        steps: 7,
+        step_size,
+        start: Start::Random,
+        restarts: 1,
+        loss: LossKind::CrossEntropy,
+        targets: Targets::None,
+        keep: Keep::Best,
+    };
+    [
+        plain.clone(),
+        Pgd { start: Start::None, keep: Keep::Last, ..plain.clone() },
+        Pgd { start: Start::RandomClipped, keep: Keep::Last, loss: LossKind::Margin, ..plain.clone() },
+        Pgd { restarts: 3, loss: LossKind::Margin, targets: Targets::Each, ..plain.clone() },
+        Pgd { restarts: 2, targets: Targets::LeastLikely, ..plain.clone() },
+        Pgd { targets: Targets::Each, start: Start::None, ..plain },
+    ]
+    .map(AttackSpec::Pgd)
+    .to_vec()
+}
+
+impl Pgd {
+    fn ascent(&self) -> Ascent {
+        Ascent {
+            id: PGD.name,
+            steps: self.steps,
+            step: Step::Size(self.step_size.to_f64()),
+            start: self.start,
+            restarts: self.restarts,
+            loss: self.loss,
+            targets: self.targets,
+            keep: self.keep,
+        }
+    }
+}
+
+impl Attack for Pgd {
+    fn registered(&self) -> &'static Registered {
+        &PGD
+    }
+
+    fn check(&self, threat: &ThreatModel) -> Result<(), Error> {
+        let reason = if self.steps == 0 {
+            "`steps` is 0; expected at least 1"
+        } else if self.restarts == 0 {
+            "`restarts` is 0; expected at least 1"
+        } else if self.restarts > 1 && self.start == Start::None {
+            "restarts from the sample itself repeat each other; expected `start: random` or `restarts: 1`"
+        } else if self.step_size.is_zero() && !threat.epsilon.is_zero() {
+            "`step_size` is 0; expected more"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Spec { attack: PGD.name, reason: reason.to_owned() })
+    }
+
+    fn heads(&self) -> Vec<LossHead> {
+        self.ascent().heads()
+    }
+
+    fn cost(&self, classes: usize) -> Cost {
+        self.ascent().cost(classes)
+    }
+
+    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error> {
+        self.ascent().run(job, oracle, judge)
+    }
+}

@@ -1,0 +1,74 @@
+use crate::{Ball, Refusal, Ruling};
+
+/// How one row came through one check.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RowOutcome {
+    /// Whether the judge confirmed a misclassified point of the ball.
+    pub broken: bool,
+    /// That point.
+    pub witness: Option<Vec<f32>>,
+    /// Its distance from the sample in the threat model's norm.
+    pub distance: Option<f64>,
+    /// What the registered bytes take it for.
+    pub adversarial_class: Option<usize>,
+    /// Proposals that counted as found: claimed by the oracle's own logits, or confirmed.
+    pub found: u32,
+    /// Proposals that the judge confirmed, 0 or 1.
+    pub confirmed: u32,
+    /// Found but not confirmed.
+    pub rejected: u32,
+    /// Why they were rejected; the sum is `rejected`.
+    pub rejections: Rejections,
+    /// Forwards of the oracle.
+    pub forwards: u64,
+    /// Backwards of the oracle.
+    pub backwards: u64,
+    /// Forwards of the judge.
+    pub judge_forwards: u64,
+    /// Whether the confirmed witness rests on a tie of scores.
+    pub tie: bool,
+    /// Flag. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may
+    /// be too weak. Do: try the margin loss or a random start.
+    pub zero_gradients: u32,
+    /// Flag. Raised if a gradient was NaN or infinite somewhere. Means: those elements did not move (L2: the row). Do: look for overflow.
+    pub non_finite_gradients: u32,
+}
+
+/// Rejected proposals by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rejections {
+    /// It left the ball, the bounds or the grid; counted also when not claimed, since the attack is at fault.
+    pub outside_ball: u32,
+    /// It, or its scores, held a NaN; counted also when not claimed.
+    pub not_a_number: u32,
+    /// Claimed, but the registered bytes classify it right.
+    pub not_misclassified: u32,
+}
+
+impl RowOutcome {
+    /// Books the ruling on one proposal.
+    pub(crate) fn book(&mut self, ball: &Ball, x_adv: &[f32], claimed: bool, ruling: Ruling) {
+        self.judge_forwards += u64::from(ruling.predicted());
+        let count = match ruling {
+            Ruling::Confirmed { class, tie } => {
+                self.broken = true;
+                self.witness = Some(x_adv.to_vec());
+                self.distance = Some(ball.distance(x_adv)).filter(|distance| !distance.is_nan());
+                self.adversarial_class = Some(class);
+                self.tie = tie;
+                &mut self.confirmed
+            }
+            Ruling::Rejected(Refusal::NotMisclassified) if !claimed => return,
+            Ruling::Rejected(refusal) => {
+                self.rejected += 1;
+                match refusal {
+                    Refusal::OutsideBall => &mut self.rejections.outside_ball,
+                    Refusal::NotANumber | Refusal::ScoresNotANumber => &mut self.rejections.not_a_number,
+                    Refusal::NotMisclassified => &mut self.rejections.not_misclassified,
+                }
+            }
+        };
+        *count += 1;
+        self.found += 1;
+    }
+}

@@ -1,0 +1,58 @@
+use crate::{AttackSpec, Epsilon, Error, Fgsm, Keep, LossKind, Norm, Pgd, Start, Targets, ThreatModel};
+
+/// A short name for an exact setting. No preset sets epsilon.
+#[derive(Debug)]
+pub struct Preset {
+    /// The name.
+    pub name: &'static str,
+    /// The setting in words.
+    pub about: &'static str,
+    setting: fn(&ThreatModel) -> Result<AttackSpec, Error>,
+}
+
+/// Every preset.
+pub static PRESETS: &[Preset] = &[
+    Preset {
+        name: "fgsm",
+        about: "One step of epsilon from the sample, cross-entropy.",
+        setting: |_| Ok(AttackSpec::Fgsm(Fgsm { loss: LossKind::CrossEntropy, targets: Targets::None })),
+    },
+    Preset {
+        name: "pgd-20",
+        about: "20 steps of epsilon/4, uniform start in the ball, cross-entropy, best iterate.",
+        setting: |threat| Ok(AttackSpec::Pgd(pgd_20(threat.epsilon.divided_by(4)?, Start::Random, Keep::Best))),
+    },
+    Preset {
+        name: "pgd-20-trades",
+        about: "20 steps of 0.003, uniform start clipped to the bounds, cross-entropy, last iterate; \
+                L-inf with epsilon 0.031 only. Zhang et al. 2019, arXiv:1901.08573.",
+        setting: |threat| {
+            let expected: Epsilon = "0.031".parse()?;
+            if threat.norm != Norm::Linf || threat.epsilon != expected {
+                let ThreatModel { norm, epsilon } = threat;
+                let reason = format!("it is defined for linf and epsilon 0.031; found {norm} and {epsilon}");
+                return Err(Error::Spec { attack: "pgd-20-trades", reason });
+            }
+            Ok(AttackSpec::Pgd(pgd_20("0.003".parse()?, Start::RandomClipped, Keep::Last)))
+        },
+    },
+];
+
+/// The preset of this name.
+pub fn preset(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+impl Preset {
+    /// The setting for this threat model, every number explicit.
+    ///
+    /// Errors: the preset is not defined for it.
+    pub fn resolve(&self, threat: &ThreatModel) -> Result<AttackSpec, Error> {
+        (self.setting)(threat)
+    }
+}
+
+fn pgd_20(step_size: Epsilon, start: Start, keep: Keep) -> Pgd {
+    let (loss, targets) = (LossKind::CrossEntropy, Targets::None);
+    Pgd { steps: 20, step_size, start, restarts: 1, loss, targets, keep }
+}
