@@ -56,7 +56,7 @@ pub fn is_temporary(name: &str) -> bool {
 
 /// Removes the temporary files that a killed process left in `folder`, and none that a living one is writing: a writer
 /// holds a lock on its file, and a lock dies with its process.
-pub(crate) fn remove_leftovers(folder: &Path) -> Result<(), Error> {
+pub fn remove_leftovers(folder: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let entry = entry.map_err(Error::io("read", folder))?;
         if entry.file_name().to_str().is_some_and(is_temporary) {

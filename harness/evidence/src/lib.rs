@@ -21,7 +21,7 @@ pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
 pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Flag, Verdict};
 pub use digest::Digest;
 pub use error::Error;
-pub use files::{Files, SystemFiles, is_temporary, write_atomically};
+pub use files::{Files, SystemFiles, is_temporary, remove_leftovers, write_atomically};
 pub use keys::{BlockKey, Keyed, LARGEST_NUMBER, U64Text, canonical, key, keyed};
 pub use observations::{CheckObservation, Host, Observations};
 pub use results::{

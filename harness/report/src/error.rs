@@ -1,0 +1,44 @@
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with a report. Every message is a lower-case fragment that follows "failed to …".
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Writing a file or its JSON.
+    #[error(transparent)]
+    Evidence(#[from] evidence::Error),
+    /// A file or folder could not be read.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something in a report folder that a list of digests cannot cover.
+    #[error("list {}: {reason}", path.display())]
+    Unlistable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A `SHA256SUMS` that cannot be read.
+    #[error("read {} line {line}: {reason}", path.display())]
+    Sums {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What was found and what was expected.
+        reason: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,52 @@
+use std::fs;
+use std::path::Path;
+
+use evidence::{Files, Observations, Results, remove_leftovers, write_atomically};
+
+use crate::sums::{SUMS, sha256sums};
+use crate::{Error, FORMATS};
+
+/// Writes every format that has a file, `observations.json`, and `SHA256SUMS` over all that is then in `folder`.
+///
+/// Each file is written whole or not at all, `SHA256SUMS` last.
+pub fn write_folder(
+    folder: &Path,
+    results: &Results,
+    observations: &Observations,
+    files: &dyn Files,
+) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+    remove_leftovers(folder)?;
+    for format in FORMATS {
+        if let Some(file) = format.file {
+            write_atomically(files, &folder.join(file), (format.render)(results)?.as_bytes())?;
+        }
+    }
+    write_atomically(files, &folder.join("observations.json"), observations.to_json()?.as_bytes())?;
+    Ok(write_atomically(files, &folder.join(SUMS), sha256sums(folder)?.as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{example, observations};
+    use crate::verify;
+    use evidence::SystemFiles;
+
+    #[test]
+    fn the_folder_verifies_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reports/quickstart");
+        fs::create_dir_all(path.join("evidence")).unwrap();
+        fs::write(path.join("evidence/0.json"), b"block").unwrap();
+        write_folder(&path, &example(), &observations(), &SystemFiles).unwrap();
+        assert_eq!(verify(&path).unwrap(), []);
+        let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
+        assert_eq!(Results::from_json(&read("results.json")).unwrap(), example());
+        assert_eq!(Observations::from_json(&read("observations.json")).unwrap(), observations());
+        assert_eq!(read(SUMS).lines().count(), 4);
+        let before = read(SUMS);
+        write_folder(&path, &example(), &observations(), &SystemFiles).unwrap();
+        assert_eq!(read(SUMS), before);
+    }
+}

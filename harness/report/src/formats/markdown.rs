@@ -1,0 +1,318 @@
+use std::fmt::Write;
+
+use evidence::{AttackResult, ModelResult, Results};
+use tabled::builder::Builder;
+use tabled::settings::Style;
+
+use crate::board::{Board, board};
+use crate::plan_table;
+use crate::text::{limits, markdown, percent, plain, short};
+
+/// `report.md`: the sections in the order in which a reviewer asks.
+pub(super) fn render(results: &Results) -> String {
+    let board = board(results);
+    let sections = [
+        title(results),
+        format!("## Leaderboard\n\n{}", leaderboard(&board)),
+        format!("## How to read it\n\n{HOW_TO_READ}"),
+        format!("## Verdicts\n\n{}", verdicts(&board)),
+        format!("## Search and judge\n\n{SEARCH}\n\n{}", search(&board)),
+        format!("## Models\n\n{}", models(results)),
+        format!("## Plan\n\nEvery number that decided the run.\n\n{}", plan(results)),
+        format!("## Runtime\n\n{}", runtime(results)),
+        format!("## How to run it again\n\n{}", again(results)),
+    ];
+    sections.join("\n\n") + "\n"
+}
+
+const HOW_TO_READ: &str = "\
+- **Clean** is the accuracy of the registered file, unmodified.
+- An attack's column is the *empirical* robust accuracy: rows that are classified correctly and for which the search \
+found no adversarial input inside the ball, out of all rows. A search can miss, so it is an **upper bound** on the \
+true robust accuracy on these rows; it proves nothing.
+- **Worst case** counts the rows that withstand every listed attack; it is an upper bound too, and the order of the \
+table.
+- Intervals are 95 % Clopper-Pearson confidence intervals for the population that the rows were drawn from. Models \
+whose intervals overlap may still differ: they were evaluated on the same rows.";
+
+const SEARCH: &str = "\
+An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, \
+and confirms or rejects it. *Unconfirmed* rows are those all of whose proposals were rejected; *ties* are verdicts \
+that rest on two equal highest outputs. Forwards and backwards are counted in rows.";
+
+fn title(results: &Results) -> String {
+    let (data, threat) = (&results.dataset, &results.threat);
+    let mut text = format!("# Robustness of the models in {}\n\n", markdown(&results.suite));
+    let _ = write!(
+        text,
+        "**Threat model.** An attacker who knows the model may change every input by at most {} in the {} norm ({}), \
+         inside the input's own bounds.\n\n",
+        markdown(&threat.epsilon),
+        norm(&threat.norm),
+        markdown(&threat.units)
+    );
+    let _ = write!(
+        text,
+        "**Data.** {} rows of {} ({} split): {}. Digest `{}`.",
+        data.samples,
+        markdown(&data.name),
+        markdown(&data.split),
+        markdown(&data.selection),
+        data.digest
+    );
+    if let Some(licence) = &data.licence {
+        let _ = write!(text, " Licence: {}.", markdown(licence));
+    }
+    text
+}
+
+fn norm(name: &str) -> String {
+    match name {
+        "linf" => "L∞".into(),
+        "l2" => "L2".into(),
+        other => markdown(other),
+    }
+}
+
+fn leaderboard(board: &Board) -> String {
+    let mut header = vec!["#", "model", "clean"];
+    header.extend(&board.attacks);
+    header.extend(["worst case", "MACs", "params"]);
+    let rows = board.entries.iter().map(|entry| {
+        let model = entry.model;
+        let mut row = vec![entry.rank.to_string(), model.name.clone()];
+        row.push(accuracy(model.clean_accuracy, model.ci_low, model.ci_high));
+        row.extend(entry.attacks.iter().map(|attack| match attack {
+            Some(attack) => accuracy(attack.robust_accuracy, attack.ci_low, attack.ci_high),
+            None => "–".into(),
+        }));
+        row.push(match &model.worst_case {
+            Some(worst) => accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high),
+            None => "–".into(),
+        });
+        row.extend([short(model.macs), short(model.parameters)]);
+        row
+    });
+    table(&header, rows)
+}
+
+fn verdicts(board: &Board) -> String {
+    let share = |count: u64, total: u64| format!("{count} ({} %)", percent(count as f64 / total.max(1) as f64));
+    let rows = each_attack(board).map(|(model, attack)| {
+        let total = attack.total;
+        let counts = [attack.wrong, attack.attacked, attack.certified, attack.unknown].map(|count| share(count, total));
+        [model.name.clone(), attack.name.clone()].into_iter().chain(counts).chain([total.to_string()]).collect()
+    });
+    table(&["model", "attack", "wrong", "attacked", "certified", "unknown", "total"], rows)
+}
+
+fn search(board: &Board) -> String {
+    let rows = each_attack(board).map(|(model, attack)| {
+        let counts = [
+            attack.found,
+            attack.confirmed,
+            attack.rejected,
+            attack.unconfirmed,
+            attack.ties,
+            attack.forwards,
+            attack.backwards,
+            attack.judge_forwards,
+        ];
+        let names = [model.name.clone(), attack.name.clone()];
+        names.into_iter().chain(counts.iter().map(u64::to_string)).collect()
+    });
+    let header = [
+        "model",
+        "attack",
+        "found",
+        "confirmed",
+        "rejected",
+        "unconfirmed",
+        "ties",
+        "forwards",
+        "backwards",
+        "judge forwards",
+    ];
+    table(&header, rows)
+}
+
+fn each_attack<'a>(board: &'a Board<'a>) -> impl Iterator<Item = (&'a ModelResult, &'a AttackResult)> {
+    let entries = board.entries.iter();
+    entries.flat_map(|entry| entry.attacks.iter().flatten().map(|attack| (entry.model, *attack)))
+}
+
+fn models(results: &Results) -> String {
+    let describe = |model: &ModelResult| {
+        let number = |count: Option<u64>| count.map_or("unknown".into(), |count| count.to_string());
+        let mut text = format!("### {}\n\n", markdown(&model.name));
+        let _ = writeln!(text, "- digest `{}`", model.digest);
+        let _ = writeln!(text, "- {} MACs, {} parameters", number(model.macs), number(model.parameters));
+        let (correct, total, ties) = (model.correct, model.total, model.ties);
+        let _ = writeln!(
+            text,
+            "- {correct} of {total} rows correct; predictions that rest on a tie between outputs: {ties}"
+        );
+        model.notes.iter().for_each(|note| {
+            let _ = writeln!(text, "- note: {}", markdown(note));
+        });
+        text.trim_end().to_owned()
+    };
+    match results.models.is_empty() {
+        true => "None.".into(),
+        false => results.models.iter().map(describe).collect::<Vec<_>>().join("\n\n"),
+    }
+}
+
+fn plan(results: &Results) -> String {
+    let lines = plan_table::lines(&results.plan).into_iter().map(|(path, value)| vec![path, value]);
+    table(&["setting", "value"], lines)
+}
+
+fn runtime(results: &Results) -> String {
+    let runtime = &results.runtime;
+    let lines = [
+        ("Tinyassay", &results.tinyassay),
+        ("execution provider", &runtime.provider),
+        ("ONNX Runtime", &runtime.onnxruntime),
+        ("library SHA-256", &runtime.library_sha256),
+        ("instruction set", &runtime.instruction_set),
+        ("optimisation", &runtime.optimisation),
+    ];
+    table(&["what", "value"], lines.map(|(name, value)| vec![name.to_owned(), value.clone()]).into_iter())
+}
+
+fn again(results: &Results) -> String {
+    format!(
+        "With Tinyassay {} and the file of suite `{}`:\n\n```sh\ntinyassay run suites/{}.yaml --out again\n```\n\nThe \
+         plan's digest is `{}`. On the same runtime identity `again/results.json` equals `results.json` byte for \
+         byte; blocks in `evidence/` are reused when the run is given `--cache` with that folder. `sha256sum -c \
+         SHA256SUMS` checks the files of this folder.",
+        markdown(&results.tinyassay),
+        markdown(&results.suite),
+        plain(&results.suite),
+        results.plan_digest
+    )
+}
+
+fn accuracy(proportion: f64, low: f64, high: f64) -> String {
+    format!("{} % ({})", percent(proportion), limits(low, high))
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Builder::default();
+    table.push_record(header.iter().map(|name| markdown(name)));
+    let mut empty = true;
+    for row in rows {
+        table.push_record(row.iter().map(|cell| markdown(cell)));
+        empty = false;
+    }
+    match empty {
+        true => "None.".into(),
+        false => table.build().with(Style::markdown()).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{example, model, results};
+
+    #[test]
+    fn the_report() {
+        insta::assert_snapshot!(render(&example()), @r#"
+        # Robustness of the models in resnet8-linf
+
+        **Threat model.** An attacker who knows the model may change every input by at most 8/255 in the L∞ norm (pixels in 0..1), inside the input's own bounds.
+
+        **Data.** 10000 rows of cifar10 (test split): the first 10000 by index. Digest `3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7`. Licence: MIT.
+
+        ## Leaderboard
+
+        | # | model                | clean                 | fgsm                  | pgd-20             | worst case         | MACs   | params |
+        |---|----------------------|-----------------------|-----------------------|--------------------|--------------------|--------|--------|
+        | 1 | resnet8-cifar10      | 87.19 % (86.52–87.84) | 20.34 % (19.55–21.14) | 0.21 % (0.13–0.32) | 0.21 % (0.13–0.32) | 12.5 M | 78.7 k |
+        | 2 | resnet8-cifar10-int8 | 87.07 % (86.40–87.72) | 21.00 % (20.21–21.81) | 0.17 % (0.10–0.27) | 0.17 % (0.10–0.27) | 12.5 M | –      |
+
+        ## How to read it
+
+        - **Clean** is the accuracy of the registered file, unmodified.
+        - An attack's column is the *empirical* robust accuracy: rows that are classified correctly and for which the search found no adversarial input inside the ball, out of all rows. A search can miss, so it is an **upper bound** on the true robust accuracy on these rows; it proves nothing.
+        - **Worst case** counts the rows that withstand every listed attack; it is an upper bound too, and the order of the table.
+        - Intervals are 95 % Clopper-Pearson confidence intervals for the population that the rows were drawn from. Models whose intervals overlap may still differ: they were evaluated on the same rows.
+
+        ## Verdicts
+
+        | model                | attack | wrong          | attacked       | certified  | unknown        | total |
+        |----------------------|--------|----------------|----------------|------------|----------------|-------|
+        | resnet8-cifar10      | fgsm   | 1281 (12.81 %) | 6685 (66.85 %) | 0 (0.00 %) | 2034 (20.34 %) | 10000 |
+        | resnet8-cifar10      | pgd-20 | 1281 (12.81 %) | 8698 (86.98 %) | 0 (0.00 %) | 21 (0.21 %)    | 10000 |
+        | resnet8-cifar10-int8 | fgsm   | 1293 (12.93 %) | 6607 (66.07 %) | 0 (0.00 %) | 2100 (21.00 %) | 10000 |
+        | resnet8-cifar10-int8 | pgd-20 | 1293 (12.93 %) | 8690 (86.90 %) | 0 (0.00 %) | 17 (0.17 %)    | 10000 |
+
+        ## Search and judge
+
+        An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, and confirms or rejects it. *Unconfirmed* rows are those all of whose proposals were rejected; *ties* are verdicts that rest on two equal highest outputs. Forwards and backwards are counted in rows.
+
+        | model                | attack | found | confirmed | rejected | unconfirmed | ties | forwards | backwards | judge forwards |
+        |----------------------|--------|-------|-----------|----------|-------------|------|----------|-----------|----------------|
+        | resnet8-cifar10      | fgsm   | 6697  | 6685      | 12       | 2           | 3    | 174380   | 174380    | 8719           |
+        | resnet8-cifar10      | pgd-20 | 8710  | 8698      | 12       | 2           | 3    | 174380   | 174380    | 8719           |
+        | resnet8-cifar10-int8 | fgsm   | 6619  | 6607      | 12       | 2           | 3    | 174140   | 174140    | 8707           |
+        | resnet8-cifar10-int8 | pgd-20 | 8702  | 8690      | 12       | 2           | 3    | 174140   | 174140    | 8707           |
+
+        ## Models
+
+        ### resnet8-cifar10-int8
+
+        - digest `251c4d47ebc8b55ffc29e12f8e0f10a09a2c8c88266da99c20d9f9d43282c765`
+        - 12501632 MACs, unknown parameters
+        - 8707 of 10000 rows correct; predictions that rest on a tie between outputs: 1
+        - note: the softmax ending was cut: gradients are those of the logits
+
+        ### resnet8-cifar10
+
+        - digest `2b42bddaf85258fb46bc63884af5c5f34e3bc4465ca32197a07eea2027be79b0`
+        - 12501632 MACs, 78666 parameters
+        - 8719 of 10000 rows correct; predictions that rest on a tie between outputs: 1
+
+        ## Plan
+
+        Every number that decided the run.
+
+        | setting         | value  |
+        |-----------------|--------|
+        | attacks.0.name  | fgsm   |
+        | attacks.1.name  | pgd-20 |
+        | attacks.1.steps | 20     |
+        | seed            | 0      |
+
+        ## Runtime
+
+        | what               | value                                                            |
+        |--------------------|------------------------------------------------------------------|
+        | Tinyassay          | 0.1.0                                                            |
+        | execution provider | cpu                                                              |
+        | ONNX Runtime       | 1.31.1                                                           |
+        | library SHA-256    | fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3 |
+        | instruction set    | avx2                                                             |
+        | optimisation       | all                                                              |
+
+        ## How to run it again
+
+        With Tinyassay 0.1.0 and the file of suite `resnet8-linf`:
+
+        ```sh
+        tinyassay run suites/resnet8-linf.yaml --out again
+        ```
+
+        The plan's digest is `64879f7d6b960a01909762d911a32d4582c20010c5641ee90278b644a9e3b525`. On the same runtime identity `again/results.json` equals `results.json` byte for byte; blocks in `evidence/` are reused when the run is given `--cache` with that folder. `sha256sum -c SHA256SUMS` checks the files of this folder.
+        "#);
+    }
+
+    #[test]
+    fn a_name_cannot_add_a_column() {
+        let text = render(&results(vec![model("a|b", 5, &[("x", 3)])]));
+        let row = text.lines().find(|line| line.contains("a\\|b")).unwrap();
+        assert_eq!(row.replace("\\|", "").matches('|').count(), 8, "{row}");
+    }
+}

@@ -1,0 +1,133 @@
+//! Results made by hand, for tests.
+
+use std::collections::BTreeMap;
+
+use evidence::{
+    AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Host, ModelResult, Observations, Results,
+    RuntimeFacts, ThreatFacts, WorstCase, clopper_pearson,
+};
+use serde_json::{Value, json};
+
+const TOTAL: u64 = 10_000;
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn map(value: Value) -> BTreeMap<String, Value> {
+    serde_json::from_value(value).expect("an object")
+}
+
+/// A model with so many correct rows, and so many robust ones per attack.
+pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelResult {
+    let clean = clopper_pearson(correct, TOTAL, CONFIDENCE);
+    ModelResult {
+        name: text(name),
+        digest: Digest::of(name.as_bytes()),
+        clean_accuracy: correct as f64 / TOTAL as f64,
+        ci_low: clean.low,
+        ci_high: clean.high,
+        correct,
+        total: TOTAL,
+        ties: 1,
+        macs: Some(12_501_632),
+        parameters: Some(78_666),
+        notes: Vec::new(),
+        attacks: attacks.iter().map(|&(name, robust)| attack(name, correct, robust)).collect(),
+        worst_case: attacks.iter().map(|&(_, robust)| robust).min().map(|robust| {
+            let interval = clopper_pearson(robust, TOTAL, CONFIDENCE);
+            WorstCase {
+                robust_accuracy: robust as f64 / TOTAL as f64,
+                bound: Bound::Upper,
+                ci_low: interval.low,
+                ci_high: interval.high,
+                robust,
+                total: TOTAL,
+            }
+        }),
+    }
+}
+
+fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
+    let interval = clopper_pearson(robust, TOTAL, CONFIDENCE);
+    AttackResult {
+        name: text(name),
+        robust_accuracy: robust as f64 / TOTAL as f64,
+        bound: Bound::Upper,
+        ci_low: interval.low,
+        ci_high: interval.high,
+        robust,
+        total: TOTAL,
+        wrong: TOTAL - correct,
+        attacked: correct.saturating_sub(robust),
+        certified: 0,
+        unknown: robust,
+        found: correct.saturating_sub(robust) + 12,
+        confirmed: correct.saturating_sub(robust),
+        rejected: 12,
+        unconfirmed: 2,
+        ties: 3,
+        forwards: 20 * correct,
+        backwards: 20 * correct,
+        judge_forwards: correct,
+        revision: 1,
+        parameters: map(json!({ "steps": 20, "step_size": "2/255" })),
+    }
+}
+
+/// Results of these models.
+pub(crate) fn results(models: Vec<ModelResult>) -> Results {
+    Results {
+        schema_version: 1,
+        suite: text("resnet8-linf"),
+        tinyassay: text("0.1.0"),
+        plan_digest: Digest::of(b"plan"),
+        dataset: DatasetFacts {
+            name: text("cifar10"),
+            split: text("test"),
+            digest: Digest::of(b"data"),
+            samples: TOTAL,
+            selection: text("the first 10000 by index"),
+            licence: Some(text("MIT")),
+        },
+        threat: ThreatFacts { norm: text("linf"), epsilon: text("8/255"), units: text("pixels in 0..1") },
+        runtime: RuntimeFacts {
+            provider: text("cpu"),
+            onnxruntime: text("1.31.1"),
+            library_sha256: text("fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3"),
+            instruction_set: text("avx2"),
+            optimisation: text("all"),
+        },
+        plan: map(json!({ "attacks": [{ "name": "fgsm" }, { "name": "pgd-20", "steps": 20 }], "seed": "0" })),
+        models,
+    }
+}
+
+/// Two models, two attacks.
+pub(crate) fn example() -> Results {
+    let mut int8 = model("resnet8-cifar10-int8", 8707, &[("fgsm", 2100), ("pgd-20", 17)]);
+    int8.notes.push(text("the softmax ending was cut: gradients are those of the logits"));
+    (int8.macs, int8.parameters) = (Some(12_501_632), None);
+    results(vec![int8, model("resnet8-cifar10", 8719, &[("fgsm", 2034), ("pgd-20", 21)])])
+}
+
+/// Observations of a run.
+pub(crate) fn observations() -> Observations {
+    Observations {
+        schema_version: Observations::SCHEMA_VERSION,
+        started_at: text("2026-11-05T12:00:00Z"),
+        host: Host { os: text("linux"), arch: text("x86_64"), cpus: 2 },
+        jobs: 2,
+        wall_seconds: 61.25,
+        blocks_computed: 3,
+        blocks_reused: 1,
+        blocks_damaged: Vec::new(),
+        checks: vec![CheckObservation {
+            model: text("resnet8-cifar10"),
+            check: text("fgsm"),
+            wall_seconds: 60.5,
+            blocks_computed: 3,
+            blocks_reused: 1,
+        }],
+    }
+}

@@ -1,0 +1,81 @@
+//! Numbers and names as text.
+
+/// Two decimals of a percentage, without the sign: `87.19`.
+pub(crate) fn percent(proportion: f64) -> String {
+    format!("{:.2}", 100.0 * proportion)
+}
+
+/// Both confidence limits as percentages: `86.52–87.84`.
+pub(crate) fn limits(low: f64, high: f64) -> String {
+    format!("{}–{}", percent(low), percent(high))
+}
+
+/// Three digits and a unit prefix: `12.5 M`.
+pub(crate) fn short(count: Option<u64>) -> String {
+    let Some(count) = count else { return "–".into() };
+    let mut value = count as f64;
+    for prefix in ["", " k", " M", " G"] {
+        // 999.5 would round to 1000.
+        if value < 999.5 || prefix == " G" {
+            let decimals = if prefix.is_empty() || value >= 99.95 { 0 } else { 1 };
+            return format!("{value:.decimals$}{prefix}");
+        }
+        value /= 1000.0;
+    }
+    unreachable!("the last prefix takes every value")
+}
+
+/// A name that cannot break a line or drive a terminal.
+pub(crate) fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Text that Markdown shows as it is, in a table cell too.
+pub(crate) fn markdown(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in plain(text).chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '\\' | '|' | '`' | '*' | '[' => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_three_digits() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1.0 k"),
+            (30_730, "30.7 k"),
+            (99_940, "99.9 k"),
+            (99_960, "100 k"),
+            (999_600, "1.0 M"),
+            (12_501_632, "12.5 M"),
+            (2_000_000_000, "2.0 G"),
+            (5_000_000_000_000, "5000 G"),
+        ];
+        for (count, text) in cases {
+            assert_eq!(short(Some(count)), text, "{count}");
+        }
+        assert_eq!(short(None), "–");
+    }
+
+    #[test]
+    fn names_cannot_break_out() {
+        assert_eq!(plain("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+        assert_eq!(markdown("a|b<c>`d`*"), "a\\|b&lt;c>\\`d\\`\\*");
+    }
+
+    #[test]
+    fn percentages_have_two_decimals() {
+        assert_eq!(percent(0.8719), "87.19");
+        assert_eq!(limits(0.0, 1.0), "0.00–100.00");
+    }
+}
