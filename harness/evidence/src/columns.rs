@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Error};
+use crate::{Digest, Error, Flag};
 
 /// How a row of a check ends. Wrong, attacked, certified and unknown add up to 100 %.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,18 +12,6 @@ pub enum Verdict {
     Attacked,
     /// Neither: the search found nothing, which proves nothing.
     Unknown,
-}
-
-/// Doubt about one row, as data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Flag {
-    /// Raised if the judge's verdict rests on two equal highest outputs. Means: another implementation may decide
-    /// otherwise. Do: look at the margin; count the row neither as progress nor as regress.
-    Tie,
-    /// Raised if the check proposed adversarial inputs and the judge rejected them all. Means: the gradient graph and
-    /// the file disagree near this row, or a proposal left the ball. Do: try more restarts before trusting `unknown`.
-    Unconfirmed,
 }
 
 /// The judge's view of one clean row.
@@ -58,6 +46,14 @@ pub struct AttackRow {
     pub confirmed: u32,
     /// Proposals that the judge rejected.
     pub rejected: u32,
+    /// Of these, those that left the ball, the bounds or the grid.
+    pub outside_ball: u32,
+    /// Of these, those that held a NaN, or whose scores did.
+    pub not_a_number: u32,
+    /// Gradients that were zero in every element.
+    pub zero_gradients: u32,
+    /// Gradients that were NaN or infinite somewhere.
+    pub non_finite_gradients: u32,
     /// Forwards of the gradient graphs, padding not counted.
     pub forwards: u64,
     /// Backwards of the gradient graphs, padding not counted.
@@ -81,6 +77,10 @@ impl AttackRow {
             found: 0,
             confirmed: 0,
             rejected: 0,
+            outside_ball: 0,
+            not_a_number: 0,
+            zero_gradients: 0,
+            non_finite_gradients: 0,
             forwards: 0,
             backwards: 0,
             judge_forwards: 0,
@@ -90,11 +90,15 @@ impl AttackRow {
     }
 
     fn flags(&self) -> Vec<Flag> {
-        let unconfirmed = self.found > 0 && self.confirmed == 0;
-        [(self.tie, Flag::Tie), (unconfirmed, Flag::Unconfirmed)]
-            .into_iter()
-            .filter_map(|(raised, flag)| raised.then_some(flag))
-            .collect()
+        let raised = [
+            (self.tie, Flag::Tie),
+            (self.found > 0 && self.confirmed == 0, Flag::Unconfirmed),
+            (self.zero_gradients > 0, Flag::ZeroGradient),
+            (self.non_finite_gradients > 0, Flag::NonFiniteGradient),
+            (self.outside_ball > 0, Flag::OutsideBall),
+            (self.not_a_number > 0, Flag::NotANumber),
+        ];
+        raised.into_iter().filter_map(|(raised, flag)| raised.then_some(flag)).collect()
     }
 }
 
@@ -130,7 +134,7 @@ impl CleanColumns {
 /// [`AttackRow`]s as columns, in the order of the block's rows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the fields are those of AttackRow")]
+#[expect(missing_docs, reason = "the fields are those of AttackRow, but that its doubts are kept as flags")]
 pub struct AttackColumns {
     pub verdict: Vec<Verdict>,
     pub adversarial_class: Vec<Option<u32>>,

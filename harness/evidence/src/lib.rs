@@ -9,6 +9,7 @@ mod columns;
 mod digest;
 mod error;
 mod files;
+mod flags;
 mod keys;
 mod observations;
 mod results;
@@ -18,10 +19,11 @@ mod summary;
 mod witnesses;
 
 pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
-pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Flag, Verdict};
+pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Verdict};
 pub use digest::Digest;
 pub use error::Error;
 pub use files::{Files, SystemFiles, is_temporary, remove_leftovers, write_atomically};
+pub use flags::{Flag, FlagDoc};
 pub use keys::{BlockKey, Keyed, LARGEST_NUMBER, U64Text, canonical, key, keyed};
 pub use observations::{CheckObservation, Host, Observations};
 pub use results::{

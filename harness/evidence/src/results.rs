@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Digest, Error};
+use crate::{Digest, Error, Flag};
 
 /// The version of the layout of `results.json`.
 pub const RESULTS_SCHEMA_VERSION: u32 = 1;
@@ -155,10 +155,10 @@ pub struct AttackResult {
     pub confirmed: u64,
     /// Proposals that it rejected.
     pub rejected: u64,
-    /// Rows all of whose proposals were rejected.
-    pub unconfirmed: u64,
     /// Verdicts that rest on a tie between outputs.
     pub ties: u64,
+    /// How many rows have each flag; absent is none.
+    pub flags: BTreeMap<Flag, u64>,
     /// Forwards of the gradient graphs.
     pub forwards: u64,
     /// Backwards of the gradient graphs.

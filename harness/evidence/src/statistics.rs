@@ -101,6 +101,18 @@ mod tests {
         }
     }
 
+    /// Reference: five decimals of the intervals that robustness papers quote.
+    #[test]
+    fn intervals_of_common_sample_sizes() {
+        for (k, n, low, high) in
+            [(530, 1000, 0.49852, 0.56131), (5308, 10_000, 0.52096, 0.54062), (26, 100, 0.17739, 0.35731)]
+        {
+            let interval = clopper_pearson(k, n, CONFIDENCE);
+            // Half of the last printed digit, and the outward rounding.
+            assert!((interval.low - low).abs() < 5.1e-6 && (interval.high - high).abs() < 5.1e-6, "{k}/{n}");
+        }
+    }
+
     #[test]
     fn intervals_contain_the_estimate_and_grow_with_confidence() {
         for n in [1, 7, 100, 1000] {

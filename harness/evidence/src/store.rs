@@ -379,6 +379,22 @@ mod tests {
     }
 
     #[test]
+    fn many_writers_and_readers_share_a_folder() {
+        let [cache, folder] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let work = || {
+            for _ in 0..20 {
+                let store = Store::open(folder.path(), Some(cache.path())).unwrap();
+                let (block, witnesses) = sample();
+                let saved = store.save(block, Some(&witnesses)).unwrap();
+                assert_eq!(found(&store, &saved.key, Keep::Witnesses), Some(saved));
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+        assert_eq!(names(folder.path()).len(), 2);
+        assert_eq!(names(folder.path()), names(cache.path()));
+    }
+
+    #[test]
     fn opening_removes_what_a_killed_run_left() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(".abc.json.0123456789abcdef.tmp"), b"half").unwrap();

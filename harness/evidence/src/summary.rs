@@ -159,7 +159,10 @@ fn attack_result(facts: AttackFacts, blocks: &[Block], verdicts: &BTreeMap<u64, 
         columns.iter().flat_map(|c| column(c)).map(|&n| u64::from(n)).sum()
     };
     let large = |column: fn(&AttackColumns) -> &[u64]| -> u64 { columns.iter().flat_map(|c| column(c)).sum() };
-    let flagged = |flag| columns.iter().map(|c| count(&c.flags, |flags| flags.contains(&flag))).sum();
+    let mut flags: BTreeMap<Flag, u64> = BTreeMap::new();
+    for flag in columns.iter().flat_map(|c| c.flags.iter().flatten()) {
+        *flags.entry(*flag).or_default() += 1;
+    }
     let (certified, total) = (0, verdicts.len() as u64);
     let robust = certified + unknown;
     let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
@@ -178,8 +181,8 @@ fn attack_result(facts: AttackFacts, blocks: &[Block], verdicts: &BTreeMap<u64, 
         found: small(|c| &c.found),
         confirmed: small(|c| &c.confirmed),
         rejected: small(|c| &c.rejected),
-        unconfirmed: flagged(Flag::Unconfirmed),
-        ties: flagged(Flag::Tie),
+        ties: flags.get(&Flag::Tie).copied().unwrap_or(0),
+        flags,
         forwards: large(|c| &c.forwards),
         backwards: large(|c| &c.backwards),
         judge_forwards: large(|c| &c.judge_forwards),
@@ -229,6 +232,7 @@ mod tests {
             judge_forwards: 2,
             tie: broken && row.is_multiple_of(10),
             witness: broken.then(|| witness_digest(&[row as f32])),
+            ..AttackRow::wrong(row)
         }
     }
 
@@ -300,6 +304,8 @@ mod tests {
         assert_eq!((fgsm.forwards, fgsm.backwards, fgsm.judge_forwards), (857 * 20, 857 * 19, 857 * 2));
         assert_eq!(fgsm.found, fgsm.confirmed + fgsm.rejected);
         assert_eq!(fgsm.confirmed, fgsm.attacked);
+        let unconfirmed = (0..1000).filter(|r| r % 11 == 0 && r % 7 != 0 && r % 4 != 0).count() as u64;
+        assert_eq!(fgsm.flags, [(Flag::Tie, fgsm.ties), (Flag::Unconfirmed, unconfirmed)].into());
         let both = 84 - 12;
         assert_eq!(model.worst_case.as_ref().unwrap().robust, 857 - (214 + 286 - both));
     }

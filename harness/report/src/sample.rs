@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Host, ModelResult, Observations, Results,
-    RuntimeFacts, ThreatFacts, WorstCase, clopper_pearson,
+    AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Flag, Host, ModelResult, Observations,
+    Results, RuntimeFacts, ThreatFacts, WorstCase, clopper_pearson,
 };
 use serde_json::{Value, json};
 
@@ -65,8 +65,8 @@ fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
         found: correct.saturating_sub(robust) + 12,
         confirmed: correct.saturating_sub(robust),
         rejected: 12,
-        unconfirmed: 2,
         ties: 3,
+        flags: [(Flag::Tie, 3), (Flag::Unconfirmed, 2)].into(),
         forwards: 20 * correct,
         backwards: 20 * correct,
         judge_forwards: correct,

@@ -92,8 +92,11 @@ mod tests {
                   "found": 6619,
                   "confirmed": 6607,
                   "rejected": 12,
-                  "unconfirmed": 2,
                   "ties": 3,
+                  "flags": {
+                    "tie": 3,
+                    "unconfirmed": 2
+                  },
                   "forwards": 174140,
                   "backwards": 174140,
                   "judge_forwards": 8707,

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use evidence::{AttackResult, ModelResult, Results};
+use evidence::{AttackResult, Flag, FlagDoc, ModelResult, Results};
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
@@ -17,6 +17,7 @@ pub(super) fn render(results: &Results) -> String {
         format!("## How to read it\n\n{HOW_TO_READ}"),
         format!("## Verdicts\n\n{}", verdicts(&board)),
         format!("## Search and judge\n\n{SEARCH}\n\n{}", search(&board)),
+        format!("## Flags\n\n{}", flags(&board)),
         format!("## Models\n\n{}", models(results)),
         format!("## Plan\n\nEvery number that decided the run.\n\n{}", plan(results)),
         format!("## Runtime\n\n{}", runtime(results)),
@@ -37,7 +38,7 @@ whose intervals overlap may still differ: they were evaluated on the same rows."
 
 const SEARCH: &str = "\
 An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, \
-and confirms or rejects it. *Unconfirmed* rows are those all of whose proposals were rejected; *ties* are verdicts \
+and confirms or rejects it. *Ties* are verdicts \
 that rest on two equal highest outputs. Forwards and backwards are counted in rows.";
 
 fn title(results: &Results) -> String {
@@ -112,7 +113,6 @@ fn search(board: &Board) -> String {
             attack.found,
             attack.confirmed,
             attack.rejected,
-            attack.unconfirmed,
             attack.ties,
             attack.forwards,
             attack.backwards,
@@ -121,19 +121,27 @@ fn search(board: &Board) -> String {
         let names = [model.name.clone(), attack.name.clone()];
         names.into_iter().chain(counts.iter().map(u64::to_string)).collect()
     });
-    let header = [
-        "model",
-        "attack",
-        "found",
-        "confirmed",
-        "rejected",
-        "unconfirmed",
-        "ties",
-        "forwards",
-        "backwards",
-        "judge forwards",
-    ];
+    let header =
+        ["model", "attack", "found", "confirmed", "rejected", "ties", "forwards", "backwards", "judge forwards"];
     table(&header, rows)
+}
+
+fn flags(board: &Board) -> String {
+    let raised = |doc: &FlagDoc| {
+        let rows = each_attack(board).filter_map(|(model, attack)| {
+            let count = attack.flags.get(&doc.flag)?;
+            Some(format!("{count} rows of {} under {}", markdown(&model.name), markdown(&attack.name)))
+        });
+        let rows: Vec<_> = rows.collect();
+        let FlagDoc { name, raised_if, means, advice, .. } = doc;
+        let rows = (!rows.is_empty()).then(|| rows.join("; "))?;
+        Some(format!("- **{name}**: {rows}. Raised if {raised_if}. Means: {means}. Do: {advice}."))
+    };
+    let lines: Vec<_> = Flag::DOCS.iter().filter_map(raised).collect();
+    match lines.is_empty() {
+        true => "None raised.".into(),
+        false => lines.join("\n"),
+    }
 }
 
 fn each_attack<'a>(board: &'a Board<'a>) -> impl Iterator<Item = (&'a ModelResult, &'a AttackResult)> {
@@ -251,14 +259,19 @@ mod tests {
 
         ## Search and judge
 
-        An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, and confirms or rejects it. *Unconfirmed* rows are those all of whose proposals were rejected; *ties* are verdicts that rest on two equal highest outputs. Forwards and backwards are counted in rows.
+        An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, and confirms or rejects it. *Ties* are verdicts that rest on two equal highest outputs. Forwards and backwards are counted in rows.
 
-        | model                | attack | found | confirmed | rejected | unconfirmed | ties | forwards | backwards | judge forwards |
-        |----------------------|--------|-------|-----------|----------|-------------|------|----------|-----------|----------------|
-        | resnet8-cifar10      | fgsm   | 6697  | 6685      | 12       | 2           | 3    | 174380   | 174380    | 8719           |
-        | resnet8-cifar10      | pgd-20 | 8710  | 8698      | 12       | 2           | 3    | 174380   | 174380    | 8719           |
-        | resnet8-cifar10-int8 | fgsm   | 6619  | 6607      | 12       | 2           | 3    | 174140   | 174140    | 8707           |
-        | resnet8-cifar10-int8 | pgd-20 | 8702  | 8690      | 12       | 2           | 3    | 174140   | 174140    | 8707           |
+        | model                | attack | found | confirmed | rejected | ties | forwards | backwards | judge forwards |
+        |----------------------|--------|-------|-----------|----------|------|----------|-----------|----------------|
+        | resnet8-cifar10      | fgsm   | 6697  | 6685      | 12       | 3    | 174380   | 174380    | 8719           |
+        | resnet8-cifar10      | pgd-20 | 8710  | 8698      | 12       | 3    | 174380   | 174380    | 8719           |
+        | resnet8-cifar10-int8 | fgsm   | 6619  | 6607      | 12       | 3    | 174140   | 174140    | 8707           |
+        | resnet8-cifar10-int8 | pgd-20 | 8702  | 8690      | 12       | 3    | 174140   | 174140    | 8707           |
+
+        ## Flags
+
+        - **tie**: 3 rows of resnet8-cifar10 under fgsm; 3 rows of resnet8-cifar10 under pgd-20; 3 rows of resnet8-cifar10-int8 under fgsm; 3 rows of resnet8-cifar10-int8 under pgd-20. Raised if the judge's verdict rests on two equal highest outputs. Means: another implementation may decide otherwise. Do: look at the margins; read the row as neither progress nor regress.
+        - **unconfirmed**: 2 rows of resnet8-cifar10 under fgsm; 2 rows of resnet8-cifar10 under pgd-20; 2 rows of resnet8-cifar10-int8 under fgsm; 2 rows of resnet8-cifar10-int8 under pgd-20. Raised if the check found adversarial inputs and the judge rejected them all. Means: the gradient graph and the file disagree near this row. Do: try more restarts before trusting `unknown`.
 
         ## Models
 
