@@ -1,5 +1,6 @@
 //! AveragePool. Spec: <https://onnx.ai/onnx/operators/onnx__AveragePool.html>. Opsets: 7, 10, 11, 19, 22.
 
+use super::expand::expand_to;
 use super::reshape::reshape_to;
 use super::window::{self, Axis};
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, no_macs, unchanged};
@@ -89,9 +90,8 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
 pub(super) fn spread(back: &mut Backward<'_>, cotangent: ValueId, share: f64) -> Result<ValueId, Error> {
     let share = back.scalar(share);
     let scaled = back.emit("Mul", &[cotangent, share])?;
-    let shape = Tensor::ints(back.shape(0).iter().map(|&size| size as i64));
-    let shape = back.graph.constant("shape", shape);
-    back.emit("Expand", &[scaled, shape])
+    let shape = back.shape(0);
+    expand_to(back, scaled, &shape)
 }
 
 /// Stride 1: a depthwise convolution, which ONNX Runtime runs much faster than its transpose.

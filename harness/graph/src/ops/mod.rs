@@ -13,6 +13,7 @@ mod axis_map;
 mod batch_normalization;
 mod binary;
 mod broadcast;
+mod cases;
 mod cast;
 mod clip;
 mod compare;
@@ -29,6 +30,8 @@ mod gather;
 mod gemm;
 mod global_average_pool;
 mod identity;
+#[cfg(test)]
+mod laws;
 mod logic;
 mod matmul;
 mod max_pool;
@@ -48,6 +51,8 @@ mod squeeze;
 mod transpose;
 mod where_op;
 mod window;
+
+pub use cases::{Case, CaseInput, case_graph};
 
 /// Every operator, in alphabetical order.
 pub const OPS: &[&Op] = &[
@@ -324,50 +329,6 @@ pub fn unchanged(_: &mut Upgrade<'_>) -> Result<(), String> {
 /// The MAC rule of operators that have no multiply-accumulates by convention.
 pub fn no_macs(_: &Call<'_>) -> u64 {
     0
-}
-
-/// One input of a [`Case`].
-#[derive(Debug, Clone)]
-pub enum CaseInput {
-    /// Random floats, uniform in the interval, of float32 and this shape; gradients are checked.
-    Random(Vec<usize>, f64, f64),
-    /// Exactly these elements, fed as a graph input; gradients are checked for float tensors.
-    Fed(Tensor),
-    /// A constant (initializer).
-    Constant(Tensor),
-    /// A constant of random floats.
-    RandomConstant(Vec<usize>, f64, f64),
-    /// An optional input that is absent.
-    Absent,
-}
-
-/// One call of an operator on which shape rule, kernel, gradient rule and MAC rule are tested: against ONNX Runtime's
-/// shapes and values, and against central differences.
-#[derive(Debug, Clone)]
-pub struct Case {
-    /// What is special about it.
-    pub name: &'static str,
-    /// Attributes.
-    pub attrs: Attrs,
-    /// Inputs.
-    pub inputs: Vec<CaseInput>,
-    /// The number of outputs.
-    pub outputs: usize,
-    /// Multiply-accumulates, counted by hand, where the operator has any.
-    pub macs: u64,
-}
-
-impl Case {
-    /// A case with one output and no multiply-accumulates.
-    pub fn new(name: &'static str, attrs: Attrs, inputs: Vec<CaseInput>) -> Self {
-        Self { name, attrs, inputs, outputs: 1, macs: 0 }
-    }
-
-    /// The same case with the number of multiply-accumulates that it must have.
-    pub fn macs(mut self, macs: u64) -> Self {
-        self.macs = macs;
-        self
-    }
 }
 
 /// The output type of operators that keep their input's type.

@@ -1,0 +1,84 @@
+//! What the operators are tested on: cases, and the graphs that they become.
+
+use super::Op;
+use crate::check::Splitmix;
+use crate::{Attrs, Error, Graph, Tensor, ValueId, ValueType};
+
+/// One input of a [`Case`].
+#[derive(Debug, Clone)]
+pub enum CaseInput {
+    /// Random floats, uniform in the interval, of float32 and this shape; gradients are checked.
+    Random(Vec<usize>, f64, f64),
+    /// Exactly these elements, fed as a graph input; gradients are checked for float tensors.
+    Fed(Tensor),
+    /// A constant (initializer).
+    Constant(Tensor),
+    /// A constant of random floats.
+    RandomConstant(Vec<usize>, f64, f64),
+    /// An optional input that is absent.
+    Absent,
+}
+
+/// One call of an operator on which shape rule, kernel, gradient rule and MAC rule are tested: against ONNX Runtime's
+/// shapes and values, and against central differences.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What is special about it.
+    pub name: &'static str,
+    /// Attributes.
+    pub attrs: Attrs,
+    /// Inputs.
+    pub inputs: Vec<CaseInput>,
+    /// The number of outputs.
+    pub outputs: usize,
+    /// Multiply-accumulates, counted by hand, where the operator has any.
+    pub macs: u64,
+}
+
+impl Case {
+    /// A case with one output and no multiply-accumulates.
+    pub fn new(name: &'static str, attrs: Attrs, inputs: Vec<CaseInput>) -> Self {
+        Self { name, attrs, inputs, outputs: 1, macs: 0 }
+    }
+
+    /// The same case with the number of multiply-accumulates that it must have.
+    pub fn macs(mut self, macs: u64) -> Self {
+        self.macs = macs;
+        self
+    }
+}
+
+/// The graph of one node that a case describes, and tensors for its inputs.
+///
+/// The random tensors are functions of the seed alone, and every element is exact in its type.
+/// Errors: the operator refuses the case.
+pub fn case_graph(op: &Op, case: &Case, seed: u64) -> Result<(Graph, Vec<Tensor>), Error> {
+    let mut random = Splitmix::new(seed);
+    let mut graph = Graph::new(op.name);
+    let mut fed = Vec::new();
+    let inputs: Vec<Option<ValueId>> = case
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(index, input)| {
+            let name = format!("input_{index}");
+            let mut feed = |graph: &mut Graph, tensor: Tensor| {
+                let ty = ValueType::new(tensor.dtype(), tensor.shape());
+                fed.push(tensor);
+                graph.input(&name, ty)
+            };
+            match input {
+                CaseInput::Random(shape, low, high) => Some(feed(&mut graph, random.tensor(shape, *low, *high))),
+                CaseInput::Fed(tensor) => Some(feed(&mut graph, tensor.clone())),
+                CaseInput::Constant(tensor) => Some(graph.constant(&name, tensor.clone())),
+                CaseInput::RandomConstant(shape, low, high) => {
+                    Some(graph.constant(&name, random.tensor(shape, *low, *high)))
+                }
+                CaseInput::Absent => None,
+            }
+        })
+        .collect();
+    let outputs = graph.add_node(case.name, op.name, &inputs, case.attrs.clone(), case.outputs)?;
+    graph.set_outputs(outputs);
+    Ok((graph, fed))
+}

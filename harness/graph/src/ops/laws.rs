@@ -1,0 +1,272 @@
+//! Laws over the whole operator table. Every one reports all rows that break it.
+
+use super::{Arg, Call, Case, CaseInput, OPS, Op, Vjp, case_graph};
+use crate::check::Splitmix;
+use crate::{DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
+
+/// Step of the central differences, for inputs and slopes of the order of 1: truncation is of the order of 1e-12 and
+/// rounding of 1e-10.
+const STEP: f64 = 1e-6;
+
+/// Relative error allowed between a rule and the central difference: constants in emitted nodes are float32, so that a
+/// rule may be off by 6e-8.
+const TOLERANCE: f64 = 1e-6;
+
+/// Relative change of slope between the two sides above which a point is at a kink. Curvature gives about `STEP`.
+const KINK: f64 = 1e-4;
+
+/// How often the random inputs and directions of a case are drawn.
+const DRAWS: u64 = 4;
+
+/// Runs `law` on every case of every operator and panics with the list of those that break it.
+fn for_all_cases(law: impl Fn(&'static Op, &Case) -> Result<(), String>) {
+    let rows = OPS.iter().flat_map(|op| (op.cases)().into_iter().map(move |case| (op, case)));
+    let broken: Vec<String> = rows
+        .filter_map(|(op, case)| law(op, &case).err().map(|reason| format!("{} ({}): {reason}", op.name, case.name)))
+        .collect();
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn names_are_sorted_and_unique() {
+    for pair in OPS.windows(2) {
+        assert!(pair[0].name < pair[1].name, "{} must come before {}", pair[1].name, pair[0].name);
+    }
+}
+
+#[test]
+fn every_operator_has_a_doc_and_cases_with_names_of_their_own() {
+    for op in OPS {
+        assert!(!op.doc.is_empty(), "{} has no doc", op.name);
+        let mut names: Vec<&str> = (op.cases)().iter().map(|case| case.name).collect();
+        assert!(!names.is_empty(), "{} has no case", op.name);
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{} has two cases of one name", op.name);
+    }
+}
+
+#[test]
+fn every_case_is_accepted() {
+    for_all_cases(|op, case| case_graph(op, case, 0).map(drop).map_err(|error| error.to_string()));
+}
+
+#[test]
+fn shape_rules_agree_with_kernels() {
+    for_all_cases(|op, case| {
+        with_call(op, case, |call| {
+            let types = (op.infer)(call)?;
+            let results = (op.eval)(call)?;
+            if results.len() != case.outputs || types.len() < case.outputs {
+                return Err(format!("{} outputs wanted, {} given, {} typed", case.outputs, results.len(), types.len()));
+            }
+            for (ty, result) in types.iter().zip(&results) {
+                let found = ValueType::new(result.dtype(), result.shape());
+                if found != *ty {
+                    return Err(format!("the shape rule says {ty:?}, the kernel {found:?}"));
+                }
+            }
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn macs_agree_with_the_count_by_hand() {
+    for_all_cases(|op, case| {
+        with_call(op, case, |call| {
+            let found = (op.macs)(call);
+            if found == case.macs { Ok(()) } else { Err(format!("by hand {}, by rule {found}", case.macs)) }
+        })
+    });
+}
+
+/// Calls `check` with the case's inputs as a kernel sees them.
+fn with_call(op: &Op, case: &Case, check: impl Fn(&Call<'_>) -> Result<(), String>) -> Result<(), String> {
+    let mut random = Splitmix::new(0);
+    let tensor = |input: &CaseInput| match input {
+        CaseInput::Random(shape, low, high) | CaseInput::RandomConstant(shape, low, high) => {
+            Some(random.tensor(shape, *low, *high))
+        }
+        CaseInput::Fed(tensor) | CaseInput::Constant(tensor) => Some(tensor.clone()),
+        CaseInput::Absent => None,
+    };
+    let tensors: Vec<Option<Tensor>> = case.inputs.iter().map(tensor).collect();
+    let typed = |tensor: &Tensor| ValueType::new(tensor.dtype(), tensor.shape());
+    let types: Vec<Option<ValueType>> = tensors.iter().map(|tensor| tensor.as_ref().map(typed)).collect();
+    let args: Vec<Option<Arg<'_>>> =
+        types.iter().zip(&tensors).map(|(ty, data)| ty.as_ref().map(|ty| Arg { ty, data: data.as_ref() })).collect();
+    check(&Call { attrs: &case.attrs, inputs: &args, outputs: case.outputs })
+        .map_err(|reason| format!("{}: {reason}", op.name))
+}
+
+#[test]
+fn gradient_rules_agree_with_central_differences() {
+    for_all_cases(|op, case| {
+        let Vjp::Rule(_) = op.vjp else { return Ok(()) };
+        let drawn = case.inputs.iter().any(|input| matches!(input, CaseInput::Random(..)));
+        match compared(op, case, 1.0)? {
+            Some(0) if drawn => Err("every draw is at a kink".to_owned()),
+            _ => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn every_gradient_rule_between_floats_is_compared() {
+    for op in OPS.iter().filter(|op| matches!(op.vjp, Vjp::Rule(_))) {
+        let counts: Vec<Option<usize>> =
+            (op.cases)().iter().map(|case| compared(op, case, 1.0).unwrap_or_default()).collect();
+        let applies = counts.iter().any(Option::is_some);
+        let straight_through = ["DequantizeLinear", "QuantizeLinear"].contains(&op.name);
+        assert!(applies != straight_through, "{}: {counts:?}", op.name);
+        assert!(straight_through || counts.iter().flatten().any(|count| *count > 0), "{}: {counts:?}", op.name);
+    }
+}
+
+#[test]
+fn a_rule_that_is_off_by_a_thousandth_is_caught() {
+    for_all_cases(|op, case| {
+        let (Vjp::Rule(_), Ok(Some(1..))) = (op.vjp, compared(op, case, 1.0)) else { return Ok(()) };
+        match compared(op, case, 1.001) {
+            Ok(_) if moves(op, case)? => Err("not caught".to_owned()),
+            _ => Ok(()),
+        }
+    });
+}
+
+/// Whether the gradient of a case is not zero everywhere.
+fn moves(op: &'static Op, case: &Case) -> Result<bool, String> {
+    let Some(row) = Row::new(op, case, 0)? else { return Ok(false) };
+    Ok(row.slopes()?.iter().flatten().any(|slope| *slope != 0.0))
+}
+
+/// How many draws of a case were compared and not skipped for a kink, each gradient first multiplied by `distortion`.
+/// `None` where no gradient between floats is offered.
+fn compared(op: &'static Op, case: &Case, distortion: f64) -> Result<Option<usize>, String> {
+    let mut count = None;
+    for seed in 0..DRAWS {
+        let Some(row) = Row::new(op, case, seed)? else { continue };
+        *count.get_or_insert(0) += usize::from(row.agrees(distortion)?);
+    }
+    Ok(count)
+}
+
+/// A case with a random cotangent and a random direction.
+struct Row {
+    forward: Graph,
+    backward: Graph,
+    inputs: Vec<Tensor>,
+    /// Which graph inputs the rule gives a gradient for.
+    wrt: Vec<usize>,
+    cotangent: Vec<f64>,
+    directions: Vec<Vec<f64>>,
+}
+
+impl Row {
+    fn new(op: &'static Op, case: &Case, seed: u64) -> Result<Option<Self>, String> {
+        let text = |error: Error| error.to_string();
+        let (mut forward, inputs) = case_graph(op, case, seed).map_err(text)?;
+        let output = forward.outputs()[0];
+        forward.set_outputs(vec![output]);
+        let ty = forward.value(output).ty().clone();
+        if !ty.dtype.is_float() || forward.nodes().is_empty() {
+            return Ok(None);
+        }
+        let mut random = Splitmix::new(!seed);
+        let cotangent = random.tensor(&ty.shape, -1.0, 1.0);
+        let mut wrt = Vec::new();
+        for (index, &input) in forward.inputs().iter().enumerate() {
+            if inputs[index].dtype().is_float() {
+                match gradients(&forward, &cotangent, &[input]) {
+                    Ok(_) => wrt.push(index),
+                    Err(Error::NoGradient { .. }) => (),
+                    Err(error) => return Err(text(error)),
+                }
+            }
+        }
+        if wrt.is_empty() {
+            return Ok(None);
+        }
+        let ids: Vec<ValueId> = wrt.iter().map(|&index| forward.inputs()[index]).collect();
+        let backward = gradients(&forward, &cotangent, &ids).map_err(text)?;
+        let directions = wrt.iter().map(|&index| random.tensor(inputs[index].shape(), -1.0, 1.0).to_f64()).collect();
+        Ok(Some(Self { forward, backward, inputs, wrt, cotangent: cotangent.to_f64(), directions }))
+    }
+
+    /// Per gradient the products of its elements with those of the direction.
+    fn slopes(&self) -> Result<Vec<Vec<f64>>, String> {
+        let gradients = Interpreter.run(&self.backward, &self.inputs).map_err(|error| error.to_string())?;
+        let check = |(gradient, &index): (&Tensor, &usize)| match gradient.shape() == self.inputs[index].shape() {
+            true => Ok(gradient.to_f64()),
+            false => Err(format!("the gradient of input {index} has shape {:?}", gradient.shape())),
+        };
+        let gradients: Result<Vec<Vec<f64>>, String> = gradients.iter().zip(&self.wrt).map(check).collect();
+        let products = |(g, d): (Vec<f64>, &Vec<f64>)| g.iter().zip(d).map(|(g, d)| g * d).collect();
+        Ok(gradients?.into_iter().zip(&self.directions).map(products).collect())
+    }
+
+    /// The contracted output, the differentiated inputs moved by `step` along their directions.
+    fn value(&self, step: f64) -> Result<f64, String> {
+        let mut inputs = self.inputs.clone();
+        for (&index, direction) in self.wrt.iter().zip(&self.directions) {
+            let moved = inputs[index].to_f64().iter().zip(direction).map(|(x, d)| x + step * d).collect();
+            inputs[index] = Tensor::float(inputs[index].dtype(), inputs[index].shape(), moved);
+        }
+        let output = Interpreter.run(&self.forward, &inputs).map_err(|error| error.to_string())?.remove(0);
+        Ok(output.to_f64().iter().zip(&self.cotangent).map(|(y, c)| y * c).sum())
+    }
+
+    /// Whether the rule could be compared, which it can't at a kink.
+    ///
+    /// Errors: it disagrees.
+    fn agrees(&self, distortion: f64) -> Result<bool, String> {
+        let slopes = self.slopes()?;
+        let slope = distortion * slopes.iter().flatten().sum::<f64>();
+        let size: f64 = slopes.iter().flatten().map(|slope| slope.abs()).sum();
+        let (before, here, after) = (self.value(-STEP)?, self.value(0.0)?, self.value(STEP)?);
+        let bend = ((after - here) - (here - before)) / STEP;
+        let difference = (after - before) / (2.0 * STEP);
+        let floor = 1e-9 * here.abs().max(1.0);
+        if bend.abs() > KINK * size.max(difference.abs()) + floor {
+            return Ok(false);
+        }
+        let error = (slope - difference).abs();
+        let allowed = TOLERANCE * size + floor;
+        let reason = || format!("the rule says {slope}, the central difference {difference}");
+        if error <= allowed { Ok(true) } else { Err(reason()) }
+    }
+}
+
+/// The forward graph extended by the gradients of its first output, which are its new outputs.
+fn gradients(forward: &Graph, cotangent: &Tensor, wrt: &[ValueId]) -> Result<Graph, Error> {
+    let mut graph = forward.clone();
+    let output = graph.outputs()[0];
+    let cotangent = graph.constant("cotangent", cotangent.clone());
+    let gradients = differentiate(&mut graph, output, cotangent, wrt)?;
+    graph.set_outputs(gradients);
+    Ok(graph)
+}
+
+#[test]
+fn piecewise_constant_operators_refuse() {
+    for_all_cases(|op, case| {
+        let (graph, _) = case_graph(op, case, 0).map_err(|error| error.to_string())?;
+        if !matches!(op.vjp, Vjp::Constant) {
+            return Ok(());
+        }
+        let shape = graph.shape(graph.outputs()[0]).to_vec();
+        let cotangent = Tensor::float(DType::F32, &shape, vec![1.0; shape.iter().product()]);
+        let answered = graph.inputs().iter().any(|&input| gradients(&graph, &cotangent, &[input]).is_ok());
+        if answered { Err("gives a gradient".to_owned()) } else { Ok(()) }
+    });
+}
+
+#[test]
+fn what_rules_emit_can_be_differentiated_again() {
+    for_all_cases(|op, case| {
+        let Some(row) = Row::new(op, case, 0)? else { return Ok(()) };
+        let missing = |op: &&str| super::find(op).is_none_or(|op| matches!(op.vjp, Vjp::Missing(_)));
+        let emitted: Vec<&str> = row.backward.nodes().iter().map(|node| node.op().name).filter(missing).collect();
+        if emitted.is_empty() { Ok(()) } else { Err(format!("emits {emitted:?}")) }
+    });
+}
