@@ -1,5 +1,5 @@
 use crate::ops::{Backward, Vjp};
-use crate::{Attrs, Error, Graph, Tensor, ValueId, ValueType};
+use crate::{Attrs, DType, Error, Graph, Tensor, ValueId, ValueType};
 use std::collections::{HashMap, HashSet};
 
 /// The scalar function of the logits that a gradient graph differentiates, per row. All are maximised.
@@ -86,8 +86,9 @@ fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -
             graph.add("Neg", &[total], plain())
         }
         Head::Margin => {
-            // Large enough that a class with weight is never the largest, small enough to stay finite in f32.
-            let far = graph.scalar(graph.value(logits).dtype(), -1e30);
+            // Large enough that a class with weight is never the largest, small enough to stay finite.
+            let dtype = graph.value(logits).dtype();
+            let far = graph.scalar(dtype, if dtype == DType::F16 { -3e4 } else { -1e30 });
             let own = graph.add("Abs", &[weights], plain())?;
             let away = graph.add("Mul", &[own, far], plain())?;
             let others = graph.add("Add", &[logits, away], plain())?;
@@ -138,7 +139,10 @@ pub fn differentiate(
             let Some(result) = result else {
                 return Err(no_gradient(node.name(), node.op().name, "its rule gives none for this input"));
             };
-            debug_assert_eq!(graph.shape(result), graph.shape(input), "{} of {}", node.op().name, node.name());
+            if graph.shape(result) != graph.shape(input) {
+                let reason = format!("its rule gives {:?} for {:?}", graph.shape(result), graph.shape(input));
+                return Err(no_gradient(node.name(), node.op().name, &reason));
+            }
             let sum = match cotangents.get(&input) {
                 Some(&before) => graph.add("Add", &[before, result], Attrs::new())?,
                 None => result,
@@ -175,5 +179,190 @@ impl GradientGraph {
     /// The type of the model's input.
     pub fn input(&self) -> &ValueType {
         self.graph.value(self.graph.inputs()[0]).ty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Interpreter;
+
+    const WEIGHTS: [[f64; 2]; 3] = [[0.5, -1.0], [2.0, 0.25], [-0.75, 1.5]];
+    const X: [[f64; 3]; 2] = [[1.0, -2.0, 0.5], [0.25, 1.0, -1.0]];
+
+    /// `z = x W`: two rows, three features, two classes.
+    fn linear() -> Graph {
+        let mut graph = Graph::new("linear");
+        let x = graph.input("x", ValueType::new(DType::F32, [2, 3]));
+        let w = graph.constant("w", Tensor::f32(&[3, 2], WEIGHTS.into_iter().flatten()));
+        let z = graph.add("MatMul", &[x, w], Attrs::new()).unwrap();
+        graph.set_outputs(vec![z]);
+        graph
+    }
+
+    /// Logits, loss and gradient for these weights of the head.
+    fn run(graph: &Graph, head: Head, x: &[f64], weights: &[f64]) -> [Vec<f64>; 3] {
+        let built = gradient_graph(graph, head).unwrap();
+        let x = Tensor::float(DType::F32, &built.input().shape.clone(), x.to_vec());
+        let weights = Tensor::f32(&[built.rows, built.classes], weights.iter().copied());
+        let outputs = Interpreter.run(&built.graph, &[x, weights]).unwrap();
+        [0, 1, 2].map(|index: usize| outputs[index].to_f64())
+    }
+
+    fn flat() -> Vec<f64> {
+        X.into_iter().flatten().collect()
+    }
+
+    fn logits(row: usize) -> [f64; 2] {
+        [0, 1].map(|class| (0..3).map(|i| X[row][i] * WEIGHTS[i][class]).sum())
+    }
+
+    fn close(found: &[f64], wanted: &[f64]) {
+        assert_eq!(found.len(), wanted.len());
+        for (found, wanted) in found.iter().zip(wanted) {
+            assert!((found - wanted).abs() < 1e-12, "{found} instead of {wanted}");
+        }
+    }
+
+    /// The gradient of `Σ_k cotangent[row][k] z_k`.
+    fn pulled_back(cotangent: [[f64; 2]; 2]) -> Vec<f64> {
+        let element = |row: &[f64; 2], weights: &[f64; 2]| row[0] * weights[0] + row[1] * weights[1];
+        cotangent.iter().flat_map(|row| WEIGHTS.iter().map(|weights| element(row, weights))).collect()
+    }
+
+    #[test]
+    fn linear_head_is_a_row_of_the_jacobian() {
+        let [z, loss, gradient] = run(&linear(), Head::Linear, &flat(), &[1.0, 0.0, 0.5, -2.0]);
+        close(&z, &[logits(0), logits(1)].concat());
+        close(&loss, &[logits(0)[0], 0.5 * logits(1)[0] - 2.0 * logits(1)[1]]);
+        close(&gradient, &pulled_back([[1.0, 0.0], [0.5, -2.0]]));
+    }
+
+    #[test]
+    fn cross_entropy_pulls_back_softmax_minus_one_hot() {
+        let [_, loss, gradient] = run(&linear(), Head::CrossEntropy, &flat(), &[1.0, 0.0, 0.0, -1.0]);
+        let softmax = |row: usize| {
+            let exp = logits(row).map(f64::exp);
+            exp.map(|e| e / (exp[0] + exp[1]))
+        };
+        let (p, q) = (softmax(0), softmax(1));
+        close(&loss, &[-p[0].ln(), q[1].ln()]);
+        close(&gradient, &pulled_back([[p[0] - 1.0, p[1]], [-q[0], 1.0 - q[1]]]));
+    }
+
+    #[test]
+    fn margin_of_two_classes_is_their_difference() {
+        let [_, loss, gradient] = run(&linear(), Head::Margin, &flat(), &[1.0, 0.0, 0.0, -1.0]);
+        close(&loss, &[logits(0)[1] - logits(0)[0], logits(1)[1] - logits(1)[0]]);
+        close(&gradient, &pulled_back([[-1.0, 1.0], [-1.0, 1.0]]));
+    }
+
+    #[test]
+    fn margin_takes_the_first_of_tied_rivals() {
+        let mut graph = Graph::new("identity");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, 4]));
+        graph.set_outputs(vec![x]);
+        let [_, loss, gradient] = run(&graph, Head::Margin, &[7.0, 2.0, 3.0, 3.0], &[1.0, 0.0, 0.0, 0.0]);
+        close(&loss, &[-4.0]);
+        close(&gradient, &[-1.0, 0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn margin_stays_finite_in_float16() {
+        let mut graph = Graph::new("half");
+        let x = graph.input("x", ValueType::new(DType::F16, [1, 3]));
+        let y = graph.add("Neg", &[x], Attrs::new()).unwrap();
+        graph.set_outputs(vec![y]);
+        let built = gradient_graph(&graph, Head::Margin).unwrap();
+        let row = |values: [f64; 3]| Tensor::float(DType::F16, &[1, 3], values.to_vec());
+        let outputs = Interpreter.run(&built.graph, &[row([1.0, 2.0, 3.0]), row([0.0, 1.0, 0.0])]).unwrap();
+        assert_eq!(outputs[1].to_f64(), [1.0]);
+        assert!(
+            built
+                .graph
+                .values()
+                .iter()
+                .filter_map(|value| value.data())
+                .all(|data| { data.to_f64().iter().all(|element| element.is_finite()) })
+        );
+    }
+
+    #[test]
+    fn a_value_used_several_times_gets_the_sum_and_a_dead_branch_nothing() {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, 2]));
+        let square = graph.add("Mul", &[x, x], Attrs::new()).unwrap();
+        let cube = graph.add("Mul", &[square, x], Attrs::new()).unwrap();
+        graph.add("Exp", &[cube], Attrs::new()).unwrap();
+        let sum = graph.add("Add", &[cube, square], Attrs::new()).unwrap();
+        let sum = graph.add("Add", &[sum, x], Attrs::new()).unwrap();
+        graph.set_outputs(vec![sum]);
+        let before = graph.nodes().len();
+        let [_, _, gradient] = run(&graph, Head::Linear, &[2.0, -3.0], &[1.0, 1.0]);
+        close(&gradient, &[12.0 + 4.0 + 1.0, 27.0 - 6.0 + 1.0]);
+        let built = gradient_graph(&graph, Head::Linear).unwrap().graph;
+        assert!(built.nodes().iter().all(|node| node.op().name != "Exp"), "the dead branch is pruned");
+        assert!(built.nodes().len() > before);
+    }
+
+    #[test]
+    fn a_gradient_of_an_intermediate_value_stops_there() {
+        let mut graph = linear();
+        let z = graph.outputs()[0];
+        let y = graph.add("Relu", &[z], Attrs::new()).unwrap();
+        let ones = graph.constant("ones", Tensor::f32(&[2, 2], [1.0; 4]));
+        let gradients = differentiate(&mut graph, y, ones, &[z, y]).unwrap();
+        assert_eq!(gradients[1], ones);
+        assert_eq!(graph.shape(gradients[0]), [2, 2]);
+    }
+
+    #[test]
+    fn one_piecewise_constant_way_is_no_obstacle_but_having_no_other_is() {
+        let mut graph = linear();
+        let (x, z) = (graph.inputs()[0], graph.outputs()[0]);
+        let sign = graph.add("Sign", &[z], Attrs::new()).unwrap();
+        let product = graph.add("Mul", &[sign, z], Attrs::new()).unwrap();
+        graph.set_outputs(vec![product]);
+        let [_, _, gradient] = run(&graph, Head::Linear, &flat(), &[1.0; 4]);
+        let signs = [logits(0), logits(1)].map(|row| row.map(f64::signum));
+        close(&gradient, &pulled_back(signs));
+        let ones = graph.constant("ones", Tensor::f32(&[2, 2], [1.0; 4]));
+        let error = differentiate(&mut graph, sign, ones, &[x]).unwrap_err();
+        assert!(matches!(&error, Error::NoGradient { op, .. } if op == "Sign"), "{error}");
+    }
+
+    #[test]
+    fn a_mask_passes_no_gradient() {
+        let mut graph = linear();
+        let (x, z) = (graph.inputs()[0], graph.outputs()[0]);
+        let half = graph.add("Exp", &[z], Attrs::new()).unwrap();
+        graph.mark_mask(half);
+        let product = graph.add("Mul", &[half, z], Attrs::new()).unwrap();
+        let ones = graph.constant("ones", Tensor::f32(&[2, 2], [1.0; 4]));
+        let gradient = differentiate(&mut graph, product, ones, &[x]).unwrap();
+        graph.set_outputs(gradient);
+        let found = Interpreter.run(&graph, &[Tensor::f32(&[2, 3], flat())]).unwrap().remove(0);
+        close(&found.to_f64(), &pulled_back([logits(0), logits(1)].map(|row| row.map(f64::exp))));
+    }
+
+    #[test]
+    fn an_output_that_does_not_depend_on_the_input_is_an_error() {
+        let mut graph = linear();
+        let y = graph.input("y", ValueType::new(DType::F32, [2, 2]));
+        let z = graph.outputs()[0];
+        let ones = graph.constant("ones", Tensor::f32(&[2, 2], [1.0; 4]));
+        let error = differentiate(&mut graph, z, ones, &[y]).unwrap_err();
+        assert!(error.to_string().contains("does not depend on `y`"), "{error}");
+    }
+
+    #[test]
+    fn classifiers_of_another_form_are_errors() {
+        let mut two_inputs = linear();
+        two_inputs.input("y", ValueType::new(DType::F32, [1]));
+        assert!(gradient_graph(&two_inputs, Head::Linear).is_err());
+        let mut vector = Graph::new("vector");
+        let x = vector.input("x", ValueType::new(DType::F32, [3]));
+        vector.set_outputs(vec![x]);
+        assert!(gradient_graph(&vector, Head::Linear).is_err());
     }
 }
