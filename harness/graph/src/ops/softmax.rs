@@ -37,8 +37,8 @@ fn eval(call: &Call<'_>, f: impl Fn(f64, f64) -> f64) -> Result<Vec<Tensor>, Str
         for at in 0..inner {
             let largest = group[at..].iter().step_by(inner).copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = group[at..].iter().step_by(inner).map(|x| (x - largest).exp()).sum();
-            let log_sum = largest + sum.ln();
-            group[at..].iter_mut().step_by(inner).for_each(|x| *x = f(*x, log_sum));
+            let log_sum = sum.ln();
+            group[at..].iter_mut().step_by(inner).for_each(|x| *x = f(*x - largest, log_sum));
         }
     }
     Ok(vec![Tensor::float(x.dtype(), x.shape(), y)])
