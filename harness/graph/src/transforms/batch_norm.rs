@@ -124,3 +124,97 @@ fn fold(graph: &Graph, layer: &Node, norm: &Node) -> Option<Layer> {
         bias: Tensor::float(dtype, &[channels], shifted).rounded(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Interpreter, ValueType};
+
+    /// Values that differ from each other, between -1 and 1, and round to f32.
+    fn varied(shape: &[usize], seed: usize) -> Tensor {
+        let count = shape.iter().product::<usize>();
+        Tensor::f32(shape, (0..count).map(|index| ((index * 37 + seed * 11) % 64) as f64 / 32.0 - 1.0))
+    }
+
+    fn input(graph: &mut Graph, shape: &[usize]) -> ValueId {
+        graph.input("x", ValueType::new(DType::F32, shape))
+    }
+
+    fn norm(graph: &mut Graph, x: ValueId, channels: usize) -> ValueId {
+        let parameter = |graph: &mut Graph, seed| graph.constant("parameter", varied(&[channels], seed));
+        let [gamma, beta, mean] = [1, 2, 3].map(|seed| parameter(graph, seed));
+        let variance =
+            graph.constant("variance", Tensor::f32(&[channels], (0..channels).map(|index| 0.5 + index as f64)));
+        let attrs = Attrs::new().float("epsilon", 0.125);
+        graph.add("BatchNormalization", &[x, gamma, beta, mean, variance], attrs).unwrap()
+    }
+
+    fn run(graph: &Graph) -> Vec<f64> {
+        let x = varied(graph.shape(graph.inputs()[0]), 5);
+        Interpreter.run(graph, &[x]).unwrap().remove(0).to_f64()
+    }
+
+    /// A layer with these constants after `x`, then a batch normalisation: folds into one node with the same results.
+    fn check(op: &str, x: &[usize], constants: &[&[usize]], attrs: Attrs, channels: usize) {
+        let mut graph = Graph::new("layer");
+        let mut inputs = vec![input(&mut graph, x)];
+        let constants = constants.iter().enumerate().map(|(seed, shape)| varied(shape, seed));
+        inputs.extend(constants.collect::<Vec<_>>().into_iter().map(|tensor| graph.constant("w", tensor)));
+        let layer = graph.add(op, &inputs, attrs).unwrap();
+        let y = norm(&mut graph, layer, channels);
+        graph.rename(y, "y");
+        graph.set_outputs(vec![y]);
+        let folded = fold_batch_norm(&graph).unwrap();
+        assert_eq!(folded.nodes().len(), 1, "{op}");
+        assert_eq!(folded.value(folded.outputs()[0]).name(), "y");
+        let largest = run(&graph).iter().zip(run(&folded)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        // Weights are rounded to f32 once; sums of at most 18 products of magnitude 2 at most.
+        assert!(largest < 1e-5, "{op}: {largest}");
+    }
+
+    #[test]
+    fn every_kind_of_layer_folds_to_the_same_function() {
+        let group = |count| Attrs::new().int("group", count);
+        check("Conv", &[2, 3, 4, 4], &[&[4, 3, 2, 2]], Attrs::new(), 4);
+        check("Conv", &[2, 4, 4, 4], &[&[6, 2, 3, 3], &[6]], group(2), 6);
+        check("Conv", &[2, 2, 5], &[&[3, 2, 2], &[3]], Attrs::new(), 3);
+        check("ConvTranspose", &[2, 3, 4, 4], &[&[3, 4, 2, 2], &[4]], Attrs::new(), 4);
+        check("ConvTranspose", &[2, 4, 3, 3], &[&[4, 3, 2, 2]], group(2), 6);
+        check("Gemm", &[2, 3], &[&[3, 4], &[4]], Attrs::new().float("alpha", 0.5).float("beta", 2.0), 4);
+        check("Gemm", &[2, 3], &[&[4, 3], &[1, 4]], Attrs::new().int("transB", 1), 4);
+        check("Gemm", &[3, 2], &[&[3, 4], &[1]], Attrs::new().int("transA", 1), 4);
+        check("MatMul", &[2, 3], &[&[3, 4]], Attrs::new(), 4);
+    }
+
+    /// A Conv, then a batch normalisation, with something between them or beside.
+    fn stays(build: impl FnOnce(&mut Graph, ValueId) -> (ValueId, Vec<ValueId>)) {
+        let mut graph = Graph::new("stays");
+        let x = input(&mut graph, &[1, 2, 4, 4]);
+        let weights = graph.constant("w", varied(&[3, 2, 2, 2], 1));
+        let conv = graph.add("Conv", &[x, weights], Attrs::new()).unwrap();
+        let (between, mut outputs) = build(&mut graph, conv);
+        outputs.push(norm(&mut graph, between, 3));
+        graph.set_outputs(outputs);
+        let folded = fold_batch_norm(&graph).unwrap();
+        assert_eq!(folded.nodes().len(), graph.nodes().len());
+        assert_eq!(run(&folded), run(&graph));
+    }
+
+    #[test]
+    fn what_others_use_or_change_stays() {
+        stays(|_, conv| (conv, vec![conv]));
+        stays(|graph, conv| (graph.add("Relu", &[conv], Attrs::new()).unwrap(), vec![]));
+        stays(|graph, conv| (conv, vec![graph.add("Relu", &[conv], Attrs::new()).unwrap()]));
+    }
+
+    #[test]
+    fn a_bias_per_row_stays() {
+        let mut graph = Graph::new("rows");
+        let x = input(&mut graph, &[3, 2]);
+        let [weights, bias] = [&[2, 3][..], &[3, 1]].map(|shape| graph.constant("w", varied(shape, 1)));
+        let layer = graph.add("Gemm", &[x, weights, bias], Attrs::new()).unwrap();
+        let y = norm(&mut graph, layer, 3);
+        graph.set_outputs(vec![y]);
+        assert_eq!(fold_batch_norm(&graph).unwrap().nodes().len(), 2);
+    }
+}

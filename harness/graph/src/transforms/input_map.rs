@@ -204,3 +204,152 @@ fn add_quantizer(graph: &mut Graph, x: ValueId, quantize: Quantize) -> Result<Va
     let zero = graph.constant("input_zero_point", zero);
     graph.add("QuantizeLinear", &[x, scale, zero], Attrs::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Interpreter;
+    use proptest::prelude::*;
+
+    /// A graph that hands its input `[N, row…]` through, so that its output is what a map gives.
+    fn pass(dtype: DType, batch: usize, row: &[usize]) -> Graph {
+        let mut graph = Graph::new("pass");
+        let shape: Vec<usize> = std::iter::once(batch).chain(row.iter().copied()).collect();
+        let x = graph.input("x", ValueType::new(dtype, shape));
+        let y = graph.add("Identity", &[x], Attrs::new()).unwrap();
+        graph.set_outputs(vec![y]);
+        graph
+    }
+
+    /// Every value of a graph in f32, rounding after each node as ONNX Runtime does.
+    fn run_in_f32(graph: &Graph, x: Tensor) -> Vec<f32> {
+        let mut values: Vec<Option<Tensor>> = graph.values().iter().map(|value| value.data().cloned()).collect();
+        values[graph.inputs()[0].index()] = Some(x);
+        for node in graph.nodes() {
+            let inputs: Vec<Option<&Tensor>> =
+                node.inputs().iter().map(|id| id.and_then(|id| values[id.index()].as_ref())).collect();
+            let result = node.evaluate(&inputs).unwrap().remove(0).rounded();
+            values[node.outputs()[0].index()] = Some(result);
+        }
+        let output = values[graph.outputs()[0].index()].as_ref().unwrap();
+        output.to_f64().into_iter().map(|value| value as f32).collect()
+    }
+
+    fn check(map: &InputMap, rows: &[f32]) -> Vec<f32> {
+        map.check().unwrap();
+        let batch = rows.len() / map.row_len();
+        let dtype = map.quantize.map_or(DType::F32, |quantize| quantize.dtype);
+        let graph = prepend_input(&pass(dtype, batch, &map.model), map).unwrap();
+        let input = graph.value(graph.inputs()[0]);
+        assert_eq!((input.name(), input.dtype()), ("x", DType::F32));
+        let x = Tensor::f32(input.shape(), rows.iter().map(|&value| value.into()));
+        let host = map.apply(rows);
+        assert_eq!(run_in_f32(&graph, x), host);
+        host
+    }
+
+    fn image() -> InputMap {
+        InputMap { model: vec![2, 2, 3], permutation: vec![1, 2, 0], ..InputMap::identity(&[3, 2, 2]) }
+    }
+
+    #[test]
+    fn the_identity_changes_nothing() {
+        let map = InputMap::identity(&[2, 3]);
+        let rows: Vec<f32> = (0..12).map(|value| value as f32).collect();
+        assert_eq!(check(&map, &rows), rows);
+        assert_eq!(prepend_input(&pass(DType::F32, 2, &[2, 3]), &map).unwrap().nodes().len(), 1);
+    }
+
+    #[test]
+    fn channels_move_to_the_end() {
+        let rows: Vec<f32> = (0..24).map(|value| value as f32).collect();
+        assert_eq!(check(&image(), &rows)[..6], [0.0, 4.0, 8.0, 1.0, 5.0, 9.0]);
+        assert_eq!(check(&image(), &rows)[12..15], [12.0, 16.0, 20.0]);
+    }
+
+    #[test]
+    fn factors_are_per_channel_of_the_canonical_tensor() {
+        let map = InputMap { scale: vec![2.0, 1.0, 0.5], offset: vec![0.0, 1.0, -1.0], ..image() };
+        let y = check(&map, &[1.0; 12]);
+        assert_eq!(y[..6], [2.0, 2.0, -0.5, 2.0, 2.0, -0.5]);
+        let mixed = InputMap { scale: vec![3.0], ..map };
+        assert_eq!(check(&mixed, &[1.0; 12])[..3], [3.0, 4.0, 2.0]);
+    }
+
+    #[test]
+    fn rows_are_reshaped_where_the_model_wants_another_form() {
+        let map = InputMap { model: vec![12, 1], ..InputMap::identity(&[3, 2, 2]) };
+        let rows: Vec<f32> = (0..12).map(|value| value as f32).collect();
+        assert_eq!(check(&map, &rows), rows);
+    }
+
+    #[test]
+    fn every_pixel_comes_back_exactly() {
+        let map = InputMap { scale: vec![255.0], ..InputMap::identity(&[256]) };
+        let pixels: Vec<f32> = (0..=255_u8).map(|pixel| f32::from(pixel) / 255.0).collect();
+        assert_eq!(check(&map, &pixels), (0..=255_u8).map(f32::from).collect::<Vec<f32>>());
+    }
+
+    #[test]
+    fn quantization_rounds_half_to_even_and_saturates() {
+        let quantize = Some(Quantize { scale: 0.5, zero_point: -3, dtype: DType::I8 });
+        let map = InputMap { quantize, ..InputMap::identity(&[8]) };
+        let rows = [0.0, 0.25, 0.75, -0.25, 1.25, 1e9, -1e9, 65.4];
+        assert_eq!(check(&map, &rows), [-3.0, -3.0, -1.0, -3.0, -1.0, 127.0, -128.0, 127.0]);
+        let pixel = Some(Quantize { scale: 1.0, zero_point: -128, dtype: DType::I8 });
+        let map = InputMap { quantize: pixel, scale: vec![255.0], ..InputMap::identity(&[256]) };
+        let pixels: Vec<f32> = (0..=255_u8).map(|pixel| f32::from(pixel) / 255.0).collect();
+        assert_eq!(check(&map, &pixels), (0..=255).map(|pixel| (pixel - 128) as f32).collect::<Vec<f32>>());
+    }
+
+    #[test]
+    fn half_precision_inputs_are_cast() {
+        let map = InputMap::identity(&[2]);
+        let graph = prepend_input(&pass(DType::F16, 1, &[2]), &map).unwrap();
+        let y = Interpreter.run(&graph, &[Tensor::f32(&[1, 2], [0.5, 1.0])]).unwrap();
+        assert_eq!(y[0].dtype(), DType::F16);
+    }
+
+    #[test]
+    fn maps_that_make_no_sense_are_refused() {
+        let quantize =
+            |scale, zero_point, dtype| InputMap { quantize: Some(Quantize { scale, zero_point, dtype }), ..image() };
+        let wrong = [
+            InputMap { permutation: vec![0, 1], ..image() },
+            InputMap { permutation: vec![0, 1, 1], ..image() },
+            InputMap { model: vec![2, 2, 4], ..image() },
+            InputMap { scale: vec![], ..image() },
+            InputMap { scale: vec![1.0, 2.0], ..image() },
+            InputMap { offset: vec![1.0; 4], ..image() },
+            InputMap { offset: vec![f32::NAN], ..image() },
+            quantize(0.0, 0, DType::I8),
+            quantize(f32::NAN, 0, DType::I8),
+            quantize(1.0, 128, DType::I8),
+            quantize(1.0, 0, DType::F32),
+        ];
+        for map in wrong {
+            assert!(map.check().is_err(), "{map:?}");
+        }
+        let graphs = [pass(DType::F32, 1, &[2, 2, 4]), pass(DType::I8, 1, &[2, 2, 3]), Graph::new("no input")];
+        for graph in graphs {
+            assert!(prepend_input(&graph, &image()).is_err(), "{graph:?}");
+        }
+    }
+
+    proptest! {
+        /// Host and graph agree bit for bit, whatever the numbers. Steps are powers of two, because the reference kernel
+        /// divides in f64, host and ONNX Runtime in f32.
+        #[test]
+        fn host_and_graph_agree(
+            rows in prop::collection::vec(-4.0_f32..4.0, 24),
+            scale in prop::collection::vec(0.01_f32..300.0, 3),
+            offset in prop::collection::vec(-200.0_f32..200.0, 3),
+            step in (-8..3).prop_map(|power| 2.0_f32.powi(power)),
+            zero_point in -128_i64..=127,
+            quantized: bool,
+        ) {
+            let quantize = quantized.then_some(Quantize { scale: step, zero_point, dtype: DType::I8 });
+            check(&InputMap { scale, offset, quantize, ..image() }, &rows);
+        }
+    }
+}

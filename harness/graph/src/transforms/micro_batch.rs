@@ -14,3 +14,25 @@ pub fn micro_batch(graph: &Graph) -> usize {
     let rows = (ACTIVATION_BYTES / largest).max(1);
     (1 << rows.ilog2()).clamp(4, 64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Attrs, DType, Tensor, ValueType};
+
+    fn rows(elements: usize) -> usize {
+        let mut graph = Graph::new("row");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, elements]));
+        graph.constant("weights do not count", Tensor::ints(0..1000));
+        let y = graph.add("Relu", &[x], Attrs::new()).unwrap();
+        graph.set_outputs(vec![y]);
+        micro_batch(&graph)
+    }
+
+    #[test]
+    fn is_a_power_of_two_within_its_limits() {
+        let sizes = [1, 2048, 2049, 16 * 1024, 16 * 1024 + 1, 32 * 1024 + 1, 1 << 20];
+        assert_eq!(sizes.map(rows), [64, 64, 32, 8, 4, 4, 4]);
+        assert_eq!(micro_batch(&Graph::new("empty")), 64);
+    }
+}

@@ -74,3 +74,96 @@ fn is_over_classes(graph: &Graph, softmax: &Node) -> bool {
     let others = shape.iter().enumerate().skip(1).filter(|&(index, _)| index as i64 != axis);
     axis > 0 && others.map(|(_, &dim)| dim).product::<usize>() == 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, ValueType};
+
+    /// A graph from logits `z`, of this shape and called `z`, to what `ending` makes of them.
+    fn classifier(shape: &[usize], ending: impl FnOnce(&mut Graph, ValueId) -> ValueId) -> Graph {
+        let mut graph = Graph::new("classifier");
+        let x = graph.input("x", ValueType::new(DType::F32, shape));
+        let z = graph.add("Relu", &[x], Attrs::new()).unwrap();
+        graph.rename(z, "z");
+        let y = ending(&mut graph, z);
+        graph.set_outputs(vec![y]);
+        graph
+    }
+
+    fn softmax(graph: &mut Graph, x: ValueId, axis: i64) -> ValueId {
+        graph.add_node("softmax", "Softmax", &[Some(x)], Attrs::new().int("axis", axis), 1).unwrap()[0]
+    }
+
+    fn quantizer(graph: &mut Graph, op: &str, x: ValueId) -> ValueId {
+        let scale = graph.constant("scale", Tensor::scalar(1.0 / 256.0));
+        let zero = graph.constant("zero", Tensor::int(DType::I8, &[], vec![-128]));
+        graph.add(op, &[x, scale, zero], Attrs::new()).unwrap()
+    }
+
+    fn check(graph: &Graph, expected: Option<bool>, nodes: usize) {
+        let (cut, report) = cut_softmax(graph).unwrap();
+        let expected = expected.map(|quantized| SoftmaxCut { node: "softmax".to_owned(), quantized });
+        assert_eq!(report, expected);
+        let output = cut.value(cut.outputs()[0]);
+        assert_eq!((output.dtype(), output.shape()), (DType::F32, graph.shape(graph.outputs()[0])));
+        assert_eq!(cut.nodes().len(), nodes);
+        assert!(report.is_none() || cut.find("z").is_some());
+    }
+
+    #[test]
+    fn a_final_softmax_is_cut() {
+        check(&classifier(&[2, 5], |graph, z| softmax(graph, z, -1)), Some(false), 1);
+        check(&classifier(&[2, 5], |graph, z| softmax(graph, z, 1)), Some(false), 1);
+    }
+
+    #[test]
+    fn quantizers_after_it_go_too() {
+        let quantized = |graph: &mut Graph, z| {
+            let p = softmax(graph, z, -1);
+            quantizer(graph, "QuantizeLinear", p)
+        };
+        check(&classifier(&[2, 5], quantized), Some(true), 1);
+        let back = |graph: &mut Graph, z| {
+            let q = quantized(graph, z);
+            quantizer(graph, "DequantizeLinear", q)
+        };
+        check(&classifier(&[2, 5], back), Some(true), 1);
+    }
+
+    #[test]
+    fn quantized_logits_become_floats() {
+        check(&classifier(&[2, 5], |graph, z| quantizer(graph, "QuantizeLinear", z)), None, 1);
+    }
+
+    #[test]
+    fn what_only_moves_elements_is_looked_through() {
+        let flattened = |graph: &mut Graph, z| {
+            let p = softmax(graph, z, 1);
+            let p = graph.add("Identity", &[p], Attrs::new()).unwrap();
+            graph.add("Flatten", &[p], Attrs::new()).unwrap()
+        };
+        check(&classifier(&[2, 5, 1, 1], flattened), Some(false), 2);
+        let target = |graph: &mut Graph, z| {
+            let p = softmax(graph, z, -1);
+            let shape = graph.constant("shape", Tensor::ints([-1, 5]));
+            graph.add("Reshape", &[p, shape], Attrs::new()).unwrap()
+        };
+        check(&classifier(&[2, 5], target), Some(false), 1);
+    }
+
+    #[test]
+    fn other_endings_stay() {
+        check(&classifier(&[2, 5], |_, z| z), None, 1);
+        check(&classifier(&[2, 5], |graph, z| softmax(graph, z, 0)), None, 2);
+        check(&classifier(&[2, 5, 3], |graph, z| softmax(graph, z, 1)), None, 2);
+        let inside = |graph: &mut Graph, z| {
+            let p = softmax(graph, z, -1);
+            graph.add("Relu", &[p], Attrs::new()).unwrap()
+        };
+        check(&classifier(&[2, 5], inside), None, 3);
+        let mut two = classifier(&[2, 5], |graph, z| softmax(graph, z, -1));
+        two.set_outputs(vec![two.outputs()[0], two.inputs()[0]]);
+        assert!(cut_softmax(&two).is_err());
+    }
+}
