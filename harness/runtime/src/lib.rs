@@ -6,11 +6,28 @@
 
 mod env;
 mod error;
+mod executor;
 mod identity;
+mod inferred;
+mod oracle;
+mod prepared;
 pub mod provision;
 mod session;
+mod shipped;
 mod value;
 
 pub use env::{Env, env, env_from};
 pub use error::Error;
+pub use executor::OrtExecutor;
 pub use identity::{Identity, Provider, identity};
+pub use inferred::{InferredType, inferred_types};
+pub use oracle::GradientOracle;
+pub use prepared::{ModelBytes, ModelSpec, OutputKind, Prepared};
+pub use shipped::ShippedModel;
+
+#[cfg(test)]
+mod handmade;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod op_cases;

@@ -15,6 +15,7 @@ pub(crate) enum Optimisation {
 /// One single-threaded session on the CPU. `external` holds the files that the model's tensors may live in.
 ///
 /// Errors: ONNX Runtime is not there or refuses the model.
+#[expect(clippy::result_large_err, reason = "the binding hands its builder back with the error")]
 pub(crate) fn open(
     bytes: &[u8],
     external: &[(String, Arc<[u8]>)],

@@ -1,0 +1,287 @@
+use crate::oracle::GradientOracle;
+use crate::{Error, Provider, ShippedModel};
+use attack::LossHead;
+use graph::{Attrs, DType, Dim, ExternalData, Graph, Head, InputMap, Model, SoftmaxCut};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What a model's output is declared to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputKind {
+    /// Unnormalised scores.
+    Logits,
+    /// Probabilities; attacks see the logits before them.
+    Softmax,
+}
+
+/// How a model is to be used: what its manifest says, resolved against the data set.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    /// The input's name.
+    pub input: String,
+    /// From canonical rows to what the input takes.
+    pub map: InputMap,
+    /// The output's name.
+    pub output: String,
+    /// The number of classes.
+    pub classes: usize,
+    /// What the output is.
+    pub kind: OutputKind,
+}
+
+/// The bytes of a model, as they are registered.
+#[derive(Debug, Clone)]
+pub struct ModelBytes {
+    /// The ONNX file.
+    pub model: Arc<[u8]>,
+    /// The files that its tensors may live in, by the name that it uses.
+    pub external: Vec<(String, Arc<[u8]>)>,
+}
+
+impl ModelBytes {
+    /// A model without external data.
+    pub fn new(model: impl Into<Arc<[u8]>>) -> Self {
+        Self { model: model.into(), external: Vec::new() }
+    }
+}
+
+impl ExternalData for ModelBytes {
+    fn read(&self, location: &str, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
+        let file = self.external.iter().find(|(name, _)| name == location);
+        let (_, bytes) = file.ok_or_else(|| format!("`{location}` is not among the model's registered files"))?;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = match length {
+            Some(length) => offset.checked_add(length).and_then(|end| usize::try_from(end).ok()).unwrap_or(usize::MAX),
+            None => bytes.len(),
+        };
+        let slice = bytes.get(start..end);
+        slice
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| format!("`{location}` has {} bytes, wanted {start}..{end}", bytes.len()))
+    }
+}
+
+/// A model that is ready to be judged and attacked: parsed, checked, and differentiated for every loss that is needed.
+///
+/// Built once per model and shared by all workers, each of which opens its own sessions.
+#[derive(Debug, Clone)]
+pub struct Prepared(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    bytes: ModelBytes,
+    pub(crate) spec: ModelSpec,
+    pub(crate) micro_batch: usize,
+    macs: u64,
+    parameters: u64,
+    ops: BTreeMap<String, usize>,
+    softmax_cut: Option<SoftmaxCut>,
+    notes: Vec<String>,
+    classifier: Graph,
+    /// The classifier, canonical rows to logits, as ONNX.
+    pub(crate) logits: Vec<u8>,
+    /// The gradient graph of each loss head as ONNX.
+    pub(crate) gradients: HashMap<LossHead, Vec<u8>>,
+}
+
+impl Prepared {
+    /// Reads a model and builds the gradient graph of every head.
+    ///
+    /// Errors: everything that can be known before a run: the provider is not available, the bytes are no model, an
+    /// operator is not supported or has no gradient, the model is not what `spec` says, ONNX Runtime refuses it.
+    pub fn new(bytes: ModelBytes, spec: ModelSpec, heads: &[LossHead], provider: Provider) -> Result<Self, Error> {
+        provider.require()?;
+        let model = Model::parse(&bytes.model, &bytes)?;
+        let fixed = fixed_batch(&model);
+        let smallest = select_output(&model.graph(fixed.unwrap_or(1))?, &spec)?;
+        let micro_batch = fixed.unwrap_or_else(|| graph::micro_batch(&smallest));
+        let mut notes = Vec::new();
+        let forward = select_output(&model.graph(micro_batch)?, &spec)?;
+        let (classifier, softmax_cut) = classifier(&forward, &spec, &mut notes)?;
+        let mut gradients = HashMap::new();
+        for &head in heads {
+            let gradient = graph::gradient_graph(&classifier, as_graph_head(head))?;
+            gradients.insert(head, graph::encode(&gradient.graph));
+        }
+        let prepared = Self(Arc::new(Inner {
+            micro_batch,
+            macs: smallest.macs() / fixed.unwrap_or(1) as u64,
+            parameters: model.parameters(),
+            ops: model.ops(),
+            softmax_cut,
+            notes,
+            logits: graph::encode(&classifier),
+            gradients,
+            classifier,
+            bytes,
+            spec,
+        }));
+        prepared.predictor()?;
+        Ok(prepared)
+    }
+
+    /// A judge: the registered bytes, unmodified.
+    ///
+    /// Errors: as [`ShippedModel::new`].
+    pub fn predictor(&self) -> Result<ShippedModel, Error> {
+        ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.micro_batch)
+    }
+
+    /// An oracle of its own for one worker; its sessions are opened when they are first needed.
+    ///
+    /// Errors: ONNX Runtime cannot be loaded.
+    pub fn oracle(&self) -> Result<GradientOracle, Error> {
+        crate::env()?;
+        Ok(GradientOracle::new(Arc::clone(&self.0)))
+    }
+
+    /// The classifier from canonical rows to logits, at the micro-batch: what the oracle differentiates.
+    pub fn classifier(&self) -> &Graph {
+        &self.0.classifier
+    }
+
+    /// How the model is used.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.0.spec
+    }
+
+    /// The number of rows in every run.
+    pub fn micro_batch(&self) -> usize {
+        self.0.micro_batch
+    }
+
+    /// Multiply-accumulates of one row: convolutions and dense layers, no bias, no pooling.
+    pub fn macs(&self) -> u64 {
+        self.0.macs
+    }
+
+    /// The number of elements of all initializers.
+    pub fn parameters(&self) -> u64 {
+        self.0.parameters
+    }
+
+    /// The operators of the file and how often each occurs.
+    pub fn ops(&self) -> &BTreeMap<String, usize> {
+        &self.0.ops
+    }
+
+    /// The number of nodes of the file.
+    pub fn nodes(&self) -> usize {
+        self.0.ops.values().sum()
+    }
+
+    /// The softmax that was cut from the end for the attacks.
+    pub fn softmax_cut(&self) -> Option<&SoftmaxCut> {
+        self.0.softmax_cut.as_ref()
+    }
+
+    /// What a report should say about how the model is attacked.
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
+    }
+}
+
+fn as_graph_head(head: LossHead) -> Head {
+    match head {
+        LossHead::CrossEntropy => Head::CrossEntropy,
+        LossHead::Margin => Head::Margin,
+        LossHead::Linear => Head::Linear,
+    }
+}
+
+/// The batch size of a file that runs at no other. Files with a batch of 1 are read at any.
+fn fixed_batch(model: &Model) -> Option<usize> {
+    match model.inputs().first()?.dims.first()? {
+        &Dim::Fixed(rows) if rows > 1 => Some(rows),
+        _ => None,
+    }
+}
+
+/// The model with the declared output alone, after checking that the declared input is the only one.
+fn select_output(graph: &Graph, spec: &ModelSpec) -> Result<Graph, Error> {
+    let names = |ids: &[graph::ValueId]| {
+        ids.iter().map(|&id| format!("`{}`", graph.value(id).name())).collect::<Vec<_>>().join(", ")
+    };
+    match graph.inputs() {
+        &[input] if graph.value(input).name() == spec.input => {}
+        inputs => {
+            let (wanted, found) = (&spec.input, names(inputs));
+            return Err(Error::Model(format!("its one input must be `{wanted}`, its inputs are {found}")));
+        }
+    }
+    let output = graph.outputs().iter().copied().find(|&id| graph.value(id).name() == spec.output);
+    let Some(output) = output else {
+        let (wanted, found) = (&spec.output, names(graph.outputs()));
+        return Err(Error::Model(format!("it has no output `{wanted}`, its outputs are {found}")));
+    };
+    let mut selected = graph.clone();
+    selected.set_outputs(vec![output]);
+    Ok(selected.pruned().0)
+}
+
+/// Canonical float rows to float logits `[N, K]`.
+fn classifier(
+    forward: &Graph,
+    spec: &ModelSpec,
+    notes: &mut Vec<String>,
+) -> Result<(Graph, Option<SoftmaxCut>), Error> {
+    let folded = graph::fold_batch_norm(forward)?;
+    let (mut graph, cut) = graph::cut_softmax(&folded)?;
+    note_cut(spec, cut.as_ref(), notes)?;
+    skip_output_quantization(&mut graph, notes);
+    flatten_output(&mut graph, spec)?;
+    Ok((graph::prepend_input(&graph.pruned().0, &spec.map)?, cut))
+}
+
+fn note_cut(spec: &ModelSpec, cut: Option<&SoftmaxCut>, notes: &mut Vec<String>) -> Result<(), Error> {
+    let output = &spec.output;
+    match (spec.kind, cut) {
+        (OutputKind::Softmax, None) => {
+            let text = format!("output `{output}` is declared softmax, but the graph does not end in one");
+            return Err(Error::Model(text));
+        }
+        (_, Some(cut)) => {
+            let node = &cut.node;
+            let around = if cut.quantized { " and the quantisation around it" } else { "" };
+            notes.push(format!("attacks see the logits: softmax `{node}`{around} was cut"));
+            if spec.kind == OutputKind::Logits {
+                notes.push(format!("output `{output}` is declared logits, but it is the output of a softmax"));
+            }
+        }
+        (OutputKind::Logits, None) => {}
+    }
+    Ok(())
+}
+
+/// Logits that leave the file quantized are taken from before the quantisation, where they still have a gradient.
+fn skip_output_quantization(graph: &mut Graph, notes: &mut Vec<String>) {
+    let output = graph.outputs()[0];
+    let Some(node) = graph.producer(output).filter(|node| node.op().name == "QuantizeLinear") else { return };
+    let Some(input) = node.inputs()[0] else { return };
+    notes.push(format!("attacks see the logits before they are quantized by `{}`", node.name()));
+    graph.set_outputs(vec![input]);
+}
+
+/// Makes the output `[N, K]` in float32.
+fn flatten_output(graph: &mut Graph, spec: &ModelSpec) -> Result<(), Error> {
+    let mut output = graph.outputs()[0];
+    let (name, classes) = (&spec.output, spec.classes);
+    let (dtype, shape) = (graph.value(output).dtype(), graph.shape(output).to_vec());
+    let rows = graph.shape(graph.inputs()[0])[0];
+    if shape.first() != Some(&rows) || shape.iter().skip(1).product::<usize>() != classes || shape.len() < 2 {
+        let text =
+            format!("output `{name}` is declared with {classes} classes, at batch {rows} the file gives {shape:?}");
+        return Err(Error::Model(text));
+    }
+    if !dtype.is_float() {
+        return Err(Error::Model(format!("output `{name}` is {dtype}, which has no gradient")));
+    }
+    if shape.len() > 2 {
+        output = graph.add("Flatten", &[output], Attrs::new().int("axis", 1))?;
+    }
+    if dtype != DType::F32 {
+        output = graph.add("Cast", &[output], Attrs::new().int("to", DType::F32.onnx().into()))?;
+    }
+    graph.set_outputs(vec![output]);
+    Ok(())
+}

@@ -1,0 +1,142 @@
+use crate::session::{self, Optimisation};
+use crate::{Error, ModelBytes, ModelSpec, inferred, value};
+use attack::{OracleError, Predictor};
+use graph::DType;
+use ndarray::{Array2, ArrayView2, Axis};
+use ort::session::{Session, SessionInputValue};
+use ort::value::Outlet;
+
+/// The registered bytes, unmodified, at ONNX Runtime's default optimisation: what the judge asks.
+///
+/// Rows are canonical; the input map is applied on the host. Every run has the same batch size, the file's own where
+/// it has one, and the rows that are missing are copies of the first: so a row's scores do not depend on its neighbours.
+#[derive(Debug)]
+pub struct ShippedModel {
+    session: Session,
+    spec: ModelSpec,
+    dtype: DType,
+    batch: usize,
+}
+
+impl ShippedModel {
+    /// Opens the model. `batch` is the batch size for files that leave it open.
+    ///
+    /// Errors: ONNX Runtime is not there or refuses the model, or the model is not what `spec` says.
+    pub fn new(bytes: &ModelBytes, spec: &ModelSpec, batch: usize) -> Result<Self, Error> {
+        spec.map.check()?;
+        let session = session::open(&bytes.model, &bytes.external, Optimisation::All)?;
+        let input = find("input", &spec.input, session.inputs())?;
+        if let Some(other) = session.inputs().iter().find(|other| other.name() != spec.input) {
+            let (name, other) = (&spec.input, other.name());
+            return Err(Error::Model(format!("it needs input `{other}` besides `{name}`, one input is supported")));
+        }
+        let (dtype, shape) = tensor_type("input", input)?;
+        check_input_type(spec, dtype)?;
+        let fixed = check_input_shape(spec, &shape)?;
+        let output = find("output", &spec.output, session.outputs())?;
+        let (_, shape) = tensor_type("output", output)?;
+        check_output_shape(spec, &shape)?;
+        Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)) })
+    }
+
+    /// The batch size of every run.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn scores(&mut self, rows: ArrayView2<'_, f32>) -> Result<Vec<f32>, Error> {
+        let padding = std::iter::repeat_n(rows.row(0), self.batch - rows.nrows());
+        let canonical: Vec<f32> = rows.rows().into_iter().chain(padding).flatten().copied().collect();
+        let shape: Vec<usize> = std::iter::once(self.batch).chain(self.spec.map.model.iter().copied()).collect();
+        let input = value::floats_to_ort(self.dtype, &shape, &self.spec.map.apply(&canonical))?;
+        // A model whose output is its input gives a view of the caller's buffer: the input must outlive the reading.
+        let inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(self.spec.input.as_str(), (&input).into())];
+        let outputs = self.session.run(inputs).map_err(|error| Error::ort("run the model", &error))?;
+        let name = &self.spec.output;
+        let output = outputs.get(name).ok_or_else(|| Error::Model(format!("a run gave no output `{name}`")))?;
+        let (_, shape) = value::tensor_type(output)?;
+        let mut scores = Vec::new();
+        value::extend_f32(output, &mut scores)?;
+        let wanted = self.batch * self.spec.classes;
+        if scores.len() != wanted || shape.first() != Some(&self.batch) {
+            let (batch, classes) = (self.batch, self.spec.classes);
+            return Err(Error::Model(format!("output `{name}` must be [{batch}, {classes}], a run gave {shape:?}")));
+        }
+        scores.truncate(rows.nrows() * self.spec.classes);
+        Ok(scores)
+    }
+}
+
+impl Predictor for ShippedModel {
+    /// Errors: a run fails, or the output of a row is NaN.
+    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, OracleError> {
+        let row_len = self.spec.map.row_len();
+        if x.ncols() != row_len {
+            return Err(OracleError(format!("predict: rows must have {row_len} elements, found {}", x.ncols())));
+        }
+        let mut scores = Vec::with_capacity(x.nrows() * self.spec.classes);
+        for chunk in x.axis_chunks_iter(Axis(0), self.batch) {
+            scores.extend(self.scores(chunk).map_err(|error| OracleError(error.to_string()))?);
+        }
+        if let Some(index) = scores.iter().position(|score| score.is_nan()) {
+            let (row, output) = (index / self.spec.classes, &self.spec.output);
+            return Err(OracleError(format!("predict: output `{output}` of row {row} is NaN")));
+        }
+        Ok(Array2::from_shape_vec((x.nrows(), self.spec.classes), scores).expect("one score per row and class"))
+    }
+}
+
+fn find<'a>(kind: &str, name: &str, outlets: &'a [Outlet]) -> Result<&'a Outlet, Error> {
+    outlets.iter().find(|outlet| outlet.name() == name).ok_or_else(|| {
+        let names: Vec<String> = outlets.iter().map(|outlet| format!("`{}`", outlet.name())).collect();
+        Error::Model(format!("it has no {kind} `{name}`, its {kind}s are {}", names.join(", ")))
+    })
+}
+
+fn tensor_type(kind: &str, outlet: &Outlet) -> Result<(DType, Vec<Option<usize>>), Error> {
+    let ty = outlet.dtype();
+    let dtype = ty.tensor_type().and_then(value::dtype);
+    let (Some(dtype), Some(shape)) = (dtype, ty.tensor_shape()) else {
+        return Err(Error::Model(format!("{kind} `{}` is {ty}, which is not supported", outlet.name())));
+    };
+    Ok((dtype, inferred::dims(shape)))
+}
+
+fn check_input_type(spec: &ModelSpec, found: DType) -> Result<(), Error> {
+    let input = &spec.input;
+    match &spec.map.quantize {
+        Some(quantize) if quantize.dtype != found => {
+            Err(Error::Model(format!("input `{input}` is declared {}, the file has {found}", quantize.dtype)))
+        }
+        None if !found.is_float() => Err(Error::Model(format!(
+            "input `{input}` is declared float, the file has {found}: it needs scale and zero point"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the input and returns the file's own batch size, where it has one.
+fn check_input_shape(spec: &ModelSpec, found: &[Option<usize>]) -> Result<Option<usize>, Error> {
+    let (name, row) = (&spec.input, &spec.map.model);
+    let fits = |(wanted, found): (&usize, &Option<usize>)| found.is_none_or(|found| found == *wanted);
+    match found {
+        [batch, dims @ ..] if dims.len() == row.len() && row.iter().zip(dims).all(fits) && *batch != Some(0) => {
+            Ok(*batch)
+        }
+        _ => Err(Error::Model(format!("input `{name}` is declared as rows of {row:?}, the file has {}", shown(found)))),
+    }
+}
+
+fn check_output_shape(spec: &ModelSpec, found: &[Option<usize>]) -> Result<(), Error> {
+    let (name, classes) = (&spec.output, spec.classes);
+    let product: Option<usize> = found.iter().skip(1).copied().product();
+    if found.is_empty() || product.is_none_or(|product| product == classes) {
+        return Ok(());
+    }
+    Err(Error::Model(format!("output `{name}` is declared with {classes} classes, the file has {}", shown(found))))
+}
+
+fn shown(shape: &[Option<usize>]) -> String {
+    let dims: Vec<String> = shape.iter().map(|dim| dim.map_or("N".to_owned(), |dim| dim.to_string())).collect();
+    format!("[{}]", dims.join(", "))
+}
