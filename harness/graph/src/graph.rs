@@ -342,7 +342,8 @@ impl Graph {
         Ok(types.into_iter().take(outputs).collect())
     }
 
-    fn args(&self, node: &Node) -> Vec<Option<Arg<'_>>> {
+    /// The inputs of a node, as shape rules and kernels see them.
+    pub(crate) fn args(&self, node: &Node) -> Vec<Option<Arg<'_>>> {
         node.inputs
             .iter()
             .map(|id| {

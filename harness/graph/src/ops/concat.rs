@@ -68,7 +68,7 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     let cotangent = back.cotangent();
-    let axis = the_axis(back.node.attrs(), back.shape(0).len()).map_err(|reason| back.refuse(&reason))?;
+    let axis = back.ask(|call| the_axis(call.attrs, call.shape(0)?.len()))?;
     let mut results = Vec::new();
     let mut start = 0;
     for index in 0..back.node.inputs().len() {

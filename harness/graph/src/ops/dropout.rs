@@ -2,16 +2,16 @@
 //! (ratio and training_mode become inputs), 13, 22.
 
 use super::identity::pass;
-use super::{Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
-use crate::{Attrs, DType, Tensor, ValueType};
+use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
+use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Dropout",
-    doc: "in inference the identity; training mode and the mask output are not supported",
+    doc: "in inference the identity; training mode is not supported, the mask is all true",
     attrs: &["seed"],
     infer,
-    eval: |call| Ok(vec![call.tensor(0)?.clone()]),
-    vjp: Vjp::Rule(pass),
+    eval,
+    vjp: Vjp::Rule(vjp),
     macs: no_macs,
     upgrade,
     cases,
@@ -21,7 +21,21 @@ fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     if call.has(2) && call.ints(2)?.is_some_and(|mode| mode != [0]) {
         return Err("training mode is not supported".to_owned());
     }
-    Ok(vec![call.ty(0)?.clone()])
+    let ty = call.ty(0)?;
+    Ok(vec![ty.clone(), ValueType::new(DType::Bool, ty.shape.clone())])
+}
+
+fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+    let x = call.tensor(0)?;
+    let mask = Tensor::int(DType::Bool, x.shape(), vec![1; x.len()]);
+    Ok([x.clone(), mask].into_iter().take(call.outputs).collect())
+}
+
+fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
+    if back.cotangents[0].is_none() {
+        return Err(back.refuse("its mask does not depend on its input"));
+    }
+    pass(back)
 }
 
 fn upgrade(up: &mut Upgrade<'_>) -> Result<(), String> {
@@ -40,6 +54,7 @@ fn cases() -> Vec<Case> {
         case("no ratio", vec![x()]),
         case("a ratio", vec![x(), Constant(Tensor::scalar(0.3))]),
         case("training mode off", vec![x(), Constant(Tensor::scalar(0.3)), off()]),
+        Case { outputs: 2, ..case("with its mask", vec![x()]) },
         case("training mode off, no ratio", vec![x(), Absent, off()]),
     ]
 }

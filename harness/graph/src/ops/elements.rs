@@ -130,8 +130,7 @@ fn zeros(back: &mut Backward<'_>, shape: &[usize]) -> ValueId {
 }
 
 fn axis_attr(back: &Backward<'_>) -> Result<Attrs, Error> {
-    let axis = back.node.attrs().get_int("axis", 0).map_err(|reason| back.refuse(&reason))?;
-    Ok(Attrs::new().int("axis", axis))
+    Ok(Attrs::new().int("axis", back.ask(the_axis)? as i64))
 }
 
 fn gather_vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
@@ -148,7 +147,7 @@ fn scatter_vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     if back.wants[1] {
         return Err(back.refuse("the indices depend on the input"));
     }
-    let reduction = reduction(back.node.attrs()).map_err(|reason| back.refuse(&reason))?.to_owned();
+    let reduction = back.ask(|call| Ok(reduction(call.attrs)?.to_owned()))?;
     let (cotangent, indices, attrs) = (back.cotangent(), back.input(1), axis_attr(back)?);
     let to_data = match reduction.as_str() {
         "add" => Some(cotangent),

@@ -65,15 +65,14 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     if back.wants[1] {
         return Err(back.refuse("the indices depend on the input"));
     }
+    let (axis, positions) = back.ask(|call| {
+        let axis = axis(call.attrs.get_int("axis", 0)?, call.shape(0)?.len())?;
+        let indices = call.tensor(1)?.integers()?.iter();
+        let positions: Result<Vec<_>, String> = indices.map(|&at| position(at, call.shape(0)?[axis])).collect();
+        Ok((axis, positions?))
+    })?;
     let mut shape = back.shape(0);
-    let value = back.node.attrs().get_int("axis", 0);
-    let axis = value.and_then(|value| axis(value, shape.len())).map_err(|reason| back.refuse(&reason))?;
     let size = shape[axis];
-    let indices = back.graph.value(back.input(1)).data().ok_or("they are not constant".to_owned());
-    let positions = indices.and_then(|indices| {
-        indices.integers()?.iter().map(|&index| position(index, size)).collect::<Result<Vec<_>, _>>()
-    });
-    let positions = positions.map_err(|reason| back.refuse(&format!("the indices: {reason}")))?;
     shape[axis] = positions.len();
     let cotangent = back.cotangent();
     let cotangent = reshape_to(back, cotangent, &shape)?;

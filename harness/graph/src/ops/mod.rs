@@ -48,6 +48,8 @@ mod shape;
 mod slice;
 mod softmax;
 mod squeeze;
+#[cfg(test)]
+mod tests;
 mod transpose;
 mod where_op;
 mod window;
@@ -240,6 +242,15 @@ impl Backward<'_> {
     /// A forward output.
     pub fn output(&self, index: usize) -> ValueId {
         self.node.outputs()[index]
+    }
+
+    /// Asks something of the forward call: its attributes, types and constant inputs.
+    ///
+    /// Errors: the answer is a refusal, which says why there is no gradient.
+    pub fn ask<T>(&self, question: impl FnOnce(&Call<'_>) -> Result<T, String>) -> Result<T, Error> {
+        let args = self.graph.args(&self.node);
+        let call = Call { attrs: self.node.attrs(), inputs: &args, outputs: self.node.outputs().len() };
+        question(&call).map_err(|reason| self.refuse(&reason))
     }
 
     /// The dimensions of a forward input.

@@ -3,7 +3,7 @@
 
 use super::axes::{axes, bounded};
 use super::axis_map::{AxisMap, adjoint, remap};
-use super::{Arg, Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
+use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
 use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
@@ -107,12 +107,7 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     if back.wants.iter().skip(1).any(|&wanted| wanted) {
         return Err(back.refuse("the fill value depends on the input"));
     }
-    let values: Vec<_> = back.node.inputs().iter().map(|id| id.map(|id| back.graph.value(id))).collect();
-    let args: Vec<_> =
-        values.iter().map(|value| value.map(|value| Arg { ty: value.ty(), data: value.data() })).collect();
-    let call = Call { attrs: back.node.attrs(), inputs: &args, outputs: 1 };
-    let pads = pads(&call).map_err(|reason| back.refuse(&reason))?;
-    let mode = back.node.attrs().get_text("mode", "constant").map_err(|reason| back.refuse(&reason))?.to_owned();
+    let (pads, mode) = back.ask(|call| Ok((pads(call)?, call.attrs.get_text("mode", "constant")?.to_owned())))?;
     let shape = back.shape(0);
     let mut results = vec![None; back.node.inputs().len()];
     results[0] = Some(match mode.as_str() {

@@ -124,11 +124,7 @@ fn eval(
 
 /// The axes that the forward node reduced, and the output's shape had it kept them.
 fn forward_axes(back: &Backward<'_>) -> Result<(Vec<usize>, Vec<usize>), Error> {
-    let inputs: Vec<_> = back.node.inputs().iter().map(|id| id.map(|id| back.graph.value(id))).collect();
-    let args: Vec<_> =
-        inputs.iter().map(|value| value.map(|value| super::Arg { ty: value.ty(), data: value.data() })).collect();
-    let call = Call { attrs: back.node.attrs(), inputs: &args, outputs: 1 };
-    let axes = reduced(&call).map_err(|reason| back.refuse(&reason))?;
+    let axes = back.ask(reduced)?;
     let mut kept = back.shape(0);
     axes.iter().for_each(|&axis| kept[axis] = 1);
     Ok((axes, kept))

@@ -172,7 +172,7 @@ fn tanh_derivative(back: &mut Backward<'_>) -> Result<ValueId, Error> {
 
 /// 1 where x > 0, else alpha. The maximum of mask and alpha is exact; a scaled mask plus alpha would round.
 fn leaky_relu_derivative(back: &mut Backward<'_>) -> Result<ValueId, Error> {
-    let alpha = back.node.attrs().get_float("alpha", 0.01).map_err(|reason| back.refuse(&reason))?;
+    let alpha = back.ask(|call| call.attrs.get_float("alpha", 0.01))?;
     let (x, zero, slope) = (back.input(0), back.scalar(0.0), back.scalar(alpha.into()));
     let positive = back.emit("Greater", &[x, zero])?;
     let mask = back.mask(positive)?;

@@ -2,7 +2,7 @@
 
 use super::axes::axes;
 use super::axis_map::{adjoint, remap};
-use super::{Arg, Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
+use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
 use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
@@ -73,11 +73,7 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 
 /// A Pad where every step is 1; else the adjoint of each axis in turn.
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    let values: Vec<_> = back.node.inputs().iter().map(|id| id.map(|id| back.graph.value(id))).collect();
-    let args: Vec<_> =
-        values.iter().map(|value| value.map(|value| Arg { ty: value.ty(), data: value.data() })).collect();
-    let call = Call { attrs: back.node.attrs(), inputs: &args, outputs: 1 };
-    let positions = positions(&call).map_err(|reason| back.refuse(&reason))?;
+    let positions = back.ask(positions)?;
     let shape = back.shape(0);
     let mut results = vec![None; back.node.inputs().len()];
     let mut cotangent = back.cotangent();

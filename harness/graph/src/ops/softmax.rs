@@ -63,8 +63,7 @@ fn log_vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
 }
 
 fn sum(back: &mut Backward<'_>, x: ValueId) -> Result<ValueId, Error> {
-    let rank = back.graph.shape(x).len();
-    let axis = axis(back.node.attrs(), rank).map_err(|reason| back.refuse(&reason))?;
+    let axis = back.ask(|call| axis(call.attrs, call.shape(0)?.len()))?;
     let axes = back.graph.constant("axes", Tensor::ints([axis as i64]));
     back.graph.add("ReduceSum", &[x, axes], Attrs::new().int("keepdims", 1))
 }

@@ -63,8 +63,7 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 }
 
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    let rank = back.shape(0).len();
-    let permutation = permutation(back.node.attrs(), rank).map_err(|reason| back.refuse(&reason))?;
+    let permutation = back.ask(|call| permutation(call.attrs, call.shape(0)?.len()))?;
     let cotangent = back.cotangent();
     Ok(vec![Some(transpose(back, cotangent, &inverse(&permutation))?)])
 }

@@ -1,0 +1,360 @@
+//! Tables over many operators: older forms, refusals, ties, and integers on a way that carries gradients.
+
+use super::{OPS, Upgrade, find};
+use crate::{Attr, Attrs, DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
+use proptest::prelude::*;
+
+fn x(graph: &mut Graph, shape: &[usize]) -> ValueId {
+    graph.input("x", ValueType::new(DType::F32, shape))
+}
+
+fn ramp(shape: &[usize]) -> Tensor {
+    let len: usize = shape.iter().product();
+    Tensor::f32(shape, (0..len).map(|at| ((at * 7 + 3) % 11) as f64 - 4.5))
+}
+
+/// Reads one node as a file of this opset has it and runs it on [`ramp`]; constants follow the input.
+fn read_old(op: &str, opset: i64, attrs: Attrs, shape: &[usize], constants: &[Tensor]) -> Result<Tensor, String> {
+    let mut graph = Graph::new("old");
+    let mut inputs = vec![Some(x(&mut graph, shape))];
+    inputs.extend(constants.iter().map(|tensor| Some(graph.constant("c", tensor.clone()))));
+    let def = find(op).ok_or("is not in the table")?;
+    let mut upgrade = Upgrade { opset, op: op.to_owned(), attrs, inputs, graph: &mut graph };
+    (def.upgrade)(&mut upgrade)?;
+    let Upgrade { op, attrs, inputs, .. } = upgrade;
+    let ids = graph.add_node("node", &op, &inputs, attrs, 1).map_err(|error| error.to_string())?;
+    graph.set_outputs(ids);
+    Ok(Interpreter.run(&graph, &[ramp(shape)]).map_err(|error| error.to_string())?.remove(0))
+}
+
+#[test]
+fn older_forms_mean_what_they_did() {
+    let a = Attrs::new;
+    let ints = |data: &[i64]| Tensor::ints(data.iter().copied());
+    let scalar = Tensor::scalar;
+    // Operator, shape, old opset and attributes, new attributes and constants.
+    let rows: Vec<(&str, Vec<usize>, i64, Attrs, Attrs, Vec<Tensor>)> = vec![
+        ("Clip", vec![2, 5], 6, a().float("min", -2.0).float("max", 3.0), a(), vec![scalar(-2.0), scalar(3.0)]),
+        ("Clip", vec![2, 5], 10, a().float("min", 0.0), a(), vec![scalar(0.0)]),
+        ("Pad", vec![2, 3], 10, a().ints("pads", [0, 1, 1, 2]), a(), vec![ints(&[0, 1, 1, 2])]),
+        (
+            "Pad",
+            vec![2, 3],
+            7,
+            a().ints("pads", [0, 1, 1, 2]).float("value", 2.5),
+            a(),
+            vec![ints(&[0, 1, 1, 2]), scalar(2.5)],
+        ),
+        (
+            "Pad",
+            vec![4],
+            10,
+            a().ints("pads", [2, 1]).text("mode", "reflect"),
+            a().text("mode", "reflect"),
+            vec![ints(&[2, 1])],
+        ),
+        ("Slice", vec![4, 5], 9, a().ints("starts", [1]).ints("ends", [3]), a(), vec![ints(&[1]), ints(&[3])]),
+        (
+            "Slice",
+            vec![4, 5],
+            7,
+            a().ints("starts", [-3]).ints("ends", [9]).ints("axes", [1]),
+            a(),
+            vec![ints(&[-3]), ints(&[9]), ints(&[1])],
+        ),
+        ("Squeeze", vec![1, 3, 1], 11, a().ints("axes", [2]), a(), vec![ints(&[2])]),
+        ("Unsqueeze", vec![3], 12, a().ints("axes", [0, 2]), a(), vec![ints(&[0, 2])]),
+        ("ReduceSum", vec![2, 3], 11, a().ints("axes", [1]), a(), vec![ints(&[1])]),
+        (
+            "ReduceMean",
+            vec![2, 3, 4],
+            17,
+            a().ints("axes", [1, -1]).int("keepdims", 0),
+            a().int("keepdims", 0),
+            vec![ints(&[1, 2])],
+        ),
+        ("ReduceMax", vec![2, 3], 13, a(), a(), vec![]),
+        ("Softmax", vec![2, 3], 11, a(), a(), vec![]),
+        ("Softmax", vec![2, 3, 1, 1], 9, a(), a().int("axis", 1), vec![]),
+        ("LogSoftmax", vec![2, 1, 4], 12, a().int("axis", 1), a().int("axis", 2), vec![]),
+        ("Softmax", vec![2, 3, 4], 12, a().int("axis", -1), a(), vec![]),
+    ];
+    let mut failures = Vec::new();
+    for (op, shape, opset, old, new, constants) in rows {
+        let old = read_old(op, opset, old, &shape, &[]);
+        let new = read_old(op, 21, new, &shape, &constants);
+        if old != new || new.is_err() {
+            failures.push(format!("{op} of opset {opset}: {old:?}, expected {new:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn an_old_softmax_normalises_over_all_flattened_axes() {
+    for (op, axis, groups) in [("Softmax", 1, 2), ("LogSoftmax", 1, 2), ("Softmax", 0, 1), ("Softmax", 2, 6)] {
+        let y = read_old(op, 11, Attrs::new().int("axis", axis), &[2, 3, 4], &[]).expect("the old form is read");
+        assert_eq!(y.shape(), [2, 3, 4]);
+        let p = y.to_f64().into_iter().map(|y| if op == "Softmax" { y } else { y.exp() }).collect::<Vec<_>>();
+        for group in p.chunks(24 / groups) {
+            assert!((group.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{op} at axis {axis}: {group:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_reason() {
+    let a = Attrs::new;
+    let ints = |data: &[i64]| Tensor::ints(data.iter().copied());
+    let far = i64::MAX;
+    let rows: Vec<(&str, Vec<usize>, Attrs, Vec<Tensor>, &str)> = vec![
+        ("Add", vec![2, 3], a(), vec![ramp(&[2])], "do not broadcast"),
+        ("Add", vec![2], a(), vec![ints(&[1, 2])], "of one type"),
+        ("Add", vec![2], a(), vec![], "takes 2 inputs"),
+        ("Exp", vec![2], a().int("alpha", 1), vec![], "attribute `alpha` is not known"),
+        ("Not", vec![2], a(), vec![], "boolean"),
+        ("Where", vec![2], a(), vec![ramp(&[2]), ramp(&[2])], "boolean"),
+        ("Reshape", vec![2, 3], a(), vec![ints(&[4])], "cannot be reshaped"),
+        ("Reshape", vec![2, 3], a(), vec![ints(&[-1, -1])], "cannot be reshaped"),
+        ("Reshape", vec![2, 3], a(), vec![ints(&[-2])], "negative"),
+        ("Reshape", vec![2, 3], a(), vec![ints(&[far, far])], "more than"),
+        ("Reshape", vec![2], a(), vec![ints(&[1, 0])], "cannot be reshaped"),
+        ("Reshape", vec![2, 3], a(), vec![ramp(&[2])], "expected an integer tensor"),
+        ("Flatten", vec![2, 3], a().int("axis", 3), vec![], "out of range"),
+        ("Flatten", vec![2, 3], a().int("axis", i64::MIN), vec![], "out of range"),
+        ("Transpose", vec![2, 3], a().ints("perm", [0, 0]), vec![], "named twice"),
+        ("Transpose", vec![2, 3], a().ints("perm", [0]), vec![], "must name 2 axes"),
+        ("Softmax", vec![2, 3], a().int("axis", 2), vec![], "out of range"),
+        ("Softmax", vec![], a(), vec![], "out of range"),
+        ("ReduceSum", vec![2, 3], a(), vec![ints(&[0, -2])], "named twice"),
+        ("Squeeze", vec![2, 3], a(), vec![ints(&[0])], "only axes of size 1"),
+        ("Unsqueeze", vec![2], a(), vec![ints(&[3])], "out of range"),
+        ("Concat", vec![2, 3], a().int("axis", 0), vec![ramp(&[2, 2])], "does not follow"),
+        ("Concat", vec![2, 3], a(), vec![ramp(&[2, 3])], "must be an integer"),
+        ("Slice", vec![4], a(), vec![ints(&[0]), ints(&[1]), ints(&[0]), ints(&[0])], "a step is 0"),
+        ("Slice", vec![4], a(), vec![ints(&[0]), ints(&[1, 2])], "lengths"),
+        ("Slice", vec![4], a(), vec![ints(&[0]), ints(&[1]), ints(&[1])], "out of range"),
+        ("Pad", vec![4], a(), vec![ints(&[far, far])], "cannot be padded"),
+        ("Pad", vec![4], a(), vec![ints(&[far, 0])], "cannot be padded"),
+        ("Pad", vec![4], a(), vec![ints(&[1 << 40, 0])], "more than"),
+        ("Pad", vec![4], a(), vec![ints(&[-5, 0])], "cannot be padded"),
+        ("Pad", vec![4], a(), vec![ints(&[1])], "1 pads for 1 axes"),
+        ("Pad", vec![4], a().text("mode", "reflect"), vec![ints(&[4, 0])], "cannot pad 4 elements"),
+        ("Pad", vec![4], a().text("mode", "edge"), vec![ints(&[-4, 1])], "no element to repeat"),
+        ("Pad", vec![4], a().text("mode", "mirror"), vec![ints(&[1, 0])], "mode `mirror`"),
+        ("Cast", vec![4], a().int("to", 14), vec![], "element type 14"),
+        ("Cast", vec![4], a(), vec![], "element type 0"),
+        ("Gather", vec![4], a(), vec![ints(&[4])], "index 4 is out of range"),
+        ("Gather", vec![4], a(), vec![ramp(&[1])], "int32 or int64"),
+        ("Expand", vec![1], a(), vec![ints(&[far])], "more than"),
+        ("Expand", vec![1], a(), vec![ints(&[1 << 20, 1 << 20])], "more than"),
+        ("Expand", vec![1], a(), vec![ints(&[0, far])], "more than"),
+        ("Expand", vec![2], a(), vec![ints(&[3])], "do not broadcast"),
+        ("Clip", vec![2], a(), vec![ramp(&[2])], "must be one float32"),
+        ("Dropout", vec![2], a(), vec![Tensor::scalar(0.5), Tensor::int(DType::Bool, &[], vec![1])], "training mode"),
+        ("ArgMax", vec![0], a(), vec![], "no elements"),
+        ("ScatterElements", vec![2], a(), vec![ints(&[2]), ramp(&[1])], "index 2 is out of range"),
+        ("ScatterElements", vec![2], a().text("reduction", "xor"), vec![ints(&[1]), ramp(&[1])], "`xor` is not known"),
+        ("GatherElements", vec![2, 2], a().int("axis", 1), vec![Tensor::int(DType::I64, &[3, 1], vec![0; 3])], "fit"),
+    ];
+    let mut failures = Vec::new();
+    for (op, shape, attrs, constants, reason) in rows {
+        let result = read_old(op, 21, attrs, &shape, &constants);
+        if !result.as_ref().is_err_and(|message| message.contains(reason)) {
+            failures.push(format!("{op} of {shape:?}: expected a refusal with `{reason}`, found {result:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn integer_division_by_zero_is_an_error() {
+    let mut graph = Graph::new("chain");
+    let (a, b) = (graph.constant("a", Tensor::ints([1])), graph.constant("b", Tensor::ints([0])));
+    let error = graph.add("Div", &[a, b], Attrs::new()).expect_err("there is no such integer");
+    assert!(error.to_string().contains("by zero"), "{error}");
+}
+
+/// The gradient of the sum of the outputs of one node with respect to its float inputs.
+fn gradients(op: &str, attrs: Attrs, inputs: &[Tensor], constants: &[Tensor]) -> Vec<Vec<f64>> {
+    let mut graph = Graph::new("ties");
+    let ids: Vec<ValueId> =
+        inputs.iter().map(|tensor| graph.input("x", ValueType::new(tensor.dtype(), tensor.shape()))).collect();
+    let mut all = ids.clone();
+    all.extend(constants.iter().map(|tensor| graph.constant("c", tensor.clone())));
+    let y = graph.add(op, &all, attrs).expect("the node is valid");
+    let ones = Tensor::f32(graph.shape(y), vec![1.0; graph.value(y).ty().len()]);
+    let ones = graph.constant("ones", ones);
+    let gradients = differentiate(&mut graph, y, ones, &ids).expect("there is a gradient");
+    graph.set_outputs(gradients);
+    let tensors = Interpreter.run(&graph, inputs).expect("the graph runs");
+    tensors.iter().map(Tensor::to_f64).collect()
+}
+
+#[test]
+fn of_equal_elements_exactly_the_first_gets_the_gradient() {
+    let rows = || Tensor::f32(&[2, 3], [1.0, 2.0, 2.0, 3.0, 3.0, 3.0]);
+    let axes = |axes: &[i64]| [Tensor::ints(axes.iter().copied())];
+    assert_eq!(gradients("ReduceMax", Attrs::new(), &[rows()], &axes(&[1])), [[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]]);
+    assert_eq!(gradients("ReduceMax", Attrs::new(), &[rows()], &axes(&[0, 1])), [[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]]);
+    let same = || Tensor::f32(&[2], [1.0, 1.0]);
+    for op in ["Max", "Min"] {
+        let three = gradients(op, Attrs::new(), &[same(), same(), same()], &[]);
+        assert_eq!(three, [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]], "{op}");
+    }
+    let (low, high) = (Tensor::f32(&[2], [1.0, 0.0]), Tensor::f32(&[2], [2.0, 2.0]));
+    assert_eq!(gradients("Max", Attrs::new(), &[low, high.clone(), high], &[]), [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]);
+}
+
+#[test]
+fn kinks_have_the_subgradient_that_is_documented() {
+    let x = || [Tensor::f32(&[3], [-1.0, 0.0, 1.0])];
+    assert_eq!(gradients("Relu", Attrs::new(), &x(), &[]), [[0.0, 0.0, 1.0]]);
+    assert_eq!(gradients("Abs", Attrs::new(), &x(), &[]), [[-1.0, 0.0, 1.0]]);
+    assert_eq!(gradients("LeakyRelu", Attrs::new().float("alpha", 0.25), &x(), &[]), [[0.25, 0.25, 1.0]]);
+    let bounds = [Tensor::scalar(0.0), Tensor::scalar(1.0)];
+    assert_eq!(gradients("Clip", Attrs::new(), &x(), &bounds), [[0.0, 1.0, 1.0]]);
+}
+
+#[test]
+fn moved_integers_carry_the_gradient_of_a_straight_through_quantizer() {
+    let ints = |data: &[i64]| Tensor::ints(data.iter().copied());
+    let rows: Vec<(&str, Attrs, Vec<Tensor>)> = vec![
+        ("Identity", Attrs::new(), vec![]),
+        ("Reshape", Attrs::new(), vec![ints(&[4])]),
+        ("Flatten", Attrs::new(), vec![]),
+        ("Transpose", Attrs::new(), vec![]),
+        ("Unsqueeze", Attrs::new(), vec![ints(&[0])]),
+        ("Slice", Attrs::new(), vec![ints(&[0]), ints(&[2]), ints(&[1])]),
+        ("Pad", Attrs::new(), vec![ints(&[0, 1, 1, 0])]),
+        ("Gather", Attrs::new().int("axis", 1), vec![ints(&[1, 0])]),
+        ("Concat", Attrs::new().int("axis", 0), vec![Tensor::int(DType::U8, &[1, 2], vec![3, 3])]),
+        ("Expand", Attrs::new(), vec![ints(&[1, 2, 2])]),
+    ];
+    let mut failures = Vec::new();
+    for (op, attrs, constants) in rows {
+        let result = straight_through(op, attrs, &constants);
+        if result != Ok(vec![1.0; 4]) {
+            failures.push(format!("{op}: {result:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The gradient of the sum of `dequantize(op(quantize(x)))`.
+fn straight_through(op: &str, attrs: Attrs, constants: &[Tensor]) -> Result<Vec<f64>, Error> {
+    let mut graph = Graph::new("straight-through");
+    let x = x(&mut graph, &[2, 2]);
+    let scale = graph.constant("scale", Tensor::scalar(0.5));
+    let zero = graph.constant("zero", Tensor::int(DType::U8, &[], vec![128]));
+    let quantized = graph.add("QuantizeLinear", &[x, scale, zero], Attrs::new())?;
+    let mut inputs = vec![quantized];
+    inputs.extend(constants.iter().map(|tensor| graph.constant("c", tensor.clone())));
+    let moved = graph.add(op, &inputs, attrs)?;
+    let y = graph.add("DequantizeLinear", &[moved, scale, zero], Attrs::new())?;
+    let ones = Tensor::f32(graph.shape(y), vec![1.0; graph.value(y).ty().len()]);
+    let ones = graph.constant("ones", ones);
+    let gradient = differentiate(&mut graph, y, ones, &[x])?.remove(0);
+    graph.set_outputs(vec![gradient]);
+    Ok(Interpreter.run(&graph, &[ramp(&[2, 2])])?.remove(0).to_f64())
+}
+
+#[test]
+fn a_gradient_that_would_be_silently_zero_is_refused() {
+    let mut graph = Graph::new("steps");
+    let x = x(&mut graph, &[3]);
+    let float = Attrs::new().int("to", DType::F32.onnx().into());
+    let int = Attrs::new().int("to", DType::I64.onnx().into());
+    let sign = graph.add("Sign", &[x], Attrs::new()).expect("the node is valid");
+    let zero = graph.scalar(DType::F32, 0.0);
+    let positive = graph.add("Greater", &[x, zero], Attrs::new()).expect("the node is valid");
+    let step = graph.add("Cast", &[positive], float.clone()).expect("the node is valid");
+    let truncated = graph.add("Cast", &[x], int).expect("the node is valid");
+    let truncated = graph.add("Cast", &[truncated], float).expect("the node is valid");
+    let ones = graph.constant("ones", Tensor::f32(&[3], [1.0; 3]));
+    for y in [sign, step, truncated] {
+        let result = differentiate(&mut graph.clone(), y, ones, &[x]);
+        assert!(matches!(result, Err(Error::NoGradient { .. })), "{result:?}");
+    }
+    // Beside a way that has a gradient, a comparison only selects.
+    let relu = graph.add("Mul", &[x, step], Attrs::new()).expect("the node is valid");
+    let gradient = differentiate(&mut graph, relu, ones, &[x]).expect("one way is differentiable").remove(0);
+    graph.set_outputs(vec![gradient]);
+    let x = Tensor::f32(&[3], [-1.0, 2.0, 3.0]);
+    assert_eq!(Interpreter.run(&graph, &[x]).expect("the graph runs")[0].to_f64(), [0.0, 1.0, 1.0]);
+}
+
+/// What a hostile file may put where a small number belongs.
+const NUMBERS: [i64; 9] = [i64::MIN, i64::MIN + 1, -2, -1, 0, 1, 3, 1 << 40, i64::MAX];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_attribute_shape_or_constant_makes_an_operator_panic(
+        op in 0..OPS.len(),
+        case in any::<prop::sample::Index>(),
+        mutations in prop::collection::vec((0..5, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..4),
+    ) {
+        let cases = (OPS[op].cases)();
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let case = &cases[case.index(cases.len())];
+        let (mut attrs, mut inputs) = (case.attrs.clone(), case.inputs.iter().map(sample).collect::<Vec<_>>());
+        for (kind, which, value) in mutations {
+            let number = NUMBERS[value.index(NUMBERS.len())];
+            match kind {
+                0 if !OPS[op].attrs.is_empty() => {
+                    let name = OPS[op].attrs[which.index(OPS[op].attrs.len())];
+                    let attr = match attrs.get(name) {
+                        Some(Attr::Ints(values)) => Attr::Ints(values.iter().map(|_| number).collect()),
+                        _ => Attr::Int(number),
+                    };
+                    attrs.set(name, attr);
+                }
+                1 if !inputs.is_empty() => {
+                    let at = which.index(inputs.len());
+                    inputs[at] = None;
+                }
+                2 => inputs.truncate(which.index(inputs.len() + 1)),
+                3 | 4 if !inputs.is_empty() => {
+                    let at = which.index(inputs.len());
+                    inputs[at] = inputs[at].take().map(|(tensor, constant)| (mutated(tensor, kind, number), constant));
+                }
+                _ => {}
+            }
+        }
+        let mut graph = Graph::new("hostile");
+        let ids: Vec<Option<ValueId>> = inputs.into_iter().map(|input| input.map(|(tensor, constant)| match constant {
+            true => graph.constant("c", tensor),
+            false => graph.input("x", ValueType::new(tensor.dtype(), tensor.shape())),
+        })).collect();
+        let _ = graph.add_node("node", OPS[op].name, &ids, attrs, case.outputs);
+    }
+}
+
+/// An input's elements and whether they are constant.
+fn sample(input: &super::CaseInput) -> Option<(Tensor, bool)> {
+    use super::CaseInput::{Absent, Constant, Fed, Random, RandomConstant};
+    match input {
+        Absent => None,
+        Constant(tensor) => Some((tensor.clone(), true)),
+        Fed(tensor) => Some((tensor.clone(), false)),
+        Random(shape, ..) => Some((ramp(shape), false)),
+        RandomConstant(shape, ..) => Some((ramp(shape), true)),
+    }
+}
+
+/// Other integers, or another shape.
+fn mutated(tensor: Tensor, kind: i32, number: i64) -> Tensor {
+    match (kind, tensor.dtype()) {
+        (3, DType::I64) => Tensor::int(DType::I64, tensor.shape(), vec![number; tensor.len()]),
+        (3, _) => tensor,
+        _ => {
+            let len = tensor.len();
+            let ones = vec![1; number.clamp(0, 3) as usize];
+            tensor.reshaped(&[ones, vec![len]].concat())
+        }
+    }
+}
