@@ -4,6 +4,11 @@ use super::{OPS, Upgrade, find};
 use crate::{Attr, Attrs, DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
 use proptest::prelude::*;
 
+/// Operator, shape, old opset and attributes, new attributes and constants.
+type OldForm = (&'static str, Vec<usize>, i64, Attrs, Attrs, Vec<Tensor>);
+/// Operator, shape, attributes, constants and what the message must say.
+type Refusal = (&'static str, Vec<usize>, Attrs, Vec<Tensor>, &'static str);
+
 fn x(graph: &mut Graph, shape: &[usize]) -> ValueId {
     graph.input("x", ValueType::new(DType::F32, shape))
 }
@@ -32,8 +37,7 @@ fn older_forms_mean_what_they_did() {
     let a = Attrs::new;
     let ints = |data: &[i64]| Tensor::ints(data.iter().copied());
     let scalar = Tensor::scalar;
-    // Operator, shape, old opset and attributes, new attributes and constants.
-    let rows: Vec<(&str, Vec<usize>, i64, Attrs, Attrs, Vec<Tensor>)> = vec![
+    let rows: Vec<OldForm> = vec![
         ("Clip", vec![2, 5], 6, a().float("min", -2.0).float("max", 3.0), a(), vec![scalar(-2.0), scalar(3.0)]),
         ("Clip", vec![2, 5], 10, a().float("min", 0.0), a(), vec![scalar(0.0)]),
         ("Pad", vec![2, 3], 10, a().ints("pads", [0, 1, 1, 2]), a(), vec![ints(&[0, 1, 1, 2])]),
@@ -107,7 +111,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
     let a = Attrs::new;
     let ints = |data: &[i64]| Tensor::ints(data.iter().copied());
     let far = i64::MAX;
-    let rows: Vec<(&str, Vec<usize>, Attrs, Vec<Tensor>, &str)> = vec![
+    let rows: Vec<Refusal> = vec![
         ("Add", vec![2, 3], a(), vec![ramp(&[2])], "do not broadcast"),
         ("Add", vec![2], a(), vec![ints(&[1, 2])], "of one type"),
         ("Add", vec![2], a(), vec![], "takes 2 inputs"),
