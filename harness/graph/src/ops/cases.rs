@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::check::Splitmix;
-use crate::{Attrs, Error, Graph, Tensor, ValueId, ValueType};
+use crate::{Attrs, Error, Graph, Tensor, ValueId, ValueType, differentiate};
 
 /// One input of a [`Case`].
 #[derive(Debug, Clone)]
@@ -81,4 +81,50 @@ pub fn case_graph(op: &Op, case: &Case, seed: u64) -> Result<(Graph, Vec<Tensor>
     let outputs = graph.add_node(case.name, op.name, &inputs, case.attrs.clone(), case.outputs)?;
     graph.set_outputs(outputs);
     Ok((graph, fed))
+}
+
+/// The gradient of a case: a graph that takes what the case's graph takes.
+#[derive(Debug, Clone)]
+pub struct CaseGradient {
+    /// Its outputs are the gradients of the case's first output, contracted with `cotangent`.
+    pub graph: Graph,
+    /// Tensors for its inputs.
+    pub inputs: Vec<Tensor>,
+    /// Which of the inputs each output is the gradient with respect to.
+    pub wrt: Vec<usize>,
+    /// The random cotangent of the case's first output.
+    pub cotangent: Tensor,
+}
+
+/// Differentiates a case with respect to every float input that the operator has a gradient for; `None` where there is
+/// none between floats.
+///
+/// Errors: the operator refuses the case, or its rule is wrong.
+pub fn case_gradient(op: &Op, case: &Case, seed: u64) -> Result<Option<CaseGradient>, Error> {
+    let (mut forward, inputs) = case_graph(op, case, seed)?;
+    let output = forward.outputs()[0];
+    let ty = forward.value(output).ty().clone();
+    if !ty.dtype.is_float() || forward.nodes().is_empty() {
+        return Ok(None);
+    }
+    let cotangent = Splitmix::new(!seed).tensor(&ty.shape, -1.0, 1.0);
+    let cotangent_id = forward.constant("cotangent", cotangent.clone());
+    let mut wrt = Vec::new();
+    for (index, &input) in forward.inputs().iter().enumerate() {
+        if inputs[index].dtype().is_float() {
+            match differentiate(&mut forward.clone(), output, cotangent_id, &[input]) {
+                Ok(_) => wrt.push(index),
+                Err(Error::NoGradient { .. }) => (),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    if wrt.is_empty() {
+        return Ok(None);
+    }
+    let ids: Vec<ValueId> = wrt.iter().map(|&index| forward.inputs()[index]).collect();
+    let gradients = differentiate(&mut forward, output, cotangent_id, &ids)?;
+    forward.set_outputs(gradients);
+    let (graph, _) = forward.pruned();
+    Ok(Some(CaseGradient { graph, inputs, wrt, cotangent }))
 }

@@ -1,6 +1,6 @@
 //! Laws over the whole operator table. Every one reports all rows that break it.
 
-use super::{Arg, Call, Case, CaseInput, OPS, Op, Vjp, case_graph};
+use super::{Arg, Call, Case, CaseGradient, CaseInput, OPS, Op, Vjp, case_gradient, case_graph};
 use crate::check::Splitmix;
 use crate::{DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
 
@@ -157,69 +157,48 @@ fn compared(op: &'static Op, case: &Case, distortion: f64) -> Result<Option<usiz
     Ok(count)
 }
 
-/// A case with a random cotangent and a random direction.
+/// A case with its gradient and a random direction.
 struct Row {
     forward: Graph,
-    backward: Graph,
-    inputs: Vec<Tensor>,
-    /// Which graph inputs the rule gives a gradient for.
-    wrt: Vec<usize>,
-    cotangent: Vec<f64>,
+    gradient: CaseGradient,
     directions: Vec<Vec<f64>>,
 }
 
 impl Row {
     fn new(op: &'static Op, case: &Case, seed: u64) -> Result<Option<Self>, String> {
-        let text = |error: Error| error.to_string();
-        let (mut forward, inputs) = case_graph(op, case, seed).map_err(text)?;
-        let output = forward.outputs()[0];
-        forward.set_outputs(vec![output]);
-        let ty = forward.value(output).ty().clone();
-        if !ty.dtype.is_float() || forward.nodes().is_empty() {
+        let Some(gradient) = case_gradient(op, case, seed).map_err(|error| error.to_string())? else {
             return Ok(None);
-        }
-        let mut random = Splitmix::new(!seed);
-        let cotangent = random.tensor(&ty.shape, -1.0, 1.0);
-        let mut wrt = Vec::new();
-        for (index, &input) in forward.inputs().iter().enumerate() {
-            if inputs[index].dtype().is_float() {
-                match gradients(&forward, &cotangent, &[input]) {
-                    Ok(_) => wrt.push(index),
-                    Err(Error::NoGradient { .. }) => (),
-                    Err(error) => return Err(text(error)),
-                }
-            }
-        }
-        if wrt.is_empty() {
-            return Ok(None);
-        }
-        let ids: Vec<ValueId> = wrt.iter().map(|&index| forward.inputs()[index]).collect();
-        let backward = gradients(&forward, &cotangent, &ids).map_err(text)?;
-        let directions = wrt.iter().map(|&index| random.tensor(inputs[index].shape(), -1.0, 1.0).to_f64()).collect();
-        Ok(Some(Self { forward, backward, inputs, wrt, cotangent: cotangent.to_f64(), directions }))
+        };
+        let (mut forward, inputs) = case_graph(op, case, seed).map_err(|error| error.to_string())?;
+        forward.set_outputs(vec![forward.outputs()[0]]);
+        let mut random = Splitmix::new(seed.wrapping_add(DRAWS));
+        let direction = |&index: &usize| random.tensor(inputs[index].shape(), -1.0, 1.0).to_f64();
+        let directions = gradient.wrt.iter().map(direction).collect();
+        Ok(Some(Self { forward, gradient, directions }))
     }
 
     /// Per gradient the products of its elements with those of the direction.
     fn slopes(&self) -> Result<Vec<Vec<f64>>, String> {
-        let gradients = Interpreter.run(&self.backward, &self.inputs).map_err(|error| error.to_string())?;
-        let check = |(gradient, &index): (&Tensor, &usize)| match gradient.shape() == self.inputs[index].shape() {
+        let CaseGradient { graph, inputs, wrt, .. } = &self.gradient;
+        let gradients = Interpreter.run(graph, inputs).map_err(|error| error.to_string())?;
+        let check = |(gradient, &index): (&Tensor, &usize)| match gradient.shape() == inputs[index].shape() {
             true => Ok(gradient.to_f64()),
             false => Err(format!("the gradient of input {index} has shape {:?}", gradient.shape())),
         };
-        let gradients: Result<Vec<Vec<f64>>, String> = gradients.iter().zip(&self.wrt).map(check).collect();
+        let gradients: Result<Vec<Vec<f64>>, String> = gradients.iter().zip(wrt).map(check).collect();
         let products = |(g, d): (Vec<f64>, &Vec<f64>)| g.iter().zip(d).map(|(g, d)| g * d).collect();
         Ok(gradients?.into_iter().zip(&self.directions).map(products).collect())
     }
 
     /// The contracted output, the differentiated inputs moved by `step` along their directions.
     fn value(&self, step: f64) -> Result<f64, String> {
-        let mut inputs = self.inputs.clone();
-        for (&index, direction) in self.wrt.iter().zip(&self.directions) {
+        let mut inputs = self.gradient.inputs.clone();
+        for (&index, direction) in self.gradient.wrt.iter().zip(&self.directions) {
             let moved = inputs[index].to_f64().iter().zip(direction).map(|(x, d)| x + step * d).collect();
             inputs[index] = Tensor::float(inputs[index].dtype(), inputs[index].shape(), moved);
         }
         let output = Interpreter.run(&self.forward, &inputs).map_err(|error| error.to_string())?.remove(0);
-        Ok(output.to_f64().iter().zip(&self.cotangent).map(|(y, c)| y * c).sum())
+        Ok(output.to_f64().iter().zip(self.gradient.cotangent.to_f64()).map(|(y, c)| y * c).sum())
     }
 
     /// Whether the rule could be compared, which it can't at a kink.
@@ -237,7 +216,8 @@ impl Row {
             return Ok(false);
         }
         let error = (slope - difference).abs();
-        let largest = self.inputs.iter().flat_map(|input| input.to_f64()).fold(0.0, |a: f64, x| a.max(x.abs()));
+        let largest =
+            self.gradient.inputs.iter().flat_map(|input| input.to_f64()).fold(0.0, |a: f64, x| a.max(x.abs()));
         // Adding a step to a large input rounds the step.
         let allowed = (TOLERANCE + largest * f64::EPSILON / STEP) * size + floor;
         let reason = || format!("the rule says {slope}, the central difference {difference}");
@@ -245,27 +225,19 @@ impl Row {
     }
 }
 
-/// The forward graph extended by the gradients of its first output, which are its new outputs.
-fn gradients(forward: &Graph, cotangent: &Tensor, wrt: &[ValueId]) -> Result<Graph, Error> {
-    let mut graph = forward.clone();
-    let output = graph.outputs()[0];
-    let cotangent = graph.constant("cotangent", cotangent.clone());
-    let gradients = differentiate(&mut graph, output, cotangent, wrt)?;
-    graph.set_outputs(gradients);
-    Ok(graph)
-}
-
 #[test]
 fn piecewise_constant_operators_refuse() {
     for_all_cases(|op, case| {
-        let (graph, _) = case_graph(op, case, 0).map_err(|error| error.to_string())?;
+        let (mut graph, _) = case_graph(op, case, 0).map_err(|error| error.to_string())?;
         if !matches!(op.vjp, Vjp::Constant) {
             return Ok(());
         }
-        let shape = graph.shape(graph.outputs()[0]).to_vec();
-        let cotangent = Tensor::float(DType::F32, &shape, vec![1.0; shape.iter().product()]);
-        let answered = graph.inputs().iter().any(|&input| gradients(&graph, &cotangent, &[input]).is_ok());
-        if answered { Err("gives a gradient".to_owned()) } else { Ok(()) }
+        let output = graph.outputs()[0];
+        let shape = graph.shape(output).to_vec();
+        let ones = graph.constant("ones", Tensor::float(DType::F32, &shape, vec![1.0; shape.iter().product()]));
+        let gradient = |&input: &ValueId| differentiate(&mut graph.clone(), output, ones, &[input]);
+        let refused = |input| matches!(gradient(input), Err(Error::NoGradient { .. } | Error::Graph(_)));
+        if graph.inputs().iter().all(refused) { Ok(()) } else { Err("gives a gradient".to_owned()) }
     });
 }
 
@@ -274,7 +246,7 @@ fn what_rules_emit_can_be_differentiated_again() {
     for_all_cases(|op, case| {
         let Some(row) = Row::new(op, case, 0)? else { return Ok(()) };
         let missing = |op: &&str| super::find(op).is_none_or(|op| matches!(op.vjp, Vjp::Missing(_)));
-        let emitted: Vec<&str> = row.backward.nodes().iter().map(|node| node.op().name).filter(missing).collect();
+        let emitted: Vec<&str> = row.gradient.graph.nodes().iter().map(|node| node.op().name).filter(missing).collect();
         if emitted.is_empty() { Ok(()) } else { Err(format!("emits {emitted:?}")) }
     });
 }

@@ -78,7 +78,7 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
     let (a, b) = (call.tensor(0)?.floats()?, call.tensor(1)?.floats()?);
     let mut y = vec![0.0; sizes.full().iter().product()];
     if sizes.b.len() == 2 {
-        add_product(if k == 0 { 0 } else { a.len() / k }, k, n, a, b, &mut y);
+        add_product(a.len().checked_div(k).unwrap_or(0), k, n, a, b, &mut y);
     } else {
         let starts = matrices(&sizes.a, &sizes.batch).into_iter().zip(matrices(&sizes.b, &sizes.batch));
         for (index, (a_at, b_at)) in starts.enumerate() {

@@ -54,7 +54,7 @@ mod transpose;
 mod where_op;
 mod window;
 
-pub use cases::{Case, CaseInput, case_graph};
+pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph};
 
 /// Every operator, in alphabetical order.
 pub const OPS: &[&Op] = &[
