@@ -216,7 +216,7 @@ fn on_grid(level: f64, levels: u32) -> f32 {
 }
 
 fn grid_levels(domain: &Domain, grid: bool) -> Result<Option<u32>, Error> {
-    if !(domain.lower < domain.upper) {
+    if domain.lower.partial_cmp(&domain.upper) != Some(Ordering::Less) {
         return Err(Error::Threat(format!("the input bounds {} to {} hold no interval", domain.lower, domain.upper)));
     }
     match (grid, domain.levels) {
@@ -300,5 +300,227 @@ impl Radius {
         let (p, p_error) = two_product(difference, self.denominator);
         let (q, q_error) = two_product(error, self.denominator);
         sign_of_sum([q_error, q, p_error, p, -self.numerator]) != Ordering::Greater
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_bigint::BigInt;
+    use num_rational::BigRational;
+    use proptest::prelude::*;
+
+    fn rational(x: f64) -> BigRational {
+        BigRational::from_float(x).expect("finite")
+    }
+
+    fn exactly(epsilon: &Epsilon) -> BigRational {
+        BigRational::new(BigInt::from(epsilon.numerator()), BigInt::from(epsilon.denominator()))
+    }
+
+    fn threat(norm: Norm, epsilon: &str) -> ThreatModel {
+        ThreatModel { norm, epsilon: epsilon.parse().expect("valid") }
+    }
+
+    fn pixels(levels: &[u8]) -> Vec<f32> {
+        levels.iter().map(|level| f32::from(*level) / 255.0).collect()
+    }
+
+    fn any_epsilon() -> impl Strategy<Value = Epsilon> {
+        let fraction = prop_oneof![
+            (0u64..=64, Just(255u64)),
+            (0u64..1000, 1u64..1000),
+            (0u64..=1 << 53, 1u64..=1 << 53),
+            (0u64..=1000, (1u64 << 52)..=1 << 53),
+            ((1u64 << 52)..=1 << 53, (1u64 << 52)..=1 << 53),
+            ((1u64 << 52)..=1 << 53, 1u64..10),
+        ];
+        fraction.prop_map(|(numerator, denominator)| format!("{numerator}/{denominator}").parse().expect("valid"))
+    }
+
+    /// Tiny, huge, negative, subnormal, pixels, and those that almost cancel the epsilon.
+    fn any_x(epsilon: &Epsilon) -> impl Strategy<Value = f32> + use<> {
+        let near = epsilon.to_f64() as f32;
+        prop_oneof![
+            any::<f32>().prop_filter("finite", |x| x.is_finite()),
+            (0u8..=255).prop_map(|level| f32::from(level) / 255.0),
+            -2.0f32..2.0,
+            (0u32..0x0080_0000).prop_map(f32::from_bits),
+            (-3i32..=3).prop_map(move |step| f32::from_bits(near.to_bits().saturating_add_signed(step))),
+            (-3i32..=3).prop_map(move |step| -f32::from_bits(near.to_bits().saturating_add_signed(step))),
+            Just(0.0),
+            Just(-0.0),
+            Just(f32::MAX),
+            Just(f32::MIN),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn bounds_are_the_extreme_floats_of_the_exact_ball(
+            (epsilon, x) in any_epsilon().prop_flat_map(|epsilon| { let x = any_x(&epsilon); (Just(epsilon), x) })
+        ) {
+            let radius = Radius::new(&epsilon);
+            let (lower, upper) = (radius.lower(x), radius.upper(x));
+            let (exact, center) = (exactly(&epsilon), rational(f64::from(x)));
+            let inside = |u: f32| {
+                let distance = rational(f64::from(u)) - &center;
+                distance <= exact && -distance <= exact
+            };
+            prop_assert!(inside(upper) && inside(lower) && lower <= x && x <= upper, "{lower} {x} {upper}");
+            prop_assert!(upper == f32::MAX || !inside(upper.next_up()), "{upper} is not the largest");
+            prop_assert!(lower == f32::MIN || !inside(lower.next_down()), "{lower} is not the least");
+        }
+
+        #[test]
+        fn l2_projection_stays_in_the_exact_ball_and_is_stable(
+            moves in prop::collection::vec((0u8..=255, -1.0f32..1.0), 1..40),
+            (numerator, denominator) in (1u64..2000, 1u64..2000),
+            size in prop_oneof![Just(1e-6f32), Just(1e-2), Just(1.0), Just(1e6)],
+            grid in any::<bool>(),
+        ) {
+            let x: Vec<f32> = moves.iter().map(|(level, _)| f32::from(*level) / 255.0).collect();
+            let threat = threat(Norm::L2, &format!("{numerator}/{denominator}"));
+            let ball = threat.ball(&x, &Domain::PIXELS, grid).expect("a ball");
+            let mut x_adv: Vec<f32> = moves.iter().zip(&x).map(|((_, delta), x)| x + delta * size).collect();
+            ball.project(&mut x_adv);
+            prop_assert!(ball.contains(&x_adv), "{x_adv:?}");
+            let again = { let mut again = x_adv.clone(); ball.project(&mut again); again };
+            prop_assert_eq!(&again, &x_adv);
+            let mut square = rational(0.0);
+            for (a, b) in x_adv.iter().zip(&x) {
+                let delta = match grid {
+                    // On a grid the ball is counted in levels.
+                    true => rational((f64::from(*a) * 255.0).round() - (f64::from(*b) * 255.0).round())
+                        / rational(255.0),
+                    false => rational(f64::from(*a)) - rational(f64::from(*b)),
+                };
+                square += &delta * &delta;
+            }
+            prop_assert!(square <= exactly(&threat.epsilon) * exactly(&threat.epsilon));
+        }
+    }
+
+    #[test]
+    fn naive_arithmetic_leaves_the_ball_that_this_one_keeps() {
+        let every: Vec<f32> = pixels(&(0..=255).collect::<Vec<u8>>());
+        let ball = threat(Norm::Linf, "8/255").ball(&every, &Domain::PIXELS, false).expect("a ball");
+        let naive = every.iter().map(|x| (x + 8.0 / 255.0).min(1.0));
+        let outside = naive.zip(&ball.upper).filter(|(naive, upper)| naive > *upper).count();
+        assert!((40..70).contains(&outside), "{outside} of 256, about 20 %");
+    }
+
+    #[test]
+    fn a_grid_counts_whole_levels() {
+        let x = pixels(&[0, 3, 100, 252, 255]);
+        for (epsilon, steps) in [("8/255", 8), ("0.031", 7), ("0.0039", 0), ("1/255", 1), ("5", 1275)] {
+            let ball = threat(Norm::Linf, epsilon).ball(&x, &Domain::PIXELS, true).expect("a ball");
+            for (index, level) in [0i32, 3, 100, 252, 255].into_iter().enumerate() {
+                let value = |level: i32| level.clamp(0, 255) as f32 / 255.0;
+                assert_eq!(ball.lower[index], value(level - steps), "{epsilon}");
+                assert_eq!(ball.upper[index], value(level + steps), "{epsilon}");
+            }
+            assert!(ball.contains(&x));
+            assert_eq!(ball.is_point(), steps == 0);
+            assert!(steps == 0 || !ball.contains(&[x[0], x[1], x[2] + 1e-4, x[3], x[4]]), "off the grid");
+        }
+        let ball = threat(Norm::Linf, "8/255").ball(&x, &Domain::PIXELS, true).expect("a ball");
+        let mut x_adv = vec![-1.0, 3.4 / 255.0, 107.6 / 255.0, 2.0, f32::NAN];
+        ball.project(&mut x_adv);
+        assert_eq!(x_adv[..4], pixels(&[0, 3, 108, 255])[..]);
+        assert!(x_adv[4].is_nan() && !ball.contains(&x_adv));
+    }
+
+    #[test]
+    fn an_l2_grid_allows_the_whole_sphere_and_no_more() {
+        let x = pixels(&[100, 100, 255]);
+        let ball = threat(Norm::L2, "5/255").ball(&x, &Domain::PIXELS, true).expect("a ball");
+        for (levels, inside) in [([103, 104, 255], true), ([105, 100, 255], true), ([103, 104, 254], false)] {
+            assert_eq!(ball.contains(&pixels(&levels)), inside, "{levels:?}");
+        }
+        let mut x_adv = pixels(&[103, 104, 255]);
+        ball.project(&mut x_adv);
+        assert!(ball.contains(&x_adv));
+    }
+
+    #[test]
+    fn data_with_levels_but_float_inputs_have_a_continuous_ball() {
+        let x = pixels(&[3, 128]);
+        let ball = threat(Norm::Linf, "0.031").ball(&x, &Domain::PIXELS, false).expect("a ball");
+        assert!(ball.contains(&[0.0, 0.53]) && ball.upper[1] > 135.0 / 255.0);
+    }
+
+    #[test]
+    fn epsilon_zero_leaves_the_sample() {
+        for norm in [Norm::Linf, Norm::L2] {
+            for grid in [false, true] {
+                let x = pixels(&[0, 7, 255]);
+                let ball = threat(norm, "0").ball(&x, &Domain::PIXELS, grid).expect("a ball");
+                let mut x_adv = vec![0.4, 0.5, 0.6];
+                ball.project(&mut x_adv);
+                assert!(ball.is_point() && ball.contains(&x) && x_adv == x && ball.distance(&x_adv) == 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn distances_are_in_the_norm() {
+        let x = vec![0.5, 0.5, 0.0];
+        for (norm, distance) in [(Norm::Linf, 0.25), (Norm::L2, 0.3125)] {
+            let ball = threat(norm, "1").ball(&x, &Domain::PIXELS, false).expect("a ball");
+            assert_eq!(ball.distance(&[0.25, 0.5, 0.1875]), distance);
+        }
+    }
+
+    #[test]
+    fn samples_without_a_ball_are_named_by_element() {
+        let table = [
+            (f32::NAN, Domain::PIXELS, false, "bound the sample: element 1 is NaN, expected a finite number"),
+            (f32::INFINITY, Domain::UNBOUNDED, false, "bound the sample: element 1 is inf, expected a finite number"),
+            (1.5, Domain::PIXELS, false, "bound the sample: element 1 is 1.5, outside of the input bounds 0 to 1"),
+            (-0.25, Domain::PIXELS, true, "bound the sample: element 1 is -0.25, outside of the input bounds 0 to 1"),
+            (0.3, Domain::PIXELS, true, "bound the sample: element 1 is 0.3, expected a whole number of 255 levels"),
+            (
+                0.3,
+                Domain { levels: None, ..Domain::PIXELS },
+                true,
+                "set up the threat model: an integer input needs a data set with levels, such as 255",
+            ),
+            (
+                0.3,
+                Domain { lower: 1.0, ..Domain::PIXELS },
+                false,
+                "set up the threat model: the input bounds 1 to 1 hold no interval",
+            ),
+            (
+                0.3,
+                Domain { upper: f32::NAN, ..Domain::PIXELS },
+                false,
+                "set up the threat model: the input bounds 0 to NaN hold no interval",
+            ),
+            (
+                0.3,
+                Domain { levels: Some(0), ..Domain::PIXELS },
+                true,
+                "set up the threat model: 0 levels; expected 1 to 1048576",
+            ),
+        ];
+        // 0.3 is level 76.5 of 255.
+        for (value, domain, grid, message) in table {
+            let error = threat(Norm::Linf, "8/255").ball(&[0.0, value], &domain, grid).expect_err(message);
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn bounds_of_an_unbounded_input_are_finite() {
+        let x = [f32::MAX, f32::MIN, 0.0];
+        let ball = threat(Norm::Linf, "9007199254740992").ball(&x, &Domain::UNBOUNDED, false).expect("a ball");
+        assert!(ball.lower.iter().chain(&ball.upper).all(|bound| bound.is_finite()));
+        let mut x_adv = [f32::INFINITY, f32::NEG_INFINITY, f32::INFINITY];
+        ball.project(&mut x_adv);
+        assert!(ball.contains(&x_adv));
     }
 }

@@ -108,10 +108,13 @@ fn decimal(text: &str) -> Result<Epsilon, &'static str> {
         None => (text, 0),
     };
     let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if before.is_empty() && after.is_empty() {
+        return Err(NONSENSE);
+    }
     let after = after.trim_end_matches('0');
-    let digits = whole(&format!("{before}{}", if after.is_empty() && mantissa.contains('.') { "0" } else { after }))?;
-    let places = if after.is_empty() && mantissa.contains('.') { 1 } else { after.len() as i64 };
-    let power = i64::from(exponent) - places;
+    // The leading zero stands for the empty digits of `.5` and `0.0`.
+    let digits = whole(&format!("0{before}{after}"))?;
+    let power = i64::from(exponent) - after.len() as i64;
     let scale = u32::try_from(power.unsigned_abs()).ok().and_then(|power| 10u128.checked_pow(power));
     match (digits, scale) {
         (0, _) => reduced(0, 1),
