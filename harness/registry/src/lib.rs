@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Models and data sets: manifests, digests, loaders.
+//!
+//! A byte that leaves this crate has been compared with the digest that its manifest pins. The crate knows nothing of
+//! ONNX beyond file names, and it never touches the network: a data set that is not there is an error that says where
+//! to get it.
+
+mod dataset;
+mod dataset_manifest;
+mod datasets;
+mod digest;
+mod error;
+mod folder;
+mod formats;
+mod glob;
+mod input_affine;
+mod model_manifest;
+mod models;
+mod name;
+pub mod signs32;
+pub mod yaml;
+
+pub use dataset::{Dataset, PixelDomain, Quantization, Samples};
+pub use dataset_manifest::{Arrays, DataUnits, DatasetManifest, Format, Split};
+pub use datasets::{Datasets, NewDataset};
+pub use digest::Digest;
+pub use error::Error;
+pub use folder::{FileCheck, FileState, FolderFiles};
+pub use glob::matches as glob_matches;
+pub use input_affine::{InputAffine, InputQuantize};
+pub use model_manifest::{ElementType, InputSpec, Layout, ModelManifest, OutputKind, OutputSpec, Units};
+pub use models::{NewModel, RegisteredModel, Registry, Verification};

@@ -1,0 +1,294 @@
+use crate::folder::{FileCheck, FolderFiles};
+use crate::glob::{is_glob, matches};
+use crate::name::check_name;
+use crate::{Digest, Error, InputSpec, ModelManifest, OutputSpec, yaml};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const MANIFEST: &str = "manifest.yaml";
+
+/// The models of one folder, each in a folder of its own with a `manifest.yaml`.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    root: PathBuf,
+}
+
+/// A model whose manifest has been read and checked. Its bytes are verified by [`RegisteredModel::load`].
+#[derive(Debug, Clone)]
+pub struct RegisteredModel {
+    /// What is known of it.
+    pub manifest: ModelManifest,
+    /// Where it is.
+    pub folder: PathBuf,
+    /// SHA-256 over the names and digests of its files; the manifest's other facts are not in it.
+    pub digest: Digest,
+}
+
+/// What [`Registry::add`] writes into the manifest.
+#[derive(Debug, Clone)]
+pub struct NewModel {
+    /// Its name.
+    pub name: String,
+    /// What the file wants.
+    pub input: InputSpec,
+    /// What the file gives.
+    pub output: OutputSpec,
+    /// The data set that it is for.
+    pub dataset: Option<String>,
+    /// Its licence.
+    pub licence: Option<String>,
+    /// Where it comes from.
+    pub provenance: Option<String>,
+}
+
+/// What [`Registry::verify`] found out.
+#[derive(Debug)]
+pub struct Verification {
+    /// The files that the manifest lists.
+    pub files: Vec<FileCheck>,
+    /// Files in the folder that it does not list.
+    pub extra: Vec<String>,
+}
+
+impl Verification {
+    /// Whether every listed file is what the manifest pins.
+    pub fn is_verified(&self) -> bool {
+        self.files.iter().all(FileCheck::is_verified)
+    }
+}
+
+impl Registry {
+    /// The models below `root`, which need not exist.
+    pub fn open(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder of models.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Every model folder by name, sorted, with its manifest or what is wrong with it.
+    ///
+    /// Errors: the folder cannot be listed. A folder of models that does not exist holds none.
+    #[allow(clippy::type_complexity)]
+    pub fn list(&self) -> Result<Vec<(String, Result<RegisteredModel, Error>)>, Error> {
+        let names = self.names()?;
+        Ok(names.into_iter().map(|name| (name.clone(), self.named(&name))).collect())
+    }
+
+    /// The models that `wanted` means: a name, a glob with `*` and `?`, or a path to a folder with a manifest.
+    ///
+    /// Paths are relative to the current folder.
+    ///
+    /// Errors: nothing matches, or a manifest that matches is not valid.
+    pub fn find(&self, wanted: &str) -> Result<Vec<RegisteredModel>, Error> {
+        self.find_from(Path::new(""), wanted)
+    }
+
+    /// As [`Registry::find`] with paths relative to `base`, the folder of a suite.
+    pub fn find_from(&self, base: &Path, wanted: &str) -> Result<Vec<RegisteredModel>, Error> {
+        if wanted.contains(['/', '\\']) || wanted.starts_with('.') {
+            let folder = base.join(wanted);
+            return if folder.join(MANIFEST).is_file() {
+                Ok(vec![RegisteredModel::open(&folder)?])
+            } else {
+                Err(self.no_model(wanted, format!("there is no {}", folder.join(MANIFEST).display())))
+            };
+        }
+        if is_glob(wanted) {
+            let names: Vec<String> = self.names()?.into_iter().filter(|name| matches(wanted, name)).collect();
+            if names.is_empty() {
+                return Err(self.none_of_those(wanted)?);
+            }
+            return names.iter().map(|name| self.named(name)).collect();
+        }
+        check_name(wanted).map_err(|reason| Error::invalid(format!("`{wanted}`"), reason))?;
+        if !self.root.join(wanted).join(MANIFEST).is_file() {
+            return Err(self.none_of_those(wanted)?);
+        }
+        Ok(vec![self.named(wanted)?])
+    }
+
+    /// The one model that `wanted` means.
+    ///
+    /// Errors: as [`Registry::find`], and [`Error::NoModel`] when it means several.
+    pub fn find_one(&self, wanted: &str) -> Result<RegisteredModel, Error> {
+        let mut found = self.find(wanted)?;
+        match (found.pop(), found.pop()) {
+            (Some(model), None) => Ok(model),
+            _ => Err(self.no_model(wanted, "it matches several models, name one".to_owned())),
+        }
+    }
+
+    /// Compares every file with its digest, and names files that the manifest does not list.
+    ///
+    /// Errors: the manifest itself cannot be read. A wrong file is part of the answer.
+    pub fn verify(&self, wanted: &str) -> Result<Verification, Error> {
+        self.find_one(wanted)?.verify()
+    }
+
+    /// Copies a model into the registry: `onnx` as `model.onnx`, and the external data files that it refers to, which
+    /// are `external` relative to its folder. The folder appears complete or not at all.
+    ///
+    /// Errors: the name is taken or not plain, a fact cannot be, an external file is a link or outside the folder.
+    pub fn add(&self, onnx: &Path, external: &[String], facts: NewModel) -> Result<RegisteredModel, Error> {
+        check_name(&facts.name).map_err(|reason| Error::invalid(format!("`{}`", facts.name), reason))?;
+        let folder = self.root.join(&facts.name);
+        if folder.symlink_metadata().is_ok() {
+            return Err(Error::Exists { name: facts.name, path: folder });
+        }
+        let staging = self.root.join(format!(".adding-{}-{}", facts.name, std::process::id()));
+        fs::create_dir_all(&staging).map_err(Error::io(&staging))?;
+        let added = fill(&staging, onnx, external, facts)
+            .and_then(|()| fs::rename(&staging, &folder).map_err(Error::io(&folder)))
+            .and_then(|()| RegisteredModel::open(&folder));
+        if added.is_err() {
+            let _ = fs::remove_dir_all(&staging);
+        }
+        added
+    }
+
+    /// Deletes a model's folder.
+    ///
+    /// Errors: [`Error::NotRemovable`] for anything but a folder of this registry with a valid manifest and nothing in
+    /// it that the manifest does not list.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        let path = self.root.join(name);
+        let refuse = |reason: String| Error::NotRemovable { path: path.clone(), reason };
+        check_name(name).map_err(refuse)?;
+        let kind = fs::symlink_metadata(&path).map_err(|_| refuse("there is no such model".to_owned()))?;
+        if !kind.is_dir() || !path.join(MANIFEST).is_file() {
+            return Err(refuse("it is not a folder with a manifest.yaml".to_owned()));
+        }
+        let extra = self.named(name)?.extra_files()?;
+        if !extra.is_empty() {
+            return Err(refuse(format!("it holds files that are not the model's: {}", extra.join(", "))));
+        }
+        fs::remove_dir_all(&path).map_err(Error::io(&path))
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        if !self.root.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&self.root).map_err(Error::io(&self.root))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(Error::io(&self.root))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with('.') && entry.path().join(MANIFEST).is_file() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn named(&self, name: &str) -> Result<RegisteredModel, Error> {
+        let model = RegisteredModel::open(&self.root.join(name))?;
+        if model.manifest.name != name {
+            let reason = format!("`name: {}` differs from its folder `{name}`", model.manifest.name);
+            return Err(Error::invalid(model.folder.join(MANIFEST).display(), reason));
+        }
+        Ok(model)
+    }
+
+    fn none_of_those(&self, wanted: &str) -> Result<Error, Error> {
+        let names = self.names()?;
+        let hint = if names.is_empty() {
+            "there are no models; `tinyassay model add` registers one".to_owned()
+        } else {
+            format!("the models are {}", names.join(", "))
+        };
+        Ok(self.no_model(wanted, hint))
+    }
+
+    fn no_model(&self, wanted: &str, hint: String) -> Error {
+        Error::NoModel { wanted: wanted.to_owned(), root: self.root.clone(), hint }
+    }
+}
+
+impl RegisteredModel {
+    /// Reads the manifest in `folder`. The bytes are read by [`RegisteredModel::load`].
+    ///
+    /// Errors: the manifest is missing or not valid.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(MANIFEST);
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let manifest = ModelManifest::parse(&path.display().to_string(), &text)?;
+        let digest = files_digest(&manifest.files);
+        Ok(Self { manifest, folder: folder.to_owned(), digest })
+    }
+
+    /// Every file of the model, verified; the `.onnx` file first, then external data by name.
+    ///
+    /// Errors: [`Error::WrongDigest`] with file, expected and found; [`Error::Confined`] where a link is on the way.
+    pub fn load(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let files = FolderFiles::new(&self.folder);
+        let onnx = self.manifest.onnx_file();
+        let mut names: Vec<&String> = self.manifest.files.keys().collect();
+        names.sort_by_key(|name| *name != onnx);
+        names
+            .into_iter()
+            .map(|name| Ok((name.clone(), files.read_verified(name, self.manifest.files[name])?)))
+            .collect()
+    }
+
+    /// Compares every file with its digest, and names files that the manifest does not list.
+    ///
+    /// Errors: the folder cannot be listed. A wrong file is part of the answer.
+    pub fn verify(&self) -> Result<Verification, Error> {
+        let files = FolderFiles::new(&self.folder);
+        let check =
+            |(name, digest): (&String, &Digest)| FileCheck::new(name, files.read_verified(name, *digest).map(|_| ()));
+        Ok(Verification { files: self.manifest.files.iter().map(check).collect(), extra: self.extra_files()? })
+    }
+
+    fn extra_files(&self) -> Result<Vec<String>, Error> {
+        let known = |name: &String| name != MANIFEST && !self.manifest.files.contains_key(name);
+        Ok(FolderFiles::new(&self.folder).list()?.into_iter().filter(known).collect())
+    }
+}
+
+fn fill(staging: &Path, onnx: &Path, external: &[String], facts: NewModel) -> Result<(), Error> {
+    let source = FolderFiles::new(onnx.parent().unwrap_or(Path::new("")));
+    let mut files = BTreeMap::new();
+    let mut write = |name: &str, bytes: &[u8]| {
+        let path = staging.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(staging)).map_err(Error::io(&path))?;
+        write_synced(&path, bytes)?;
+        files.insert(name.to_owned(), Digest::of(bytes));
+        Ok(())
+    };
+    write("model.onnx", &fs::read(onnx).map_err(Error::io(onnx))?)?;
+    for location in external {
+        if location == "model.onnx" || location == MANIFEST {
+            return Err(Error::invalid(onnx.display(), format!("external data may not be named `{location}`")));
+        }
+        write(location, &source.read(location, 0, None)?)?;
+    }
+    let NewModel { name, input, output, dataset, licence, provenance } = facts;
+    let manifest = ModelManifest { name, files, input, output, dataset, licence, provenance };
+    manifest.check().map_err(|reason| Error::invalid(format!("the facts of `{}`", manifest.name), reason))?;
+    let path = staging.join(MANIFEST);
+    write_synced(&path, yaml::to_string(MANIFEST, &manifest)?.as_bytes())
+}
+
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = File::create(path).map_err(Error::io(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(path))
+}
+
+/// SHA-256 over `name NUL digest` of every file, in the order of names.
+fn files_digest(files: &BTreeMap<String, Digest>) -> Digest {
+    let mut bytes = Vec::new();
+    for (name, digest) in files {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(digest.as_bytes());
+    }
+    Digest::of(&bytes)
+}
