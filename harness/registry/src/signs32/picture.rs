@@ -101,9 +101,9 @@ struct Pose {
 
 impl Pose {
     fn new(stream: &mut Stream) -> Self {
-        let radius = stream.between(10 * 256, 15 * 256);
-        let centre = (16 * 256 + stream.between(-700, 700), 16 * 256 + stream.between(-700, 700));
-        let degrees = stream.between(-15, 15);
+        let radius = stream.between(8 * 256, 15 * 256);
+        let centre = (16 * 256 + stream.between(-1100, 1100), 16 * 256 + stream.between(-1100, 1100));
+        let degrees = stream.between(-20, 20);
         let turn = degrees.unsigned_abs() as usize;
         let (sine, cosine) = (i64::from(SINE[turn] * degrees.signum()), i64::from(COSINE[turn]));
         let squeeze = (i64::from(stream.between(215, 256)), i64::from(stream.between(235, 256)));
@@ -176,7 +176,7 @@ fn blurred(canvas: &[Colour]) -> Vec<Colour> {
 fn expose(stream: &mut Stream, canvas: &mut [Colour]) {
     let gain = stream.between(110, 280);
     let haze = stream.between(0, 60);
-    let tint = [0; 3].map(|_| stream.between(225, 285));
+    let tint = [0; 3].map(|_| stream.between(200, 300));
     let grain = stream.between(2, 14);
     for colour in canvas.iter_mut() {
         for c in 0..3 {
