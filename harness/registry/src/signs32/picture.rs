@@ -1,5 +1,4 @@
 use super::SIDE;
-use super::shape::Shape;
 use super::sign::{Paint, sign};
 use super::stream::Stream;
 
@@ -101,8 +100,8 @@ struct Pose {
 
 impl Pose {
     fn new(stream: &mut Stream) -> Self {
-        let radius = stream.between(8 * 256, 15 * 256);
-        let centre = (16 * 256 + stream.between(-1100, 1100), 16 * 256 + stream.between(-1100, 1100));
+        let radius = stream.between(9 * 256, 15 * 256);
+        let centre = (16 * 256 + stream.between(-800, 800), 16 * 256 + stream.between(-800, 800));
         let degrees = stream.between(-20, 20);
         let turn = degrees.unsigned_abs() as usize;
         let (sine, cosine) = (i64::from(SINE[turn] * degrees.signum()), i64::from(COSINE[turn]));
@@ -125,6 +124,7 @@ fn place(class: usize, stream: &mut Stream, canvas: &mut [Colour]) {
     let pose = Pose::new(stream);
     let paints = [Paint::Red, Paint::Blue, Paint::Yellow, Paint::White, Paint::Black].map(|paint| mixed(stream, paint));
     let layers = sign(class);
+    let (_, outline) = layers.last().expect("every sign has an outline");
     for (index, pixel) in canvas.iter_mut().enumerate() {
         let mut sum = [0; 3];
         for sample in 0..SAMPLES * SAMPLES {
@@ -132,8 +132,8 @@ fn place(class: usize, stream: &mut Stream, canvas: &mut [Colour]) {
             let x = (index % SIDE) as i32 * 256 + within(sample % SAMPLES);
             let y = (index / SIDE) as i32 * 256 + within(sample / SAMPLES);
             let point = pose.on_sign(x, y);
-            let near = Shape::Disc((0, 0), 1250).holds(point);
-            let layer = layers.iter().find(|(_, shape)| near && shape.holds(point));
+            let inside = outline.holds(point);
+            let layer = layers.iter().find(|(_, shape)| inside && shape.holds(point));
             let colour = layer.map_or(*pixel, |(paint, _)| paints[*paint as usize]);
             (0..3).for_each(|c| sum[c] += colour[c]);
         }

@@ -11,7 +11,7 @@ pub(crate) enum Paint {
     Black,
 }
 
-/// Layers from the top to the bottom: the first that holds a point colours it.
+/// Layers from the top to the bottom: the first that holds a point colours it. The last one contains all others.
 pub(crate) type Sign = &'static [(Paint, Shape)];
 
 /// Names of the classes, in the order of their numbers.
