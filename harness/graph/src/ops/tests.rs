@@ -334,7 +334,20 @@ proptest! {
             true => graph.constant("c", tensor),
             false => graph.input("x", ValueType::new(tensor.dtype(), tensor.shape())),
         })).collect();
-        let _ = graph.add_node("node", OPS[op].name, &ids, attrs, case.outputs);
+        let fed: Vec<Tensor> = graph.inputs().iter().map(|&id| zeros(graph.value(id).ty())).collect();
+        let Ok(outputs) = graph.add_node("node", OPS[op].name, &ids, attrs, case.outputs) else { return Ok(()) };
+        let is_float = |&id: &ValueId| graph.value(id).dtype().is_float();
+        let wrt: Vec<ValueId> = graph.inputs().iter().copied().filter(is_float).collect();
+        if is_float(&outputs[0]) && !wrt.is_empty() {
+            let cotangent = graph.constant("cotangent", zeros(graph.value(outputs[0]).ty()));
+            if let Ok(gradients) = differentiate(&mut graph, outputs[0], cotangent, &wrt) {
+                for (gradient, input) in gradients.iter().zip(&wrt) {
+                    prop_assert_eq!(graph.shape(*gradient), graph.shape(*input));
+                }
+                graph.set_outputs(gradients);
+            }
+        }
+        let _ = Interpreter.run(&graph, &fed);
     }
 }
 
@@ -347,6 +360,13 @@ fn sample(input: &super::CaseInput) -> Option<(Tensor, bool)> {
         Fed(tensor) => Some((tensor.clone(), false)),
         Random(shape, ..) => Some((ramp(shape), false)),
         RandomConstant(shape, ..) => Some((ramp(shape), true)),
+    }
+}
+
+fn zeros(ty: &ValueType) -> Tensor {
+    match ty.dtype.is_float() {
+        true => Tensor::float(ty.dtype, &ty.shape, vec![0.0; ty.len()]),
+        false => Tensor::int(ty.dtype, &ty.shape, vec![0; ty.len()]),
     }
 }
 
