@@ -1,9 +1,5 @@
-use crate::exact::{sign_of_sum, two_product, two_sum};
-use crate::{Domain, Epsilon, Error, Norm, ThreatModel};
-use std::cmp::Ordering;
-
-/// Levels up to this are exact in f32, and so are their quotients' roundings.
-const MOST_LEVELS: u32 = 1 << 20;
+use crate::interval::{Radius, grid_interval, grid_levels, in_domain, level_of, on_grid};
+use crate::{Domain, Error, Norm, ThreatModel};
 
 /// The points that the adversary may choose around one sample, exactly.
 ///
@@ -211,101 +207,10 @@ fn toward(value: f64, center: f32, delta: f64) -> f32 {
     }
 }
 
-fn on_grid(level: f64, levels: u32) -> f32 {
-    level as f32 / levels as f32 + 0.0
-}
-
-fn grid_levels(domain: &Domain, grid: bool) -> Result<Option<u32>, Error> {
-    if domain.lower.partial_cmp(&domain.upper) != Some(Ordering::Less) {
-        return Err(Error::Threat(format!("the input bounds {} to {} hold no interval", domain.lower, domain.upper)));
-    }
-    match (grid, domain.levels) {
-        (false, _) => Ok(None),
-        (true, Some(levels @ 1..=MOST_LEVELS)) => Ok(Some(levels)),
-        (true, Some(levels)) => Err(Error::Threat(format!("{levels} levels; expected 1 to {MOST_LEVELS}"))),
-        (true, None) => Err(Error::Threat("an integer input needs a data set with levels, such as 255".to_owned())),
-    }
-}
-
-fn in_domain(x: f32, domain: &Domain) -> Result<(), String> {
-    if !x.is_finite() {
-        Err("expected a finite number".to_owned())
-    } else if x < domain.lower || x > domain.upper {
-        Err(format!("outside of the input bounds {} to {}", domain.lower, domain.upper))
-    } else {
-        Ok(())
-    }
-}
-
-/// The whole `k` with `x == k as f32 / levels as f32`, if there is one.
-fn level_of(x: f32, levels: u32) -> Option<i64> {
-    let level = (f64::from(x) * f64::from(levels)).round_ties_even();
-    (level.abs() <= f64::from(1 << 24) && level as f32 / levels as f32 == x).then_some(level as i64)
-}
-
-fn grid_interval(x: f32, levels: u32, steps: i64, domain: &Domain) -> Result<(f32, f32), String> {
-    let level = level_of(x, levels).ok_or_else(|| format!("expected a whole number of {levels} levels"))?;
-    // The outermost levels within the bounds; finite, since levels beyond 2^24 are not exact.
-    let most = f64::from(1 << 24);
-    let outer = |bound: f32| (f64::from(bound) * f64::from(levels)).clamp(-most, most).round_ties_even() as i64;
-    let value = |level: i64| level as f32 / levels as f32;
-    let (mut least, mut largest) = (outer(domain.lower), outer(domain.upper));
-    while value(least) < domain.lower {
-        least += 1;
-    }
-    while value(largest) > domain.upper {
-        largest -= 1;
-    }
-    Ok((value(level.saturating_sub(steps).max(least)), value(level.saturating_add(steps).min(largest))))
-}
-
-/// A radius as numerator and denominator in f64, both exact, and as an unevaluated sum of two f64.
-struct Radius {
-    numerator: f64,
-    denominator: f64,
-    high: f64,
-    low: f64,
-}
-
-impl Radius {
-    fn new(epsilon: &Epsilon) -> Radius {
-        let (numerator, denominator) = (epsilon.numerator() as f64, epsilon.denominator() as f64);
-        let high = numerator / denominator;
-        let (product, error) = two_product(high, denominator);
-        Radius { numerator, denominator, high, low: ((numerator - product) - error) / denominator }
-    }
-
-    /// The largest f32 that is at most `x + epsilon` in exact arithmetic.
-    fn upper(&self, x: f32) -> f32 {
-        let (sum, error) = two_sum(f64::from(x), self.high);
-        // A guess within a step or two of the answer; only the exact test decides.
-        let mut u = ((sum + (error + self.low)) as f32).clamp(x, f32::MAX) + 0.0;
-        while !self.reaches(x, u) {
-            u = u.next_down();
-        }
-        while u < f32::MAX && self.reaches(x, u.next_up()) {
-            u = u.next_up();
-        }
-        u
-    }
-
-    fn lower(&self, x: f32) -> f32 {
-        -self.upper(-x) + 0.0
-    }
-
-    /// `|u - x| <= epsilon`, exactly: the sign of `|u - x| denominator - numerator`.
-    fn reaches(&self, x: f32, u: f32) -> bool {
-        let (difference, error) = two_sum(f64::from(u), -f64::from(x));
-        let (difference, error) = if difference < 0.0 { (-difference, -error) } else { (difference, error) };
-        let (p, p_error) = two_product(difference, self.denominator);
-        let (q, q_error) = two_product(error, self.denominator);
-        sign_of_sum([q_error, q, p_error, p, -self.numerator]) != Ordering::Greater
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Epsilon;
     use num_bigint::BigInt;
     use num_rational::BigRational;
     use proptest::prelude::*;
@@ -326,53 +231,8 @@ mod tests {
         levels.iter().map(|level| f32::from(*level) / 255.0).collect()
     }
 
-    fn any_epsilon() -> impl Strategy<Value = Epsilon> {
-        let fraction = prop_oneof![
-            (0u64..=64, Just(255u64)),
-            (0u64..1000, 1u64..1000),
-            (0u64..=1 << 53, 1u64..=1 << 53),
-            (0u64..=1000, (1u64 << 52)..=1 << 53),
-            ((1u64 << 52)..=1 << 53, (1u64 << 52)..=1 << 53),
-            ((1u64 << 52)..=1 << 53, 1u64..10),
-        ];
-        fraction.prop_map(|(numerator, denominator)| format!("{numerator}/{denominator}").parse().expect("valid"))
-    }
-
-    /// Tiny, huge, negative, subnormal, pixels, and those that almost cancel the epsilon.
-    fn any_x(epsilon: &Epsilon) -> impl Strategy<Value = f32> + use<> {
-        let near = epsilon.to_f64() as f32;
-        prop_oneof![
-            any::<f32>().prop_filter("finite", |x| x.is_finite()),
-            (0u8..=255).prop_map(|level| f32::from(level) / 255.0),
-            -2.0f32..2.0,
-            (0u32..0x0080_0000).prop_map(f32::from_bits),
-            (-3i32..=3).prop_map(move |step| f32::from_bits(near.to_bits().saturating_add_signed(step))),
-            (-3i32..=3).prop_map(move |step| -f32::from_bits(near.to_bits().saturating_add_signed(step))),
-            Just(0.0),
-            Just(-0.0),
-            Just(f32::MAX),
-            Just(f32::MIN),
-        ]
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
-
-        #[test]
-        fn bounds_are_the_extreme_floats_of_the_exact_ball(
-            (epsilon, x) in any_epsilon().prop_flat_map(|epsilon| { let x = any_x(&epsilon); (Just(epsilon), x) })
-        ) {
-            let radius = Radius::new(&epsilon);
-            let (lower, upper) = (radius.lower(x), radius.upper(x));
-            let (exact, center) = (exactly(&epsilon), rational(f64::from(x)));
-            let inside = |u: f32| {
-                let distance = rational(f64::from(u)) - &center;
-                distance <= exact && -distance <= exact
-            };
-            prop_assert!(inside(upper) && inside(lower) && lower <= x && x <= upper, "{lower} {x} {upper}");
-            prop_assert!(upper == f32::MAX || !inside(upper.next_up()), "{upper} is not the largest");
-            prop_assert!(lower == f32::MIN || !inside(lower.next_down()), "{lower} is not the least");
-        }
 
         #[test]
         fn l2_projection_stays_in_the_exact_ball_and_is_stable(

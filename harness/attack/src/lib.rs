@@ -12,6 +12,7 @@ mod ball;
 mod epsilon;
 mod error;
 mod exact;
+mod interval;
 mod judge;
 mod lanes;
 #[cfg(test)]

@@ -56,3 +56,33 @@ fn pgd_20(step_size: Epsilon, start: Start, keep: Keep) -> Pgd {
     let (loss, targets) = (LossKind::CrossEntropy, Targets::None);
     Pgd { steps: 20, step_size, start, restarts: 1, loss, targets, keep }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::laws::threat;
+
+    #[test]
+    fn presets_are_exact_settings() {
+        let json = |name: &str, epsilon: &str| {
+            let spec = preset(name).expect("a preset").resolve(&threat(Norm::Linf, epsilon)).expect("it resolves");
+            serde_json::to_string(&spec).expect("plain data")
+        };
+        assert_eq!(json("fgsm", "8/255"), r#"{"fgsm":{"loss":"cross-entropy","targets":"none"}}"#);
+        assert_eq!(
+            json("pgd-20", "8/255"),
+            r#"{"pgd":{"steps":20,"step_size":"2/255","start":"random","restarts":1,"loss":"cross-entropy","targets":"none","keep":"best"}}"#
+        );
+        assert_eq!(
+            json("pgd-20-trades", "31/1000"),
+            r#"{"pgd":{"steps":20,"step_size":"0.003","start":"random-clipped","restarts":1,"loss":"cross-entropy","targets":"none","keep":"last"}}"#
+        );
+        let trades = preset("pgd-20-trades").expect("a preset");
+        for (norm, epsilon) in [(Norm::Linf, "8/255"), (Norm::Linf, "0.0310001"), (Norm::L2, "0.031")] {
+            let message = trades.resolve(&threat(norm, epsilon)).expect_err("refused").to_string();
+            let expected = format!("it is defined for linf and epsilon 0.031; found {norm} and {epsilon}");
+            assert_eq!(message, format!("set up `pgd-20-trades`: {expected}"));
+        }
+        assert!(preset("pgd-21").is_none());
+    }
+}

@@ -90,3 +90,52 @@ impl Job<'_> {
         threat.ball(&x.to_vec(), domain, *grid).map_err(|source| Error::Row { row, source: Box::new(source) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::laws::{Fixed, Problem, setting, threat};
+    use crate::{Keep, LossKind, Norm, Pgd, Start, Targets};
+    use ndarray::Array2;
+
+    #[test]
+    fn senseless_settings_and_shapes_are_refused() {
+        let plain = Pgd {
+            steps: 5,
+            step_size: "1/510".parse().expect("valid"),
+            start: Start::Random,
+            restarts: 2,
+            loss: LossKind::Margin,
+            targets: Targets::None,
+            keep: Keep::Best,
+        };
+        let table = [
+            (Pgd { steps: 0, ..plain.clone() }, "`steps` is 0"),
+            (Pgd { restarts: 0, ..plain.clone() }, "`restarts` is 0"),
+            (Pgd { start: Start::None, ..plain.clone() }, "restarts from the sample itself"),
+            (Pgd { step_size: "0".parse().expect("valid"), ..plain.clone() }, "`step_size` is 0"),
+        ];
+        for (pgd, expected) in table {
+            let error = AttackSpec::Pgd(pgd).check(&threat(Norm::Linf, "8/255")).expect_err(expected).to_string();
+            assert!(error.starts_with(&format!("set up `pgd`: {expected}")), "{error}");
+        }
+        let threat = threat(Norm::Linf, "8/255");
+        let spec = AttackSpec::Pgd(plain);
+        let Problem { mut network, mut x, labels, digests } = Problem::mlp();
+        let mut refuse = |x: &Array2<f32>, labels: &[usize], digests: &[[u8; 32]]| {
+            let rows = Rows { x: x.view(), labels, digests };
+            run(&spec, &rows, &setting(&threat, false), &mut network, &mut Fixed(vec![0.0, 1.0]))
+                .expect_err("refused")
+                .to_string()
+        };
+        assert_eq!(refuse(&x, &labels[1..], &digests), "match the shapes: 40 rows with 39 labels and 40 digests");
+        assert_eq!(refuse(&x, &[5; 40], &digests), "match the shapes: label 5 for a model of 5 classes");
+        let narrow = x.slice(ndarray::s![.., ..3]).to_owned();
+        assert_eq!(refuse(&narrow, &labels, &digests), "match the shapes: rows of 3 elements for a model of 12");
+        x[[17, 3]] = f32::NAN;
+        assert_eq!(
+            refuse(&x, &labels, &digests),
+            "attack row 17: bound the sample: element 3 is NaN, expected a finite number"
+        );
+    }
+}

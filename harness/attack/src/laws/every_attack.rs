@@ -1,0 +1,202 @@
+use super::*;
+use std::collections::BTreeSet;
+
+#[test]
+fn the_table_holds_every_file_and_every_line_is_complete() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/attacks");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("the folder of the attacks")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
+        .filter(|name| name != "mod")
+        .collect();
+    let table: BTreeSet<String> = ATTACKS.iter().map(|attack| attack.name.replace('-', "_")).collect();
+    assert_eq!(files, table, "each file in attacks/ needs its line in ATTACKS");
+    for attack in ATTACKS {
+        assert!(!attack.about.is_empty() && attack.revision > 0, "{}", attack.name);
+        for case in (attack.cases)() {
+            assert!(std::ptr::eq(case.registered(), *attack), "{case:?}");
+            let json = serde_json::to_value(&case).expect("plain data");
+            let keys: BTreeSet<&str> =
+                json[attack.name].as_object().expect("fields").keys().map(String::as_str).collect();
+            let documented: BTreeSet<&str> = attack.parameters.iter().map(|parameter| parameter.name).collect();
+            assert_eq!(keys, documented, "the parameters of {} and its documentation", attack.name);
+            assert_eq!(serde_json::from_value::<AttackSpec>(json).expect("what it wrote"), case);
+        }
+    }
+}
+
+#[test]
+fn witnesses_are_in_the_ball_and_misclassified() {
+    let mut broken: Vec<(AttackSpec, usize)> = cases().map(|spec| (spec, 0)).collect();
+    for mut problem in [Problem::mlp(), Problem::linear(3, 40), Problem::integer()] {
+        for (index, threat) in (0..broken.len()).flat_map(|index| threats().map(|threat| (index, threat))) {
+            let (spec, broken) = &mut broken[index];
+            let outcomes = problem.attack(spec, &threat);
+            let count = outcomes.iter().filter(|outcome| outcome.broken).count();
+            assert!(count < outcomes.len(), "{spec:?} {threat:?}: nothing withstands, which proves little");
+            *broken += count;
+            for (row, outcome) in outcomes.iter().enumerate() {
+                assert_eq!(outcome.found, outcome.confirmed + outcome.rejected);
+                let Rejections { outside_ball, not_a_number, not_misclassified } = outcome.rejections;
+                assert_eq!((outside_ball, not_a_number, not_misclassified), (0, 0, outcome.rejected));
+                assert_eq!((outcome.broken, outcome.broken), (outcome.confirmed == 1, outcome.witness.is_some()));
+                let Some(witness) = &outcome.witness else { continue };
+                assert!(problem.ball(row, &threat).contains(witness), "{spec:?} {threat:?}");
+                // In levels the radius is whole; in f64 the quotients of f32 are off by 2^-24 at most.
+                assert!(outcome.distance.expect("a number") <= threat.epsilon.to_f64() + 6e-8);
+                let x = ArrayView2::from_shape((1, witness.len()), witness).expect("one row");
+                let (class, _) = argmax(&problem.network.predict(x).expect("honest").row(0).to_vec());
+                assert!(class != problem.labels[row] && Some(class) == outcome.adversarial_class);
+            }
+        }
+    }
+    for (spec, broken) in broken {
+        assert!(broken > 0, "{spec:?} breaks nothing, which proves little");
+    }
+}
+
+#[test]
+fn epsilon_zero_changes_nothing_and_costs_nothing() {
+    for mut problem in [Problem::mlp(), Problem::integer()] {
+        for (spec, norm) in cases().flat_map(|spec| [(spec.clone(), Norm::Linf), (spec, Norm::L2)]) {
+            let outcomes = problem.attack(&spec, &threat(norm, "0"));
+            assert!(outcomes.iter().all(|outcome| *outcome == RowOutcome::default()), "{spec:?}");
+        }
+    }
+}
+
+#[test]
+fn a_row_fares_the_same_in_every_grouping_and_order() {
+    let order: Vec<usize> = (0..40).collect();
+    let backwards: Vec<usize> = (0..40).rev().collect();
+    for (mut problem, spec) in cases().flat_map(|spec| [(Problem::mlp(), spec.clone()), (Problem::integer(), spec)]) {
+        for threat in threats() {
+            problem.network.micro_batch = 7;
+            let expected = problem.attack_rows(&spec, &threat, &order);
+            for micro_batch in [1, 64] {
+                problem.network.micro_batch = micro_batch;
+                assert_eq!(problem.attack_rows(&spec, &threat, &order), expected, "{spec:?} at {micro_batch}");
+            }
+            let mut reversed = problem.attack_rows(&spec, &threat, &backwards);
+            reversed.reverse();
+            assert_eq!(reversed, expected, "{spec:?} backwards");
+            let alone: Vec<RowOutcome> =
+                order.iter().flat_map(|row| problem.attack_rows(&spec, &threat, &[*row])).collect();
+            assert_eq!(alone, expected, "{spec:?} alone");
+        }
+    }
+}
+
+#[test]
+fn micro_batches_stay_full_while_rows_wait() {
+    struct Watched(Network, Vec<usize>);
+    impl Oracle for Watched {
+        fn classes(&self) -> usize {
+            self.0.classes()
+        }
+        fn row_len(&self) -> usize {
+            self.0.row_len()
+        }
+        fn micro_batch(&self) -> usize {
+            self.0.micro_batch
+        }
+        fn logits(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, OracleError> {
+            self.0.logits(x)
+        }
+        fn gradient(&mut self, x: ArrayView2<'_, f32>, loss: &Loss) -> Result<Gradient, OracleError> {
+            self.1.push(x.nrows());
+            self.0.gradient(x, loss)
+        }
+    }
+    let Problem { network, x, labels, digests } = Problem::mlp();
+    let (threat, rows) = (threat(Norm::Linf, "8/255"), Rows { x: x.view(), labels: &labels, digests: &digests });
+    let mut oracle = Watched(network, Vec::new());
+    let spec = preset("pgd-20").expect("a preset").resolve(&threat).expect("it resolves");
+    let outcomes = run(&spec, &rows, &setting(&threat, false), &mut oracle, &mut Problem::mlp().network).expect("runs");
+    let total: u64 = outcomes.iter().map(|outcome| outcome.backwards).sum();
+    let calls = oracle.1;
+    assert_eq!(calls.iter().sum::<usize>() as u64, total);
+    let tail = calls.iter().rev().take_while(|rows| **rows < 4).count();
+    // Only when the queue is empty, for at most one row's 20 steps, may lanes be idle.
+    assert!(tail <= 20 && calls[..calls.len() - tail].iter().all(|rows| *rows == 4), "{calls:?}");
+}
+
+#[test]
+fn a_sample_in_the_corner_of_the_domain_moves_inward() {
+    for (fill, norm) in [(0.0, Norm::Linf), (1.0, Norm::Linf), (0.0, Norm::L2), (1.0, Norm::L2)] {
+        let mut problem = Problem::mlp();
+        problem.x.fill(fill);
+        let scores = problem.network.predict(problem.x.view()).expect("honest");
+        problem.labels.fill(argmax(&scores.row(0).to_vec()).0);
+        for spec in cases() {
+            let outcomes = problem.attack(&spec, &threat(norm, "1"));
+            let witnesses = outcomes.iter().filter_map(|outcome| outcome.witness.as_ref());
+            assert!(witnesses.flatten().all(|x| (0.0..=1.0).contains(x)), "{spec:?}");
+            assert!(outcomes.iter().all(|outcome| outcome.rejections.outside_ball == 0), "{spec:?}");
+        }
+    }
+}
+
+#[test]
+fn attacks_ask_for_the_heads_that_they_state_and_keep_to_their_cost() {
+    struct Heads(Network, BTreeSet<LossHead>);
+    impl Oracle for Heads {
+        fn classes(&self) -> usize {
+            self.0.classes()
+        }
+        fn row_len(&self) -> usize {
+            self.0.row_len()
+        }
+        fn micro_batch(&self) -> usize {
+            self.0.micro_batch
+        }
+        fn logits(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, OracleError> {
+            self.0.logits(x)
+        }
+        fn gradient(&mut self, x: ArrayView2<'_, f32>, loss: &Loss) -> Result<Gradient, OracleError> {
+            self.1.insert(loss.head());
+            self.0.gradient(x, loss)
+        }
+    }
+    for spec in cases() {
+        let Problem { network, x, labels, digests } = Problem::mlp();
+        let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+        let threat = threat(Norm::Linf, "1/2550");
+        let mut oracle = Heads(network, BTreeSet::new());
+        let outcomes = run(&spec, &rows, &setting(&threat, false), &mut oracle, &mut Problem::mlp().network);
+        assert_eq!(oracle.1.into_iter().collect::<Vec<_>>(), spec.heads(), "{spec:?}");
+        let survivor = outcomes.expect("it runs").into_iter().find(|row| !row.broken).expect("a survivor");
+        let cost = spec.cost(5);
+        assert_eq!((survivor.forwards, survivor.backwards), (cost.forwards, cost.backwards), "{spec:?}");
+        assert!(survivor.judge_forwards <= cost.judge_forwards);
+    }
+}
+
+/// The digest of all outcomes of an attack's cases on the fixed networks. When one of these changes, the numbers of
+/// the attack have moved: raise its revision and put both here.
+const GOLDEN: &[(&str, u32, &str)] = &[("fgsm", 1, "d06bfb289a4d4f19"), ("pgd", 1, "0f53c3a0aab38958")];
+
+#[test]
+fn numbers_move_only_with_the_revision() {
+    let mut found = Vec::new();
+    for attack in ATTACKS {
+        let mut hash = Sha256::new();
+        for (spec, threat) in
+            (attack.cases)().into_iter().flat_map(|spec| threats().map(|threat| (spec.clone(), threat)))
+        {
+            for mut problem in [Problem::mlp(), Problem::linear(3, 40), Problem::integer()] {
+                for row in problem.attack(&spec, &threat) {
+                    hash.update([u8::from(row.broken), row.adversarial_class.map_or(255, |class| class as u8)]);
+                    hash.update([row.forwards, row.backwards, row.judge_forwards].map(u64::to_le_bytes).concat());
+                    hash.update([row.found, row.confirmed, row.rejected].map(u32::to_le_bytes).concat());
+                    row.witness.iter().flatten().for_each(|x| hash.update(x.to_bits().to_le_bytes()));
+                }
+            }
+        }
+        let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        found.push((attack.name, attack.revision, digest));
+    }
+    let expected: Vec<(&str, u32, String)> =
+        GOLDEN.iter().map(|(name, rev, digest)| (*name, *rev, (*digest).to_owned())).collect();
+    assert_eq!(found, expected, "raise the revision of an attack whose numbers moved, and note its digest");
+}

@@ -1,0 +1,130 @@
+//! Tests of the testers: oracles and attacks that lie, break or overspend.
+
+use super::*;
+use crate::lanes::{Answer, Candidate, Query, Search, drive};
+use crate::run::Job;
+use crate::testing::Bent;
+use ndarray::Array1;
+
+/// What a bent oracle leads to, with an honest judge.
+fn bent(spec: &AttackSpec, lie: impl FnMut(&mut Gradient)) -> Vec<RowOutcome> {
+    let threat = threat(Norm::Linf, "1/255");
+    let Problem { network, x, labels, digests } = Problem::mlp();
+    let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+    let mut oracle = Bent { honest: network, lie };
+    run(spec, &rows, &setting(&threat, false), &mut oracle, &mut Problem::mlp().network).expect("it runs")
+}
+
+fn pgd(targets: Targets, loss: LossKind) -> AttackSpec {
+    let (step_size, start, keep) = ("1/510".parse().expect("valid"), Start::Random, Keep::Best);
+    AttackSpec::Pgd(Pgd { steps: 5, step_size, start, restarts: 2, loss, targets, keep })
+}
+
+#[test]
+fn an_oracle_that_claims_what_is_not_so_is_rejected() {
+    let labels = Problem::mlp().labels;
+    assert!(labels.iter().any(|label| *label != 0));
+    let spec = pgd(Targets::None, LossKind::CrossEntropy);
+    let outcomes = bent(&spec, |answer| answer.logits.fill(0.0));
+    // Equal logits are class 0, so every other row is claimed at each iterate.
+    for (outcome, label) in outcomes.iter().zip(labels).filter(|(outcome, _)| !outcome.broken) {
+        assert_eq!(outcome.rejections.not_misclassified > 0, label != 0);
+        assert!(outcome.rejected <= 10 && outcome.found == outcome.rejected);
+    }
+    assert!(outcomes.iter().any(|outcome| outcome.rejected > 0));
+}
+
+#[test]
+fn gradients_that_are_no_numbers_are_flagged() {
+    for spec in cases() {
+        let all = bent(&spec, |answer| {
+            answer.gradient.fill(f32::NAN);
+            answer.loss.fill(f32::NAN);
+            answer.logits.fill(f32::NAN);
+        });
+        assert!(all.iter().all(|row| row.non_finite_gradients > 0 && row.rejected == 0), "{spec:?}");
+        let one = bent(&spec, |answer| answer.gradient.column_mut(0).fill(f32::INFINITY));
+        assert!(one.iter().all(|row| row.non_finite_gradients > 0 && row.zero_gradients == 0), "{spec:?}");
+        let none = bent(&spec, |answer| answer.gradient.fill(0.0));
+        assert!(none.iter().all(|row| row.zero_gradients > 0 && row.non_finite_gradients == 0), "{spec:?}");
+        let honest = bent(&spec, |_| {});
+        assert!(honest.iter().all(|row| row.zero_gradients == 0 && row.non_finite_gradients == 0), "{spec:?}");
+    }
+}
+
+/// An attack that proposes, as claimed, whatever it likes.
+struct Liar(Option<Vec<f32>>, Vec<f32>);
+
+impl Search for Liar {
+    fn query(&self) -> Option<(Query, &[f32])> {
+        self.0.as_ref().map(|_| (Query::Logits, &self.1[..]))
+    }
+
+    fn advance(&mut self, _: &Ball, _: &Answer<'_>, _: &mut RowOutcome) -> Vec<Candidate> {
+        self.0.take().map(|x_adv| Candidate { x_adv, claimed: true }).into_iter().collect()
+    }
+}
+
+#[test]
+fn an_attack_that_lies_is_caught_and_never_predicted() {
+    let corner = |ball: &Ball| ball.upper.clone();
+    let beyond = |ball: &Ball| [&[ball.upper[0].next_up()], &ball.center()[1..]].concat();
+    let no_number = |ball: &Ball| [&[f32::NAN], &ball.center()[1..]].concat();
+    let short = |ball: &Ball| ball.center()[1..].to_vec();
+    let not_misclassified = |row: &RowOutcome| row.rejections.not_misclassified + row.confirmed;
+    check_lie(&corner, not_misclassified, 1);
+    for lie in [&beyond as &dyn Fn(&Ball) -> Vec<f32>, &short] {
+        check_lie(lie, |row| row.rejections.outside_ball, 0);
+    }
+    check_lie(&no_number, |row| row.rejections.not_a_number, 0);
+}
+
+/// Claims `lie` once for each row: it counts as found, and `count` says where it ends, after so many `forwards`.
+fn check_lie(lie: &dyn Fn(&Ball) -> Vec<f32>, count: fn(&RowOutcome) -> u32, forwards: u64) {
+    let Problem { mut network, x, labels, digests } = Problem::mlp();
+    let threat = threat(Norm::Linf, "1/255");
+    let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+    let job = Job { rows, setting: setting(&threat, false) };
+    let mut predictor = Problem::mlp().network;
+    let mut judge = Judge::new(&mut predictor);
+    let begin = |_: usize, ball: &Ball| Liar(Some(lie(ball)), ball.center().to_vec());
+    let outcomes = drive(&job, LossKind::Margin, &mut network, &mut judge, begin).expect("it runs");
+    for outcome in &outcomes {
+        assert_eq!((outcome.found, count(outcome), outcome.judge_forwards), (1, 1, forwards));
+        assert!(forwards == 1 || !outcome.broken);
+    }
+    assert_eq!(judge.forwards(), forwards * outcomes.len() as u64);
+}
+
+#[test]
+fn verdicts_that_rest_on_a_tie_say_so() {
+    let threat = threat(Norm::Linf, "1/255");
+    let ball = threat.ball(&[0.5], &Domain::PIXELS, false).expect("a ball");
+    let proposal = Proposal { ball: &ball, label: 1, x_adv: &[0.5] };
+    let table = [
+        (vec![1.0, 1.0, 0.0], Ruling::Confirmed { class: 0, tie: true }),
+        (vec![0.0, 1.0, 1.0], Ruling::Rejected(Refusal::NotMisclassified)),
+        (vec![0.0, 1.0, 2.0], Ruling::Confirmed { class: 2, tie: false }),
+        (vec![f32::NAN, 1.0, 2.0], Ruling::Rejected(Refusal::ScoresNotANumber)),
+    ];
+    for (scores, ruling) in table {
+        assert_eq!(Judge::new(&mut Fixed(scores)).rule(&[proposal, proposal]).expect("rules"), vec![ruling; 2]);
+    }
+    assert!(Judge::new(&mut Fixed(vec![1.0])).rule(&[proposal]).is_err(), "one score is no classifier");
+}
+
+#[test]
+fn an_attack_cannot_overspend_and_answers_of_the_wrong_shape_are_refused() {
+    let mut network = Network::random(&[3, 2], 1);
+    let x = Array2::zeros((2, 3));
+    let mut metered = Metered::new(&mut network, Cost { forwards: 5, backwards: 2, judge_forwards: 0 });
+    let loss = Loss::Margin { labels: vec![0, 1] };
+    assert!(metered.gradient(x.view(), &loss).is_ok() && metered.logits(x.view()).is_ok());
+    assert_eq!(metered.spent(), Cost { forwards: 4, backwards: 2, judge_forwards: 0 });
+    assert!(metered.logits(x.view()).is_err());
+    let lie = |answer: &mut Gradient| answer.loss = Array1::zeros(1);
+    let cap = Cost { forwards: 9, backwards: 9, judge_forwards: 0 };
+    let mut metered = Metered::new(Bent { honest: Network::random(&[3, 2], 1), lie }, cap);
+    let message = metered.gradient(x.view(), &loss).expect_err("the wrong shape").to_string();
+    assert_eq!(message, "read the oracle's loss: expected shape (2, 1), found (1, 1)");
+}
