@@ -55,6 +55,9 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
     let mut graph = classifier.clone();
     let ty = graph.value(logits).ty().clone();
     let dtype = ty.dtype;
+    if !dtype.is_float() {
+        return Err(Error::Graph(format!("differentiate the model: the output must be a float tensor, found {dtype}")));
+    }
     let weights = graph.input("weights", ty);
     let loss = emit_head(&mut graph, head, logits, weights)?;
     let ones = graph.constant("ones", Tensor::float(dtype, &[rows], vec![1.0; rows]));

@@ -3,8 +3,8 @@ use crate::{Attrs, DType, Error, Tensor};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// No value has more elements: products of dimensions stay far from overflow.
-const LARGEST_VALUE: usize = 1 << 40;
+/// No value has more elements, 1 GiB of float32: far beyond a tiny network, and products of dimensions cannot overflow.
+const LARGEST_VALUE: usize = 1 << 28;
 /// No constant that folding makes has more elements, so that a small file cannot ask for all memory.
 const LARGEST_FOLDED: usize = 1 << 26;
 

@@ -204,7 +204,7 @@ fn bind(port: &Port, batch: usize) -> Result<ValueType, Error> {
         }
     }
     let ty = ValueType::new(port.dtype, shape);
-    check_size(&ty).map_err(|reason| refuse(format!("is too large: {reason}")))?;
+    check_size(&ty).map_err(|_| refuse(format!("is too large: {:?}", ty.shape)))?;
     if batch == 0 { Err(refuse("needs a batch of at least 1".to_owned())) } else { Ok(ty) }
 }
 

@@ -116,7 +116,7 @@ mod tests {
     fn values_are_kept_until_their_last_use() {
         let x = Tensor::f32(&[2], [-1.0, 3.0]);
         let sum = Tensor::f32(&[2], [0.0, 12.0]);
-        assert_eq!(Interpreter.run(&graph(), &[x.clone()]).unwrap(), [sum.clone(), x.clone(), sum]);
+        assert_eq!(Interpreter.run(&graph(), std::slice::from_ref(&x)).unwrap(), [sum.clone(), x.clone(), sum]);
         let values = Interpreter.values(&graph(), &[x]).unwrap();
         assert!(values.iter().all(Option::is_some));
     }
