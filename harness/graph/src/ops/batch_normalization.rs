@@ -89,3 +89,37 @@ fn cases() -> Vec<Case> {
         case("features", Attrs::new().float("momentum", 0.5), &[3, 5]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Graph};
+
+    fn normalised(attrs: Attrs, channels: usize) -> Result<ValueId, Error> {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F32, [2, 3, 4]));
+        let ones = graph.constant("ones", Tensor::f32(&[channels], vec![1.0; channels]));
+        graph.add("BatchNormalization", &[x, ones, ones, ones, ones], attrs)
+    }
+
+    #[test]
+    fn training_mode_and_wrong_statistics_are_errors() {
+        assert!(normalised(Attrs::new(), 3).is_ok());
+        assert!(normalised(Attrs::new(), 4).is_err());
+        let error = normalised(Attrs::new().int("training_mode", 1), 3).unwrap_err();
+        assert!(error.to_string().contains("training_mode 1 is not supported"), "{error}");
+    }
+
+    #[test]
+    fn old_forms_are_upgraded_or_refused() {
+        let mut graph = Graph::new("test");
+        let mut upgraded = |opset, spatial| {
+            let attrs = Attrs::new().int("spatial", spatial);
+            let op = "BatchNormalization".to_owned();
+            let mut node = Upgrade { opset, op, attrs, inputs: Vec::new(), graph: &mut graph };
+            upgrade(&mut node).map(|()| node.attrs)
+        };
+        assert_eq!(upgraded(7, 1), Ok(Attrs::new()));
+        assert!(upgraded(7, 0).is_err());
+    }
+}

@@ -255,3 +255,71 @@ fn cases() -> Vec<Case> {
         .macs(2 * 4 * 45),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Splitmix;
+    use crate::{DType, Graph, differentiate};
+
+    fn conv(x: &[usize], w: &[usize], attrs: Attrs) -> Result<Graph, Error> {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F32, x));
+        let w = graph.constant("w", Splitmix::new(0).tensor(w, -1.0, 1.0));
+        let y = graph.add("Conv", &[x, w], attrs)?;
+        graph.set_outputs(vec![y]);
+        Ok(graph)
+    }
+
+    /// The operator that computes the gradient.
+    fn backward(x: &[usize], w: &[usize], attrs: Attrs) -> &'static str {
+        let mut graph = conv(x, w, attrs).unwrap();
+        let (x, y) = (graph.inputs()[0], graph.outputs()[0]);
+        // A constant cotangent would fold away with the whole gradient.
+        let square = graph.add("Mul", &[y, y], Attrs::new()).unwrap();
+        let shape = graph.shape(y).to_vec();
+        let ones = graph.constant("ones", Tensor::f32(&shape, vec![1.0; shape.iter().product()]));
+        let gradient = differentiate(&mut graph, square, ones, &[x]).unwrap()[0];
+        graph.producer(gradient).unwrap().op().name
+    }
+
+    #[test]
+    fn gradients_use_the_faster_of_two_forms() {
+        let same = || Attrs::new().ints("pads", [1, 1, 1, 1]);
+        assert_eq!(backward(&[1, 16, 8, 8], &[16, 16, 3, 3], same()), "Conv");
+        assert_eq!(backward(&[1, 16, 8, 8], &[16, 1, 3, 3], same().int("group", 16)), "Conv");
+        assert_eq!(backward(&[1, 16, 8, 8], &[8, 16, 1, 1], Attrs::new()), "Conv");
+        assert_eq!(backward(&[1, 3, 8, 8], &[16, 3, 3, 3], same()), "ConvTranspose");
+        assert_eq!(backward(&[1, 16, 8, 8], &[16, 16, 3, 3], same().ints("strides", [2, 2])), "ConvTranspose");
+    }
+
+    #[test]
+    fn contradictions_are_errors() {
+        let plain = Attrs::new;
+        for (x, w, attrs) in [
+            (&[1, 3, 4, 4][..], &[2, 4, 3, 3][..], plain()),
+            (&[1, 4, 4, 4], &[3, 2, 3, 3], plain().int("group", 2)),
+            (&[1, 3, 4, 4], &[2, 3, 3, 3], plain().int("group", 0)),
+            (&[1, 3, 4, 4], &[2, 3, 3, 3], plain().int("group", i64::MIN)),
+            (&[1, 3, 4, 4], &[2, 3, 3, 3], plain().ints("kernel_shape", [3, 2])),
+            (&[1, 3, 4, 4], &[2, 3, 3, 3], plain().ints("kernel_shape", [3])),
+            (&[1, 3, 4, 4, 4], &[2, 3, 3, 3, 3], plain()),
+            (&[1, 3, 4, 4], &[2, 3, 3], plain()),
+            (&[1, 3], &[2, 3], plain()),
+            (&[1, 3, 2, 2], &[2, 3, 3, 3], plain()),
+        ] {
+            assert!(conv(x, w, attrs.clone()).is_err(), "{x:?} {w:?} {attrs:?}");
+        }
+    }
+
+    #[test]
+    fn the_gradient_to_weights_is_refused() {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, 3, 4, 4]));
+        let w = graph.input("w", ValueType::new(DType::F32, [2, 3, 3, 3]));
+        let y = graph.add("Conv", &[x, w], Attrs::new()).unwrap();
+        let ones = graph.constant("ones", Tensor::f32(&[1, 2, 2, 2], [1.0; 8]));
+        assert!(differentiate(&mut graph, y, ones, &[x]).is_ok());
+        assert!(matches!(differentiate(&mut graph, y, ones, &[w]), Err(Error::NoGradient { .. })));
+    }
+}

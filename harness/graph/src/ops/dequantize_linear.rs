@@ -78,3 +78,49 @@ fn cases() -> Vec<Case> {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Graph, Interpreter, differentiate};
+
+    fn run(graph: &mut Graph, y: ValueId, x: ValueId, input: Tensor) -> Vec<f64> {
+        let shape = graph.shape(y).to_vec();
+        let cotangent = Tensor::f32(&shape, (0..input.len()).map(|i| i as f64 + 1.0));
+        let cotangent = graph.constant("cotangent", cotangent);
+        let gradients = differentiate(graph, y, cotangent, &[x]).unwrap();
+        graph.set_outputs(gradients);
+        Interpreter.run(graph, &[input]).unwrap()[0].to_f64()
+    }
+
+    #[test]
+    fn the_gradient_is_the_scale_of_the_channel() {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::I8, [1, 2, 2]));
+        let scale = graph.constant("scale", Tensor::f32(&[2], [0.5, 2.0]));
+        let y = graph.add("DequantizeLinear", &[x, scale], Attrs::new()).unwrap();
+        let input = Tensor::int(DType::I8, &[1, 2, 2], vec![-128, 0, 3, 127]);
+        assert_eq!(run(&mut graph, y, x, input), [0.5, 1.0, 6.0, 8.0]);
+    }
+
+    #[test]
+    fn a_pair_passes_gradients_through_integer_tensors() {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, 1, 2, 2]));
+        let scale = graph.constant("scale", Tensor::scalar(0.3));
+        let zero = graph.constant("zero", Tensor::int(DType::U8, &[], vec![0]));
+        let q = graph.add("QuantizeLinear", &[x, scale, zero], Attrs::new()).unwrap();
+        let attrs = Attrs::new().ints("kernel_shape", [2, 1]);
+        let pooled = graph.add("MaxPool", &[q], attrs).unwrap();
+        let y = graph.add("DequantizeLinear", &[pooled, scale, zero], Attrs::new()).unwrap();
+        let shape = graph.shape(y).to_vec();
+        let cotangent = graph.constant("cotangent", Tensor::f32(&shape, [1.0, 2.0]));
+        let gradients = differentiate(&mut graph, y, cotangent, &[x]).unwrap();
+        graph.set_outputs(gradients);
+        let input = Tensor::f32(&[1, 1, 2, 2], [1.0, -1.0, 1.1, -2.0]);
+        let found = Interpreter.run(&graph, &[input]).unwrap()[0].to_f64();
+        // Both rows of the first column are 3 and 4 steps; the second column is clipped to 0 and ties.
+        let wanted = [0.0, 0.0, 1.0, 0.0];
+        assert!(found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-7), "{found:?}");
+    }
+}

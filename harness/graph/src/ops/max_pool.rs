@@ -124,3 +124,52 @@ fn cases() -> Vec<Case> {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Graph, Interpreter, differentiate};
+
+    /// The gradient of the weighted sum of a pooling with weights 1, 2, 3, ….
+    fn gradient(shape: &[usize], attrs: Attrs, x: &[f64]) -> Vec<f64> {
+        let mut graph = Graph::new("test");
+        let id = graph.input("x", ValueType::new(DType::F32, shape));
+        let y = graph.add("MaxPool", &[id], attrs).unwrap();
+        let ty = graph.value(y).ty().clone();
+        let cotangent = graph.constant("cotangent", Tensor::f32(&ty.shape, (1..=ty.len()).map(|i| i as f64)));
+        let gradients = differentiate(&mut graph, y, cotangent, &[id]).unwrap();
+        graph.set_outputs(gradients);
+        Interpreter.run(&graph, &[Tensor::f32(shape, x.iter().copied())]).unwrap()[0].to_f64()
+    }
+
+    #[test]
+    fn the_first_of_tied_elements_takes_the_gradient_of_every_window() {
+        let attrs = || Attrs::new().ints("kernel_shape", [2, 2]);
+        assert_eq!(gradient(&[1, 1, 3, 3], attrs(), &[0.0; 9]), [1.0, 2.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]);
+        let centre = [0.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 0.0, 0.0];
+        assert_eq!(gradient(&[1, 1, 3, 3], attrs(), &centre), [0.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0, 0.0, 0.0]);
+        let padded = attrs().ints("pads", [1, 1, 0, 0]).ints("strides", [2, 2]);
+        assert_eq!(gradient(&[1, 1, 2, 2], padded, &[-1.0; 4]), [1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn rows_do_not_see_their_neighbours() {
+        let attrs = || Attrs::new().ints("kernel_shape", [2, 2]).ints("strides", [1, 2]);
+        let first = [1.0, 2.0, 2.0, 0.0, 3.0, 3.0, -1.0, 4.0, 3.0, 0.0, 4.0, 4.0];
+        let alone = gradient(&[1, 1, 3, 4], attrs(), &first);
+        for other in [[9.0; 12], [-9.0; 12]] {
+            let both = gradient(&[2, 1, 3, 4], attrs(), &[first, other].concat());
+            assert_eq!(both[..12], alone);
+        }
+    }
+
+    #[test]
+    fn indices_have_no_gradient() {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, 1, 2, 2]));
+        let attrs = Attrs::new().ints("kernel_shape", [2, 2]);
+        let indices = graph.add_node("pool", "MaxPool", &[Some(x)], attrs, 2).unwrap()[1];
+        let one = graph.constant("one", Tensor::f32(&[1, 1, 1, 1], [1.0]));
+        assert!(matches!(differentiate(&mut graph, indices, one, &[x]), Err(Error::NoGradient { .. })));
+    }
+}

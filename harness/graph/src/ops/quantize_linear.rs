@@ -126,3 +126,53 @@ fn cases() -> Vec<Case> {
         Case::new("per row", none().int("axis", 0), vec![x(&[2, 5]), scale(&[0.02, 0.01]), zero(DType::I8, &[0, 9])]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Graph, Interpreter, differentiate};
+
+    /// The gradient of `Σ c · q` at `x` with a zero point of int8, in float32.
+    fn gradient(x: &[f64], scale: &[f64], zero: &[i64], axis: i64) -> Vec<f64> {
+        let mut graph = Graph::new("test");
+        let id = graph.input("x", ValueType::new(DType::F32, [scale.len(), x.len() / scale.len()]));
+        let scale = graph.constant("scale", Tensor::f32(&[scale.len()], scale.iter().copied()));
+        let zero = graph.constant("zero", Tensor::int(DType::I8, &[zero.len()], zero.to_vec()));
+        let attrs = Attrs::new().int("axis", axis);
+        let q = graph.add("QuantizeLinear", &[id, scale, zero], attrs).unwrap();
+        let shape = graph.shape(id).to_vec();
+        let cotangent = Tensor::f32(&shape, (0..x.len()).map(|i| i as f64 + 1.0));
+        let cotangent = graph.constant("cotangent", cotangent);
+        let gradients = differentiate(&mut graph, q, cotangent, &[id]).unwrap();
+        graph.set_outputs(gradients);
+        Interpreter.run(&graph, &[Tensor::f32(&shape, x.iter().copied())]).unwrap()[0].to_f64()
+    }
+
+    #[test]
+    fn the_gradient_is_straight_through_inside_the_range_and_zero_outside() {
+        // In steps of 0.5 around the zero point 1 the range is [-129, 126]: odd below, even above.
+        let steps = [-200.0, -129.5, -129.25, -129.0, 0.0, 0.3, 126.0, 126.5, 126.75, 300.0];
+        let found = gradient(&steps.map(|step| step / 2.0), &[0.5], &[1], 1);
+        let wanted: Vec<f64> = [0.0, 0.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 0.0, 0.0].iter().map(|c| c / 0.5).collect();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn every_channel_has_its_own_range_and_step() {
+        // [-128, 127] with zero point 0 in the first row, [0, 255] with zero point -128 in the second.
+        let found = gradient(&[-128.0, 127.49, 128.0, -1.0, 63.75, 63.9], &[1.0, 0.25], &[0, -128], 0);
+        assert_eq!(found, [1.0, 2.0, 0.0, 0.0, 20.0, 0.0]);
+    }
+
+    #[test]
+    fn the_mask_agrees_with_the_kernel_at_every_half() {
+        for zero in [-128, -3, 0, 4, 127] {
+            let halves: Vec<f64> = (-600..600).map(|i| f64::from(i) / 2.0).collect();
+            let found = gradient(&halves, &[1.0], &[zero], 1);
+            for (x, found) in halves.iter().zip(found) {
+                let unclipped = x.round_ties_even() as i64 + zero;
+                assert_eq!(found != 0.0, (-128..=127).contains(&unclipped), "{x} with zero point {zero}");
+            }
+        }
+    }
+}
