@@ -7,7 +7,7 @@
 //! bit, predicts again with the registered bytes, and confirms or rejects.
 
 mod ascent;
-pub mod attacks;
+mod attacks;
 mod ball;
 mod epsilon;
 mod error;
@@ -33,6 +33,7 @@ mod threat;
 pub use ascent::{Keep, Start, Targets};
 pub use attacks::fgsm::Fgsm;
 pub use attacks::pgd::Pgd;
+pub use attacks::{ATTACKS, Parameter, Registered};
 pub use ball::Ball;
 pub use epsilon::Epsilon;
 pub use error::Error;

@@ -34,6 +34,40 @@ fn an_oracle_that_claims_what_is_not_so_is_rejected() {
     assert!(outcomes.iter().any(|outcome| outcome.rejected > 0));
 }
 
+/// Takes every row for class 1 at first, and for class 0 after so many.
+struct Stubborn(usize);
+
+impl Predictor for Stubborn {
+    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, OracleError> {
+        let patience = self.0;
+        self.0 = patience.saturating_sub(x.nrows());
+        Ok(Array2::from_shape_fn((x.nrows(), 5), |(row, class)| {
+            f32::from(u8::from(class == usize::from(row < patience)))
+        }))
+    }
+}
+
+#[test]
+fn a_rejected_row_stays_in_play() {
+    let Problem { network, x, digests, .. } = Problem::mlp();
+    let threat = threat(Norm::Linf, "8/255");
+    let rows = Rows { x: x.slice(ndarray::s![..1, ..]), labels: &[1], digests: &digests[..1] };
+    // Every iterate is claimed: 5 and the last of the first restart, then those of the second.
+    for (patience, gradients) in [(0, 1), (3, 4), (5, 5), (6, 6), (8, 8)] {
+        let mut oracle = Bent {
+            honest: Network { layers: network.layers.clone(), ..Network::random(&[1, 2], 0) },
+            lie: |answer: &mut Gradient| answer.logits.fill(0.0),
+        };
+        let spec = pgd(Targets::None, LossKind::CrossEntropy);
+        let outcomes =
+            run(&spec, &rows, &setting(&threat, false), &mut oracle, &mut Stubborn(patience)).expect("it runs");
+        let [outcome] = &outcomes[..] else { panic!("one row in, {} out", outcomes.len()) };
+        assert_eq!((outcome.broken, outcome.backwards, outcome.judge_forwards), (true, gradients, patience as u64 + 1));
+        // The last iterate of the first restart was not claimed.
+        assert_eq!(outcome.rejected as usize, patience - usize::from(patience > 5));
+    }
+}
+
 #[test]
 fn gradients_that_are_no_numbers_are_flagged() {
     for spec in cases() {
