@@ -1,8 +1,9 @@
 //! From a [`Model`] to a [`Graph`]: batch size bound, older operator forms upgraded, every shape inferred, constants
 //! folded. Files with a fixed batch of 1 are re-batched on the way.
 
+use crate::file_node::FileNode;
 use crate::graph::check_size;
-use crate::model::{Dim, FileNode, Model, Port};
+use crate::model::{Dim, Model, Port};
 use crate::ops::{self, Upgrade};
 use crate::{Attr, DType, Error, Graph, Tensor, ValueId, ValueType};
 use std::collections::{HashMap, HashSet};
@@ -309,6 +310,39 @@ mod tests {
         let folded = graph.value(graph.find("w_positive").unwrap());
         assert_eq!(folded.data(), Some(&Tensor::f32(&[2], [0.5, 0.0])));
         assert_eq!(names(&graph), ["x", "w_positive", "sum", "y"]);
+    }
+
+    #[test]
+    fn shape_chains_of_exporters_fold_away() {
+        let model = with_graph(|graph| {
+            let ints = |name: &str, shape: &[usize], values: Vec<i64>| {
+                tensor_proto::encode(name, &Tensor::int(DType::I64, shape, values))
+            };
+            graph.initializer.extend([ints("first", &[], vec![0]), ints("rest", &[1], vec![-1])]);
+            let axes = AttributeProto {
+                name: "axes".to_owned(),
+                ints: vec![0],
+                r#type: attribute_type::INTS,
+                ..Default::default()
+            };
+            let concat = node("concat", "Concat", &["rows_1", "rest"], &["target"]);
+            graph.node.extend([
+                node("shape", "Shape", &["sum"], &["dims"]),
+                node("gather", "Gather", &["dims", "first"], &["rows"]),
+                NodeProto { attribute: vec![axes], ..node("unsqueeze", "Unsqueeze", &["rows"], &["rows_1"]) },
+                NodeProto { attribute: vec![int_attribute("axis", 0)], ..concat },
+                node("reshape", "Reshape", &["sum", "target"], &["flat"]),
+            ]);
+            graph.node[1].input[0] = "flat".to_owned();
+        });
+        let old = crate::proto::ModelProto {
+            opset_import: vec![crate::proto::OperatorSetIdProto { domain: String::new(), version: 11 }],
+            ..model
+        };
+        let graph = graph(&old, 5).unwrap();
+        assert_eq!(graph.nodes().iter().map(|node| node.name()).collect::<Vec<_>>(), ["add", "reshape", "relu"]);
+        let target = graph.value(graph.find("target").unwrap());
+        assert_eq!(target.data(), Some(&Tensor::ints([5, -1])));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod encode;
 mod error;
 mod executor;
 mod external;
+mod file_node;
 mod gradient;
 mod graph;
 mod instantiate;

@@ -1,11 +1,9 @@
 //! A parsed ONNX file: decoded, validated as a whole and sorted, but not yet shaped.
 
 use crate::external::ExternalData;
-use crate::proto::{
-    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
-    attribute_type,
-};
-use crate::{Attr, Attrs, DType, Error, Tensor, tensor_proto, topology};
+use crate::file_node::{self, FileNode, is_standard};
+use crate::proto::{DimensionProto, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
+use crate::{Attr, DType, Error, Tensor, tensor_proto, topology};
 use prost::Message;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
@@ -49,26 +47,6 @@ pub enum Dim {
     Symbolic(String),
 }
 
-/// A node as the file has it.
-#[derive(Debug, Clone)]
-pub(crate) struct FileNode {
-    /// Its name; one without a name is called after its operator and position in the file.
-    pub(crate) name: String,
-    /// Its operator, with the domain in front where it is not the standard one.
-    pub(crate) op: String,
-    pub(crate) attrs: Attrs,
-    pub(crate) inputs: Vec<Option<String>>,
-    pub(crate) outputs: Vec<Option<String>>,
-    /// Why it cannot be supported, where that shows before any shape is known.
-    pub(crate) refusal: Option<String>,
-}
-
-impl FileNode {
-    pub(crate) fn unsupported(&self, reason: &str) -> Error {
-        Error::Unsupported { node: self.name.clone(), op: self.op.clone(), reason: reason.to_owned() }
-    }
-}
-
 /// Decodes the bytes of a file.
 ///
 /// Errors: they are not a protobuf message of this form.
@@ -96,7 +74,7 @@ impl Model {
         let inputs = graph.input.iter().filter(|input| !constants.contains(input.name.as_str()));
         let inputs = inputs.map(|input| port("input", input)).collect::<Result<Vec<Port>, Error>>()?;
         let outputs = graph.output.iter().map(|output| port("output", output)).collect::<Result<Vec<Port>, Error>>()?;
-        let nodes = nodes(&graph, &proto.functions, external)?;
+        let nodes = file_node::nodes(&graph, &proto.functions, external)?;
         let given: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).chain(constants).collect();
         let nodes = topology::sorted(nodes, &given, &outputs)?;
         Ok(Model {
@@ -170,10 +148,6 @@ fn check_ir_version(version: i64) -> Result<(), Error> {
     }))
 }
 
-fn is_standard(domain: &str) -> bool {
-    matches!(domain, "" | "ai.onnx")
-}
-
 fn opset(imports: &[OperatorSetIdProto]) -> Result<i64, Error> {
     let versions: HashSet<i64> =
         imports.iter().filter(|import| is_standard(&import.domain)).map(|import| import.version).collect();
@@ -219,7 +193,7 @@ fn port(side: &str, info: &ValueInfoProto) -> Result<Port, Error> {
         (None, "output") => &[],
         (None, _) => return Err(refuse("has no shape: re-export with one")),
     };
-    let dim = |dim: &crate::proto::DimensionProto| match (dim.dim_value, &dim.dim_param) {
+    let dim = |dim: &DimensionProto| match (dim.dim_value, &dim.dim_param) {
         (Some(value), _) => {
             let value = usize::try_from(value).map_err(|_| refuse(&format!("has the negative dimension {value}")))?;
             Ok(Dim::Fixed(value))
@@ -230,95 +204,12 @@ fn port(side: &str, info: &ValueInfoProto) -> Result<Port, Error> {
     Ok(Port { name: info.name.clone(), dtype, dims: shape.iter().map(dim).collect::<Result<_, Error>>()? })
 }
 
-fn nodes(graph: &GraphProto, functions: &[FunctionProto], external: &dyn ExternalData) -> Result<Vec<FileNode>, Error> {
-    let functions: HashSet<(&str, &str)> =
-        functions.iter().map(|function| (domain_name(&function.domain), function.name.as_str())).collect();
-    let local = |node: &NodeProto| functions.contains(&(domain_name(&node.domain), node.op_type.as_str()));
-    graph.node.iter().enumerate().map(|(index, node)| file_node(index, node, local(node), external)).collect()
-}
-
-fn domain_name(domain: &str) -> &str {
-    if is_standard(domain) { "" } else { domain }
-}
-
-fn file_node(index: usize, proto: &NodeProto, local: bool, external: &dyn ExternalData) -> Result<FileNode, Error> {
-    let standard = is_standard(&proto.domain);
-    let op = if standard { proto.op_type.clone() } else { format!("{}.{}", proto.domain, proto.op_type) };
-    let name = if proto.name.is_empty() { format!("{op}_{index}") } else { proto.name.clone() };
-    let refuse = |reason: &str| Error::Graph(format!("read the graph: node `{name}` {reason}"));
-    if proto.op_type.is_empty() {
-        return Err(refuse("has no operator"));
-    }
-    let mut refusal = if local {
-        Some("it is a model-local function".to_owned())
-    } else {
-        (!standard).then(|| format!("only operators of the standard domain are, not of `{}`", proto.domain))
-    };
-    let mut attrs = Attrs::new();
-    for attribute in &proto.attribute {
-        if attrs.get(&attribute.name).is_some() {
-            return Err(refuse(&format!("has two attributes `{}`", attribute.name)));
-        }
-        match attr(attribute, external) {
-            Ok(attr) => attrs.set(&attribute.name, attr),
-            Err(Flaw::Unsupported(reason)) => {
-                refusal.get_or_insert(format!("attribute `{}` {reason}", attribute.name));
-            }
-            Err(Flaw::Invalid(reason)) => return Err(refuse(&format!("attribute `{}` {reason}", attribute.name))),
-            Err(Flaw::Tensor(error)) => return Err(error),
-        }
-    }
-    let optional = |names: &[String]| {
-        let given = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
-        names[..given].iter().map(|name| (!name.is_empty()).then(|| name.clone())).collect::<Vec<_>>()
-    };
-    let (inputs, outputs) = (optional(&proto.input), optional(&proto.output));
-    if outputs.is_empty() {
-        return Err(refuse("has no output"));
-    }
-    Ok(FileNode { name, op, attrs, inputs, outputs, refusal })
-}
-
-/// What is wrong with an attribute.
-enum Flaw {
-    Unsupported(&'static str),
-    Invalid(String),
-    Tensor(Error),
-}
-
-fn attr(proto: &AttributeProto, external: &dyn ExternalData) -> Result<Attr, Flaw> {
-    if !proto.ref_attr_name.is_empty() {
-        return Err(Flaw::Invalid("refers to an attribute of a function, outside of any".to_owned()));
-    }
-    Ok(match proto.r#type {
-        attribute_type::FLOAT => Attr::Float(proto.f.unwrap_or_default()),
-        attribute_type::INT => Attr::Int(proto.i.unwrap_or_default()),
-        attribute_type::STRING => {
-            let text = String::from_utf8(proto.s.clone().unwrap_or_default());
-            Attr::Text(text.map_err(|_| Flaw::Invalid("is not UTF-8 text".to_owned()))?)
-        }
-        attribute_type::FLOATS => Attr::Floats(proto.floats.clone()),
-        attribute_type::INTS => Attr::Ints(proto.ints.clone()),
-        attribute_type::TENSOR => {
-            let tensor = proto.t.as_ref().ok_or_else(|| Flaw::Invalid("has no tensor".to_owned()))?;
-            Attr::Tensor(tensor_proto::decode(tensor, external).map_err(Flaw::Tensor)?)
-        }
-        attribute_type::GRAPH | attribute_type::GRAPHS => return Err(Flaw::Unsupported("is a subgraph")),
-        attribute_type::SPARSE_TENSOR | attribute_type::SPARSE_TENSORS => {
-            return Err(Flaw::Unsupported("is a sparse tensor"));
-        }
-        attribute_type::STRINGS => return Err(Flaw::Unsupported("is a list of texts")),
-        attribute_type::TENSORS => return Err(Flaw::Unsupported("is a list of tensors")),
-        attribute_type::TYPE_PROTO | attribute_type::TYPE_PROTOS => return Err(Flaw::Unsupported("is a type")),
-        other => return Err(Flaw::Invalid(format!("has the unknown type {other}"))),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::NoExternalData;
-    use crate::sample_file::{check_errors, int_attribute, node, parse, sample, tensor_attribute, value, with_graph};
+    use crate::proto::GraphProto;
+    use crate::sample_file::{check_errors, int_attribute, node, parse, sample, value, with_graph};
 
     fn error(model: &ModelProto) -> Result<(), Error> {
         parse(model).map(|_| ())
@@ -492,27 +383,6 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_checked() {
-        fn attribute(r#type: i32) -> AttributeProto {
-            AttributeProto { name: "a".to_owned(), r#type, ..AttributeProto::default() }
-        }
-        fn relu_with(attribute: AttributeProto) -> Result<(), Error> {
-            graph_with(|graph| graph.node[1].attribute = vec![attribute])
-        }
-        let text = AttributeProto { s: Some(vec![0xff]), ..attribute(attribute_type::STRING) };
-        let reference = AttributeProto { ref_attr_name: "b".to_owned(), ..attribute(attribute_type::INT) };
-        let nan = tensor_proto::encode("c", &Tensor::scalar(f64::NAN));
-        check_errors(vec![
-            ("node `relu` attribute `a` has the unknown type 0", relu_with(attribute(0))),
-            ("has the unknown type 99", relu_with(attribute(99))),
-            ("is not UTF-8 text", relu_with(text)),
-            ("refers to an attribute of a function", relu_with(reference)),
-            ("has no tensor", relu_with(attribute(attribute_type::TENSOR))),
-            ("tensor `c`: element 0 is NaN", relu_with(tensor_attribute("a", nan))),
-        ]);
-    }
-
-    #[test]
     fn truncated_and_flipped_bytes_never_panic() {
         let bytes = sample().encode_to_vec();
         for end in 0..bytes.len() {
@@ -527,25 +397,6 @@ mod tests {
         assert!(truncated.to_string().starts_with("decode ONNX: "), "{truncated}");
         assert!(Model::parse(b"not a model at all", &NoExternalData).is_err());
         assert!(Model::parse(&[], &NoExternalData).is_err());
-    }
-
-    #[test]
-    fn nesting_costs_nothing() {
-        let mut nested: Vec<u8> = Vec::new();
-        for _ in 0..10_000 {
-            let mut outer = vec![0x32];
-            prost::encoding::encode_varint(nested.len() as u64, &mut outer);
-            outer.extend(nested);
-            nested = outer;
-        }
-        let mut attribute =
-            AttributeProto { name: "body".to_owned(), r#type: attribute_type::GRAPH, ..Default::default() };
-        let mut bytes = attribute.encode_to_vec();
-        bytes.extend(nested);
-        attribute = AttributeProto::decode(bytes.as_slice()).unwrap();
-        let model = with_graph(|graph| graph.node[1].attribute = vec![attribute]);
-        let unsupported = parse(&model).unwrap().unsupported();
-        assert!(unsupported[0].to_string().contains("attribute `body` is a subgraph"), "{unsupported:?}");
     }
 
     #[test]

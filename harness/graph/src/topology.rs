@@ -1,7 +1,8 @@
 //! The order of a file's nodes: every value defined once, before it is used.
 
 use crate::Error;
-use crate::model::{FileNode, Port};
+use crate::file_node::FileNode;
+use crate::model::Port;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
