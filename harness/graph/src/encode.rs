@@ -17,9 +17,20 @@ const OPSET: i64 = 21;
 ///
 /// The same graph always gives the same bytes. Constants that nothing uses are left out; masks are not marked.
 pub fn encode(graph: &Graph) -> Vec<u8> {
+    file(graph, None)
+}
+
+/// Writes a graph as [`encode`] does, with `N` in place of the first dimension of its inputs and outputs.
+///
+/// The graph must not depend on that dimension: no constant may hold it.
+pub fn encode_symbolic_batch(graph: &Graph) -> Vec<u8> {
+    file(graph, Some("N"))
+}
+
+fn file(graph: &Graph, batch: Option<&str>) -> Vec<u8> {
     let used: HashSet<ValueId> =
         graph.nodes().iter().flat_map(Node::inputs).flatten().chain(graph.outputs()).copied().collect();
-    let port = |id: &ValueId| value_info(graph.value(*id));
+    let port = |id: &ValueId| value_info(graph.value(*id), batch);
     let constants = graph.ids().filter(|id| used.contains(id)).map(|id| graph.value(id));
     let proto = GraphProto {
         node: graph.nodes().iter().map(|node| node_proto(graph, node)).collect(),
@@ -41,9 +52,12 @@ pub fn encode(graph: &Graph) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-fn value_info(value: &Value) -> ValueInfoProto {
+fn value_info(value: &Value, batch: Option<&str>) -> ValueInfoProto {
     let dim = |&dim: &usize| DimensionProto { dim_value: Some(dim as i64), dim_param: None };
-    let shape = TensorShapeProto { dim: value.shape().iter().map(dim).collect() };
+    let mut shape = TensorShapeProto { dim: value.shape().iter().map(dim).collect() };
+    if let (Some(batch), Some(first)) = (batch, shape.dim.first_mut()) {
+        *first = DimensionProto { dim_value: None, dim_param: Some(batch.to_owned()) };
+    }
     let tensor_type = TensorTypeProto { elem_type: value.dtype().onnx(), shape: Some(shape) };
     ValueInfoProto { name: value.name().to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
@@ -112,6 +126,19 @@ mod tests {
         assert_eq!((model.ir_version(), model.opset(), model.producer()), (10, 21, "tinyassay"));
         let values = |graph: &Graph| graph.values().iter().map(|value| format!("{value:?}")).collect::<Vec<_>>();
         assert_eq!(values(&again), values(&graph));
+    }
+
+    #[test]
+    fn a_symbolic_batch_is_any_batch() {
+        let mut graph = Graph::new("");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, 2, 3]));
+        let y = graph.add("Flatten", &[x], Attrs::new().int("axis", 1)).unwrap();
+        graph.set_outputs(vec![y]);
+        let bytes = encode_symbolic_batch(&graph);
+        let model = Model::parse(&bytes, &NoExternalData).unwrap();
+        assert_eq!(format!("{:?}", model.inputs()[0].dims), r#"[Symbolic("N"), Fixed(2), Fixed(3)]"#);
+        let graph = read(&bytes, 5);
+        assert_eq!(graph.shape(graph.outputs()[0]), [5, 6]);
     }
 
     #[test]

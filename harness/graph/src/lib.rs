@@ -28,7 +28,7 @@ mod topology;
 mod transforms;
 
 pub use attrs::{Attr, Attrs};
-pub use encode::encode;
+pub use encode::{encode, encode_symbolic_batch};
 pub use error::Error;
 pub use executor::{Executor, Program};
 pub use external::{ExternalData, NoExternalData, external_locations};

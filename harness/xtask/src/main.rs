@@ -2,6 +2,8 @@
 
 mod check;
 mod generate;
+mod models;
+mod ridge;
 
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ usage: cargo xtask TASK
 
   check              format, clippy, tests, docs and every generated file: what CI runs
   generate [--check] writes every generated file, or says which are stale
+  models [--check]   solves and writes the models of the quickstart, or says which are stale
   accept [ID] [--small]
                      re-runs the long checks and writes reports/acceptance/<id>.json;
                      --small runs the form that CI runs and writes nothing";
@@ -23,6 +26,8 @@ fn main() -> Result<()> {
         ["check"] => check::run(),
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
+        ["models"] => models::generate(false),
+        ["models", "--check"] => models::generate(true),
         ["--help" | "-h" | "help"] | [] => {
             println!("{USAGE}");
             Ok(())
