@@ -50,7 +50,7 @@ impl GradientOracle {
         fill(&mut self.x, chunk);
         let session = match &mut self.logits {
             Some(session) => session,
-            none => none.insert(session::open(&self.model.logits, &[], Optimisation::All)?),
+            none => none.insert(session::open(&self.model.logits, &[], Optimisation::Own)?),
         };
         let inputs: Vec<(&str, SessionInputValue<'_>)> = vec![("x", view(&self.shape, &self.x)?.into())];
         let outputs = session.run(inputs).map_err(|error| Error::ort("run the classifier", &error))?;
@@ -73,7 +73,7 @@ impl GradientOracle {
         if !self.gradients.contains_key(&head) {
             let bytes = self.model.gradients.get(&head);
             let bytes = bytes.ok_or_else(|| Error::Model(format!("no gradient graph was planned for {head:?}")))?;
-            self.gradients.insert(head, session::open(bytes, &[], Optimisation::All)?);
+            self.gradients.insert(head, session::open(bytes, &[], Optimisation::Own)?);
         }
         let session = self.gradients.get_mut(&head).expect("it was inserted above");
         let classes = self.model.spec.classes;

@@ -24,7 +24,7 @@ impl ShippedModel {
     /// Errors: ONNX Runtime is not there or refuses the model, or the model is not what `spec` says.
     pub fn new(bytes: &ModelBytes, spec: &ModelSpec, batch: usize) -> Result<Self, Error> {
         spec.map.check()?;
-        let session = session::open(&bytes.model, &bytes.external, Optimisation::All)?;
+        let session = session::open(&bytes.model, &bytes.external, Optimisation::Default)?;
         let input = find("input", &spec.input, session.inputs())?;
         if let Some(other) = session.inputs().iter().find(|other| other.name() != spec.input) {
             let (name, other) = (&spec.input, other.name());
