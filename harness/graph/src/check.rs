@@ -2,12 +2,13 @@
 
 use crate::{DType, Error, Executor, GradientGraph, Graph, Head, Interpreter, Program, Tensor, gradient_graph};
 
-/// Step sizes of the central differences, in units of the inputs' range. A row counts with the first step at which its
-/// second difference shows no kink: small steps cross fewer kinks, large ones round less.
-const STEPS: [f64; 4] = [1e-6, 1e-7, 1e-5, 1e-8];
+/// Step sizes of the central differences, in units of the inputs' range. A row counts with the first step at which it
+/// shows no kink: small steps cross fewer kinks, large ones round less.
+const STEPS: [f64; 4] = [1e-5, 1e-6, 1e-4, 1e-7];
 
-/// Above this relative difference of the one-sided slopes a row is at a kink of the network, where no derivative
-/// exists. Half of the error allowed, so that what passes can't hide it.
+/// Above this relative difference of the one-sided slopes, curvature taken off, a row is at a kink of the network, where
+/// no derivative exists, or its loss rounds too much to tell. Half of the error allowed, so that what passes can't hide
+/// it.
 const KINK: f64 = 5e-7;
 
 /// Random numbers that are the same everywhere: splitmix64. The caller chooses the seed.
@@ -163,15 +164,25 @@ fn compare_differences(
         if open.is_empty() {
             break;
         }
-        let (after, before) = (loss_at(step)?, loss_at(-step)?);
+        let mut sides = Vec::new();
+        for part in [step, step / 2.0, step / 4.0] {
+            sides.push((part, loss_at(part)?, loss_at(-part)?));
+        }
         open.retain(|&row| {
-            let slope = (after[row] - before[row]) / (2.0 * step);
-            let bend = ((after[row] - here[row]) - (here[row] - before[row])) / step;
-            if bend.abs() > KINK * slope.abs() {
+            let slope = (sides[0].1[row] - sides[0].2[row]) / (2.0 * step);
+            let bend = |(part, after, before): &(f64, Vec<f64>, Vec<f64>)| {
+                ((after[row] - here[row]) - (here[row] - before[row])) / part
+            };
+            // Curvature bends in proportion to the step; a kink does not, but for one place that the next pair sees.
+            let size = slope.abs().max(slopes[row].abs());
+            let kinked = |pair: &[_]| (bend(&pair[0]) - 2.0 * bend(&pair[1])).abs() > KINK * size;
+            let rounding = f64::EPSILON * here[row].abs() / step;
+            let flat = size == 0.0;
+            if !flat && rounding > KINK * size || sides.windows(2).any(kinked) {
                 return true;
             }
-            let error = (slope - slopes[row]).abs() / slope.abs().max(slopes[row].abs()).max(f64::MIN_POSITIVE);
-            check.directional_error = check.directional_error.max(error);
+            let error = if flat { 0.0 } else { (slope - slopes[row]).abs() / size };
+            check.directional_error = check.directional_error.max(if error.is_nan() { f64::INFINITY } else { error });
             check.rows += 1;
             false
         });
