@@ -1,1 +1,43 @@
-//! Placeholder.
+//! From what the user wrote to what runs: YAML to [`Suite`] to [`Plan`].
+//!
+//! A plan has every number and every digest; whoever executes it reads no default. The crate opens no session and runs no
+//! model.
+
+mod attacks;
+mod dataset;
+mod document;
+mod entry;
+mod error;
+mod excerpt;
+mod input_map;
+mod key;
+mod models;
+mod nearest;
+mod plan;
+#[cfg(test)]
+mod planning;
+#[cfg(test)]
+mod reading_errors;
+mod schema;
+mod slices;
+mod source;
+mod suite;
+mod summary;
+mod threat;
+mod yaml;
+
+pub use attacks::PlannedAttack;
+pub use dataset::{PlannedDataset, PlannedDomain};
+pub use document::{Amount, Choice, DatasetSection, Document, NormName, ThreatSection, Unread};
+pub use entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets};
+pub use error::{Complaint, Error};
+pub use input_map::input_map;
+pub use key::{CheckKey, PredictionKey};
+pub use models::PlannedModel;
+pub use plan::{Plan, PlannedSuite, PlannedThreat, plan};
+pub use schema::schema_json;
+pub use slices::{BLOCK_ROWS, Rows, Slice};
+pub use source::{Place, Source};
+pub use suite::Suite;
+pub use summary::{AttackSummary, ModelSummary, Summary};
+pub use yaml::Located;

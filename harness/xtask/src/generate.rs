@@ -7,7 +7,7 @@ use std::path::Path;
 type Generated = (&'static str, fn() -> String);
 
 /// Every generated text file.
-const FILES: &[Generated] = &[];
+const FILES: &[Generated] = &[("suites/schema.json", suite::schema_json)];
 
 /// Writes every generated file, or with `check` only compares.
 ///

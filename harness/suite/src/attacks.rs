@@ -1,0 +1,148 @@
+//! From the entries of `attacks` to attacks with every number.
+
+use crate::entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets};
+use crate::error::Problem;
+use crate::nearest::{list, nearest};
+use crate::suite::check_name;
+use crate::threat::exact;
+use crate::yaml::Located;
+use attack::attacks::ATTACKS;
+use attack::{AttackSpec, Fgsm, Keep, LossKind, PRESETS, Pgd, Start, ThreatModel, preset};
+use serde::Serialize;
+
+/// Attacks that a later version runs; naming one is no spelling mistake.
+const LATER: &[&str] = &["apgd-ce", "apgd-dlr", "apgd-t", "cw", "ensemble", "ensemble-standard", "fab-t", "square"];
+
+/// One attack of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedAttack {
+    /// The entry's name, which no other entry of the suite has.
+    pub name: String,
+    /// The attack with every number.
+    pub spec: AttackSpec,
+    /// The revision of the attack's numbers.
+    pub revision: u32,
+}
+
+/// The names of all presets.
+pub(crate) fn preset_names() -> Vec<&'static str> {
+    PRESETS.iter().map(|preset| preset.name).collect()
+}
+
+/// Gives every entry its numbers and a name of its own.
+pub(crate) fn attacks(entries: &[Located<Entry>], threat: &ThreatModel) -> Result<Vec<PlannedAttack>, Problem> {
+    let mut planned: Vec<PlannedAttack> = Vec::new();
+    for entry in entries {
+        let (name, place) = match long_name(entry) {
+            Some(name) => (Some(name.value.clone()), name.place),
+            None => (None, entry.place),
+        };
+        let spec = resolve(entry, threat).map_err(|problem| problem.at(entry.place))?;
+        let name = name.unwrap_or_else(|| match &entry.value {
+            Entry::Preset(name) => name.clone(),
+            _ => spec.name().to_owned(),
+        });
+        check_name(&name, "attack name").map_err(|problem| problem.at(place))?;
+        if planned.iter().any(|other| other.name == name) {
+            return Err(Problem::new(format!("two attacks are named `{name}`"))
+                .hint("give one of them another name, with `name:` in its long form")
+                .at(place));
+        }
+        planned.push(PlannedAttack { name, revision: spec.revision(), spec });
+    }
+    Ok(planned)
+}
+
+fn long_name(entry: &Entry) -> Option<&Located<String>> {
+    match entry {
+        Entry::Fgsm(form) => form.name.as_ref(),
+        Entry::Pgd(form) => form.name.as_ref(),
+        Entry::Preset(_) | Entry::Unknown(_) => None,
+    }
+}
+
+fn resolve(entry: &Located<Entry>, threat: &ThreatModel) -> Result<AttackSpec, Problem> {
+    let spec = match &entry.value {
+        Entry::Preset(name) => preset(name).ok_or_else(|| no_preset(name))?.resolve(threat).map_err(refused)?,
+        Entry::Fgsm(FgsmForm { loss, targets, .. }) => {
+            AttackSpec::Fgsm(Fgsm { loss: loss_kind(*loss), targets: attack_targets(*targets) })
+        }
+        Entry::Pgd(form) => AttackSpec::Pgd(pgd(form)?),
+        Entry::Unknown(name) => return Err(no_attack(name).at(name.place)),
+    };
+    spec.check(threat).map_err(refused)?;
+    Ok(spec)
+}
+
+fn pgd(form: &PgdForm) -> Result<Pgd, Problem> {
+    Ok(Pgd {
+        steps: form.steps.value,
+        step_size: exact(&form.step_size, "step_size")?,
+        start: match form.start {
+            StartName::None => Start::None,
+            StartName::Random => Start::Random,
+            StartName::RandomClipped => Start::RandomClipped,
+        },
+        restarts: form.restarts.value,
+        loss: loss_kind(form.loss),
+        targets: attack_targets(form.targets),
+        keep: match form.keep {
+            KeepName::Best => Keep::Best,
+            KeepName::Last => Keep::Last,
+        },
+    })
+}
+
+fn loss_kind(loss: LossName) -> LossKind {
+    match loss {
+        LossName::CrossEntropy => LossKind::CrossEntropy,
+        LossName::Margin => LossKind::Margin,
+    }
+}
+
+fn attack_targets(targets: Targets) -> attack::Targets {
+    match targets {
+        Targets::None => attack::Targets::None,
+        Targets::LeastLikely => attack::Targets::LeastLikely,
+        Targets::Each => attack::Targets::Each,
+    }
+}
+
+fn refused(error: attack::Error) -> Problem {
+    match error {
+        attack::Error::Spec { attack, reason } => Problem::new(format!("`{attack}` is refused: {reason}")),
+        other => Problem::new(format!("the attack is refused: failed to {other}")),
+    }
+}
+
+fn no_preset(name: &str) -> Problem {
+    if attack_names().contains(&name) {
+        return Problem::new(format!("`{name}` has no short form"))
+            .hint(format!("the short names are {}; the long form is `{name}: {{ ... }}`", list(&preset_names())));
+    }
+    unknown(name, &preset_names())
+}
+
+fn no_attack(name: &str) -> Problem {
+    if preset(name).is_some() {
+        return Problem::new(format!("`{name}` is a preset, whose numbers are fixed"))
+            .hint(format!("write `- {name}`, or one of {} with your own numbers", list(&attack_names())));
+    }
+    unknown(name, &attack_names())
+}
+
+fn unknown(name: &str, known: &[&str]) -> Problem {
+    let all = format!("this version runs {} and the long forms of {}", list(&preset_names()), list(&attack_names()));
+    if LATER.contains(&name) {
+        return Problem::new(format!("attack `{name}` is not supported by this version")).hint(all);
+    }
+    let hint = match nearest(name, known.iter().chain(LATER).copied()) {
+        Some(meant) => format!("did you mean `{meant}`? {all}"),
+        None => all,
+    };
+    Problem::new(format!("there is no attack `{name}`")).hint(hint)
+}
+
+fn attack_names() -> Vec<&'static str> {
+    ATTACKS.iter().map(|attack| attack.name).collect()
+}

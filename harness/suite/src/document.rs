@@ -1,0 +1,135 @@
+//! The keys of a suite, as they are written. Nothing is checked here but names and types.
+
+use crate::entry::Entry;
+use crate::yaml::Located;
+use schemars::JsonSchema;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+
+/// A suite: which models are attacked with what, on which data.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Suite", extend("$id" = "schema.json"))]
+pub struct Document {
+    /// The version of this format. It is 1.
+    #[schemars(extend("const" = 1))]
+    pub version: Located<u64>,
+    /// The suite's name. The report goes to `reports/<name>/`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
+    pub name: Located<String>,
+    /// The inputs that the models are measured on.
+    pub dataset: DatasetSection,
+    /// Models: names in `models/`, globs over them (`resnet8-*`), or paths of folders with a manifest, relative to this file.
+    #[schemars(length(min = 1))]
+    pub models: Located<Vec<Located<String>>>,
+    /// How far an input may be moved.
+    pub threat: ThreatSection,
+    /// The attacks. A short name is an exact published setting; the long form names every number.
+    #[schemars(length(min = 1))]
+    pub attacks: Located<Vec<Located<Entry>>>,
+    /// All randomness comes from this number.
+    pub seed: Located<u64>,
+    /// The level of the confidence intervals, between 0 and 1. Without it: 0.95.
+    #[serde(default)]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub confidence: Option<Located<f64>>,
+    /// A section for a later version.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub probes: Option<Located<Unread>>,
+    /// A section for a later version.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub cost: Option<Located<Unread>>,
+    /// A section for a later version.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub gates: Option<Located<Unread>>,
+    /// A section for a later version.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub certify: Option<Located<Unread>>,
+}
+
+/// The inputs that the models are measured on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Dataset")]
+pub struct DatasetSection {
+    /// The data set's name, as `tinyassay data list` shows it.
+    pub name: Located<String>,
+    /// The split: `train` or `test`, as the data set names it.
+    pub split: Located<String>,
+    /// How many samples are used.
+    #[schemars(range(min = 1))]
+    pub samples: Located<u64>,
+    /// Which samples these are. Without it: `first`.
+    #[serde(default)]
+    pub choose: Option<Located<Choice>>,
+}
+
+/// Which samples of a split are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// The first ones, by index.
+    First,
+    /// A random set, drawn from the suite's seed.
+    Random,
+}
+
+/// How far an input may be moved.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Threat")]
+pub struct ThreatSection {
+    /// The norm that the distance is measured in.
+    pub norm: Located<NormName>,
+    /// The largest distance, in the data set's units (pixels from 0 to 1): `8/255`, `0.031` or `1e-3`, read exactly.
+    pub epsilon: Located<Amount>,
+}
+
+/// A norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NormName {
+    /// The largest change of any one component.
+    Linf,
+    /// The Euclidean distance.
+    L2,
+}
+
+/// A number kept as it was written, so that `8/255` is that fraction and no rounding of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amount(pub String);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Amount)
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Amount".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "An exact number: a fraction (`8/255`) or a decimal (`0.031`, `1e-3`).",
+            "anyOf": [
+                { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?(/[0-9]+)?$" },
+                { "type": "number", "minimum": 0 }
+            ]
+        })
+    }
+}
+
+/// A section that is noticed but not read.
+#[derive(Clone, Debug)]
+pub struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Unread)
+    }
+}

@@ -1,0 +1,75 @@
+//! What decides the outcome of one block of a check, as far as the plan knows.
+
+use crate::attacks::PlannedAttack;
+use crate::dataset::PlannedDomain;
+use crate::models::PlannedModel;
+use crate::plan::Plan;
+use crate::slices::{Rows, Slice};
+use attack::{AttackSpec, Norm};
+use registry::{Digest, InputSpec, OutputKind};
+use serde::Serialize;
+
+/// What decides the predictions of a model on some rows.
+///
+/// Names are not in it, so that a model, a data set or an entry may be renamed. The runtime's identity is for the executor to add.
+#[derive(Clone, Debug, Serialize)]
+pub struct PredictionKey<'a> {
+    model: Digest,
+    input: &'a InputSpec,
+    output: &'a str,
+    output_kind: OutputKind,
+    classes: usize,
+    labels: &'a [usize],
+    dataset: Digest,
+    rows: &'a Rows,
+}
+
+/// What decides the outcome of an attack on some rows of a model.
+///
+/// The runtime's identity, the revision of the graph emitter and the micro-batch are for the executor to add.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckKey<'a> {
+    prediction: PredictionKey<'a>,
+    attack: &'a AttackSpec,
+    attack_revision: u32,
+    norm: Norm,
+    epsilon: &'a str,
+    domain: &'a PlannedDomain,
+    grid: bool,
+    seed: String,
+}
+
+impl Plan {
+    /// What decides a model's predictions on a slice.
+    pub fn prediction_key_material<'a>(&self, model: &'a PlannedModel, slice: &'a Slice) -> PredictionKey<'a> {
+        PredictionKey {
+            model: model.digest,
+            input: &model.input,
+            output: &model.output.name,
+            output_kind: model.output.kind,
+            classes: model.output.classes,
+            labels: &model.labels,
+            dataset: self.dataset.digest,
+            rows: &slice.rows,
+        }
+    }
+
+    /// What decides the outcome of an attack on a model's slice.
+    pub fn check_key_material<'a>(
+        &'a self,
+        model: &'a PlannedModel,
+        attack: &'a PlannedAttack,
+        slice: &'a Slice,
+    ) -> CheckKey<'a> {
+        CheckKey {
+            prediction: self.prediction_key_material(model, slice),
+            attack: &attack.spec,
+            attack_revision: attack.revision,
+            norm: self.threat.norm,
+            epsilon: &self.threat.epsilon_fraction,
+            domain: &self.domain,
+            grid: model.grid,
+            seed: self.seed.to_string(),
+        }
+    }
+}

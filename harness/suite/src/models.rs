@@ -1,0 +1,111 @@
+//! From the entries of `models` to models that fit the data.
+
+use crate::error::Problem;
+use crate::input_map::input_map;
+use crate::nearest::nearest;
+use crate::source::Source;
+use crate::yaml::Located;
+use graph::InputMap;
+use registry::{
+    Dataset, Digest, InputAffine, InputSpec, ModelManifest, OutputKind, OutputSpec, RegisteredModel, Registry,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One model of a plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedModel {
+    /// Its name, which no other model of the plan has.
+    pub name: String,
+    /// The digest over all its files.
+    pub digest: Digest,
+    /// The digest of each file.
+    pub files: BTreeMap<String, Digest>,
+    /// What the file wants.
+    pub input: InputSpec,
+    /// What the file gives.
+    pub output: OutputSpec,
+    /// For each class of the data set, the output that is right.
+    pub labels: Vec<usize>,
+    /// Whether inputs move in whole levels of the data, which integer inputs do.
+    pub grid: bool,
+    /// How a row of the data becomes a row of the model.
+    #[serde(skip)]
+    pub map: InputMap,
+    /// Where it is.
+    #[serde(skip)]
+    pub registered: RegisteredModel,
+}
+
+/// Finds every model that is named and checks it against the data.
+pub(crate) fn models(
+    entries: &[Located<String>],
+    source: &Source,
+    registry: &Registry,
+    dataset: &Dataset,
+) -> Result<Vec<PlannedModel>, Problem> {
+    let mut planned: Vec<(PlannedModel, &str)> = Vec::new();
+    for entry in entries {
+        let found = registry.find_from(source.folder(), entry).map_err(|error| not_found(entry, error, registry));
+        for model in found.map_err(|problem| problem.at(entry.place))? {
+            let name = model.manifest.name.clone();
+            if let Some((_, other)) = planned.iter().find(|(planned, _)| planned.name == name) {
+                let message = format!("model `{name}` is named twice, by `{other}` and by `{}`", entry.value);
+                return Err(Problem::new(message).at(entry.place));
+            }
+            let model = fit(model, dataset)
+                .map_err(|reason| Problem::new(format!("model `{name}` does not fit: {reason}")).at(entry.place))?;
+            planned.push((model, entry));
+        }
+    }
+    Ok(planned.into_iter().map(|(model, _)| model).collect())
+}
+
+fn not_found(wanted: &str, error: registry::Error, registry: &Registry) -> Problem {
+    let registry::Error::NoModel { root, hint, .. } = error else {
+        return Problem::caused_by(format!("model `{wanted}` cannot be used"), error);
+    };
+    let names: Vec<String> = registry.list().into_iter().flatten().map(|(name, _)| name).collect();
+    let hint = match nearest(wanted, names.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => hint,
+    };
+    Problem::new(format!("there is no model `{wanted}` in {}", root.display())).hint(hint)
+}
+
+fn fit(model: RegisteredModel, dataset: &Dataset) -> Result<PlannedModel, String> {
+    let ModelManifest { name, files, input, output, dataset: declared, .. } = model.manifest.clone();
+    if let Some(declared) = declared.filter(|declared| *declared != dataset.name) {
+        return Err(format!("it is registered for data set `{declared}`, and the suite uses `{}`", dataset.name));
+    }
+    if let OutputKind::Sigmoid | OutputKind::Score = output.kind {
+        return Err("only outputs of kind `logits` and `softmax` are supported by this version".to_owned());
+    }
+    let labels = labels(&output, dataset)?;
+    let map = input_map(&InputAffine::new(&input, &dataset.shape, dataset.layout, &dataset.domain)?);
+    map.check().map_err(|error| format!("failed to {error}"))?;
+    let grid = input.dtype.int_range().is_some() && dataset.domain.levels.is_some();
+    Ok(PlannedModel { name, digest: model.digest, files, input, output, labels, grid, map, registered: model })
+}
+
+/// The right output for each class of the data set.
+fn labels(output: &OutputSpec, dataset: &Dataset) -> Result<Vec<usize>, String> {
+    let (classes, outputs) = (dataset.classes.len(), output.classes);
+    let labels = match &output.labels {
+        Some(labels) => labels.clone(),
+        None if outputs == classes => (0..classes).collect(),
+        None => {
+            return Err(format!(
+                "it has {outputs} outputs, and `{}` has {classes} classes; `labels` in its manifest can say which is which",
+                dataset.name
+            ));
+        }
+    };
+    if labels.len() != classes {
+        return Err(format!("`labels` names {} classes, and `{}` has {classes}", labels.len(), dataset.name));
+    }
+    match labels.iter().find(|label| **label >= outputs) {
+        Some(label) => Err(format!("`labels` names output {label}, and there are {outputs}, from 0")),
+        None => Ok(labels),
+    }
+}

@@ -1,0 +1,139 @@
+//! A plan: what runs, every number explicit, every digest pinned.
+
+use crate::attacks::{PlannedAttack, attacks};
+use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
+use crate::document::Document;
+use crate::error::{Error, Problem};
+use crate::models::{PlannedModel, models};
+use crate::slices::Slice;
+use crate::suite::Suite;
+use crate::threat::threat_model;
+use attack::{Domain, LossHead, Norm, ThreatModel};
+use registry::{Dataset, Datasets, Digest, Registry};
+use serde::{Serialize, Serializer};
+
+/// The level of confidence intervals unless a suite says another.
+const CONFIDENCE: f64 = 0.95;
+
+/// What runs. Executing it reads no default.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// The suite.
+    pub suite: PlannedSuite,
+    /// The data.
+    pub dataset: PlannedDataset,
+    /// How far an input may be moved.
+    pub threat: PlannedThreat,
+    /// What values an input may have.
+    pub domain: PlannedDomain,
+    /// The models, in the order of the suite.
+    pub models: Vec<PlannedModel>,
+    /// The attacks, in the order of the suite.
+    pub attacks: Vec<PlannedAttack>,
+    /// All randomness comes from this number. It is written as text: JSON numbers end at 2^53.
+    #[serde(serialize_with = "as_text")]
+    pub seed: u64,
+    /// The level of the confidence intervals.
+    pub confidence: f64,
+    /// The samples, block by block.
+    pub slices: Vec<Slice>,
+    /// The loss heads whose gradients the attacks need.
+    pub heads: Vec<LossHead>,
+    /// The verified rows.
+    #[serde(skip)]
+    pub data: Dataset,
+    /// The threat model, as attacks take it.
+    #[serde(skip)]
+    pub threat_model: ThreatModel,
+}
+
+/// The suite that a plan comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedSuite {
+    /// Its name.
+    pub name: String,
+    /// The digest of its file.
+    pub digest: Digest,
+}
+
+/// A threat model in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedThreat {
+    /// The norm.
+    pub norm: Norm,
+    /// Epsilon as it was written.
+    pub epsilon: String,
+    /// Epsilon as a reduced fraction.
+    pub epsilon_fraction: String,
+}
+
+/// Looks up everything that a suite names and checks that it fits together.
+///
+/// Errors: a section or an attack that this version cannot run; a model or a data set that is not there, is not what its
+/// manifest says, or does not fit the rest. Each names the line of the suite.
+pub fn plan(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Plan, Error> {
+    resolve(suite, registry, datasets).map_err(|problem| problem.planned_from(suite.source()))
+}
+
+fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Plan, Problem> {
+    let document = suite.document();
+    refuse_later_sections(document)?;
+    let threat = threat_model(&document.threat)?;
+    let attacks = attacks(&document.attacks, &threat)?;
+    let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
+    let models = models(&document.models, suite.source(), registry, &data)?;
+    let mut heads: Vec<LossHead> = attacks.iter().flat_map(|attack| attack.spec.heads()).collect();
+    heads.sort();
+    heads.dedup();
+    Ok(Plan {
+        suite: PlannedSuite { name: suite.name().to_owned(), digest: suite.source().digest() },
+        threat: PlannedThreat {
+            norm: threat.norm,
+            epsilon: threat.epsilon.to_string(),
+            epsilon_fraction: threat.epsilon.fraction(),
+        },
+        domain: PlannedDomain {
+            lower: data.domain.lower.to_string(),
+            upper: data.domain.upper.to_string(),
+            levels: data.domain.levels,
+        },
+        models,
+        attacks,
+        seed: document.seed.value,
+        confidence: document.confidence.as_ref().map_or(CONFIDENCE, |c| c.value),
+        slices: dataset.rows.slices(),
+        heads,
+        dataset,
+        data,
+        threat_model: threat,
+    })
+}
+
+fn refuse_later_sections(document: &Document) -> Result<(), Problem> {
+    let Document { probes, cost, gates, certify, .. } = document;
+    for (name, section) in [("probes", probes), ("cost", cost), ("gates", gates), ("certify", certify)] {
+        if let Some(section) = section {
+            return Err(Problem::new(format!("section `{name}` is not supported by this version"))
+                .hint(format!("take `{name}` out to run the rest"))
+                .at(section.place));
+        }
+    }
+    Ok(())
+}
+
+fn as_text<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(seed)
+}
+
+impl Plan {
+    /// SHA-256 of the plan as RFC 8785 JSON. No path and nothing of the machine is in it.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json_canonicalizer::to_vec(self).expect("a plan is JSON with finite numbers"))
+    }
+
+    /// What values an input may have, as attacks take it.
+    pub fn attack_domain(&self) -> Domain {
+        let domain = self.data.domain;
+        Domain { lower: domain.lower, upper: domain.upper, levels: domain.levels }
+    }
+}

@@ -1,0 +1,92 @@
+//! A suite: what the user wrote, read and checked as far as that is possible without looking anything up.
+
+use crate::document::Document;
+use crate::error::{Error, Problem};
+use crate::source::Source;
+use crate::threat;
+use crate::yaml;
+use std::path::Path;
+
+/// The version of the format that this program reads.
+const VERSION: u64 = 1;
+
+/// What the user wrote.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    source: Source,
+    document: Document,
+}
+
+impl Suite {
+    /// Reads a suite from a file.
+    pub fn read(path: impl AsRef<Path>) -> Result<Suite, Error> {
+        Suite::from_source(Source::read(path.as_ref())?)
+    }
+
+    /// Reads a suite from the bytes of a file. Relative paths in it start from the folder of `path`.
+    pub fn parse(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Suite, Error> {
+        Suite::from_source(Source::new(path.as_ref(), bytes)?)
+    }
+
+    fn from_source(source: Source) -> Result<Suite, Error> {
+        let document: Result<Document, Problem> = yaml::parse(source.text());
+        match document.and_then(|document| check(&document).map(|()| document)) {
+            Ok(document) => Ok(Suite { source, document }),
+            Err(problem) => Err(problem.read_from(&source)),
+        }
+    }
+
+    /// The file that the suite was read from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The keys and values.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The suite's name.
+    pub fn name(&self) -> &str {
+        &self.document.name
+    }
+
+    /// The same suite on another number of samples.
+    pub fn with_samples(mut self, samples: std::num::NonZeroU32) -> Suite {
+        self.document.dataset.samples.value = u64::from(samples.get());
+        self
+    }
+}
+
+/// Checks every value that can be judged alone.
+fn check(document: &Document) -> Result<(), Problem> {
+    let Document { version, name, dataset, models, threat, attacks, confidence, .. } = document;
+    let reject =
+        |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
+    reject(
+        version.value != VERSION,
+        format!("version {} of the format is not known; this program reads version {VERSION}", version.value),
+        version.place,
+    )?;
+    check_name(name, "name").map_err(|p| p.at(name.place))?;
+    reject(dataset.samples.value == 0, "`samples` is 0, and at least 1 is needed".into(), dataset.samples.place)?;
+    reject(models.is_empty(), "`models` is empty, and a suite needs at least one".into(), models.place)?;
+    reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
+    threat::threat_model(threat)?;
+    match confidence {
+        Some(c) if !(c.value > 0.0 && c.value < 1.0) => {
+            Err(Problem::new(format!("`confidence` is {}, and it lies between 0 and 1", c.value)).at(c.place))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A name is a part of paths and of tables: letters, digits, `-`, `_` and `.`, at most 64.
+pub(crate) fn check_name(name: &str, what: &str) -> Result<(), Problem> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits) && name.len() <= 64 {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{what} {name:?} is not a name"))
+        .hint("a name has 1 to 64 letters, digits, `-`, `_` or `.` and begins with a letter or a digit"))
+}

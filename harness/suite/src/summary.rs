@@ -1,0 +1,88 @@
+//! A plan in a few lines, with what it costs at worst.
+
+use crate::attacks::PlannedAttack;
+use crate::plan::Plan;
+use attack::Cost;
+use serde_json::Value;
+
+/// What a plan does and costs, for a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The suite's name.
+    pub suite: String,
+    /// `signs32, split test, 500 samples`.
+    pub data: String,
+    /// `linf, epsilon 8/255`.
+    pub threat: String,
+    /// The attacks with every number.
+    pub attacks: Vec<AttackSummary>,
+    /// Every model and what its checks cost.
+    pub models: Vec<ModelSummary>,
+    /// What all of it costs.
+    pub total: Cost,
+}
+
+/// One attack in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttackSummary {
+    /// The entry's name.
+    pub name: String,
+    /// The attack's own id.
+    pub attack: &'static str,
+    /// Every parameter with its value.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// One model and what its checks cost at worst: when it classifies every sample correctly and no attack succeeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSummary {
+    /// The model's name.
+    pub name: String,
+    /// The cost of each attack, in the plan's order.
+    pub attacks: Vec<Cost>,
+    /// Attacks and clean predictions together.
+    pub total: Cost,
+}
+
+impl Plan {
+    /// The plan in a few lines, with what it costs at worst.
+    pub fn summary(&self) -> Summary {
+        let models: Vec<ModelSummary> =
+            self.models.iter().map(|m| self.model_summary(&m.name, m.output.classes)).collect();
+        let total = models.iter().map(|model| model.total).fold(Cost::default(), sum);
+        let samples = self.dataset.rows.len();
+        Summary {
+            suite: self.suite.name.clone(),
+            data: format!("{}, split {}, {samples} samples", self.dataset.name, self.dataset.split),
+            threat: format!("{}, epsilon {}", self.threat.norm, self.threat.epsilon),
+            attacks: self.attacks.iter().map(AttackSummary::of).collect(),
+            models,
+            total,
+        }
+    }
+
+    fn model_summary(&self, name: &str, classes: usize) -> ModelSummary {
+        let rows = self.dataset.rows.len() as u64;
+        let attacks: Vec<Cost> = self.attacks.iter().map(|attack| attack.spec.cost(classes).times(rows)).collect();
+        let clean = Cost { judge_forwards: rows, ..Cost::default() };
+        ModelSummary { name: name.to_owned(), total: attacks.iter().copied().fold(clean, sum), attacks }
+    }
+}
+
+impl AttackSummary {
+    fn of(attack: &PlannedAttack) -> AttackSummary {
+        let value = serde_json::to_value(&attack.spec).expect("an attack is JSON");
+        let numbers = value.as_object().and_then(|tagged| tagged.values().next()?.as_object());
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let parameters = numbers.into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
+        AttackSummary { name: attack.name.clone(), attack: attack.spec.name(), parameters }
+    }
+}
+
+fn sum(a: Cost, b: Cost) -> Cost {
+    Cost {
+        forwards: a.forwards.saturating_add(b.forwards),
+        backwards: a.backwards.saturating_add(b.backwards),
+        judge_forwards: a.judge_forwards.saturating_add(b.judge_forwards),
+    }
+}

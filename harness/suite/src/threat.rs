@@ -1,0 +1,26 @@
+//! The threat model that a suite states, and its exact numbers.
+
+use crate::document::{Amount, NormName, ThreatSection};
+use crate::error::Problem;
+use crate::yaml::Located;
+use attack::{Epsilon, Norm, ThreatModel};
+
+/// The threat model, with epsilon read exactly.
+pub(crate) fn threat_model(section: &ThreatSection) -> Result<ThreatModel, Problem> {
+    let norm = match section.norm.value {
+        NormName::Linf => Norm::Linf,
+        NormName::L2 => Norm::L2,
+    };
+    Ok(ThreatModel { norm, epsilon: exact(&section.epsilon, "epsilon")? })
+}
+
+/// An exact number out of its text.
+pub(crate) fn exact(amount: &Located<Amount>, key: &str) -> Result<Epsilon, Problem> {
+    amount.0.parse().map_err(|error| {
+        let reason = match error {
+            attack::Error::Epsilon { reason, .. } => reason.to_owned(),
+            other => other.to_string(),
+        };
+        Problem::new(format!("`{key}` is `{}`: {reason}", amount.0)).at(amount.place)
+    })
+}
