@@ -6,8 +6,8 @@ use crate::nearest::{list, nearest};
 use crate::suite::check_name;
 use crate::threat::exact;
 use crate::yaml::Located;
-use attack::attacks::ATTACKS;
-use attack::{AttackSpec, Fgsm, Keep, LossKind, PRESETS, Pgd, Start, ThreatModel, preset};
+
+use attack::{ATTACKS, AttackSpec, Fgsm, Keep, LossKind, PRESETS, Pgd, Start, ThreatModel, preset};
 use serde::Serialize;
 
 /// Attacks that a later version runs; naming one is no spelling mistake.

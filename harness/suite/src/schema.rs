@@ -41,7 +41,7 @@ mod tests {
     fn every_attack_has_a_long_form_with_all_its_parameters() {
         let schema: Value = serde_json::from_str(&schema_json()).expect("a schema is JSON");
         let forms = schema["$defs"]["Attack"]["anyOf"].as_array().expect("there are forms");
-        for attack in attack::attacks::ATTACKS {
+        for attack in attack::ATTACKS {
             let form = forms.iter().find_map(|form| form["properties"][attack.name]["$ref"].as_str());
             let def =
                 form.and_then(|form| form.rsplit('/').next()).unwrap_or_else(|| panic!("no form for {}", attack.name));
