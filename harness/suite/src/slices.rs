@@ -102,7 +102,7 @@ mod tests {
     fn fewer_samples_share_the_blocks_of_more() {
         let (few, many) = (first(500), first(1_000));
         assert_eq!(few, many[..2]);
-        assert_eq!(first(600)[2], Slice { index: 2, rows: Rows(vec![500..600]) });
+        assert_eq!(first(600)[2], Slice { index: 2, rows: Rows::from_sorted(500..600) });
         assert_eq!(many.iter().map(|s| s.rows.len()).sum::<usize>(), 1_000);
     }
 
@@ -114,7 +114,7 @@ mod tests {
         let many_rows: Vec<usize> = many.iter().collect();
         assert!(few.iter().all(|i| many_rows.binary_search(&i).is_ok()));
         assert_ne!(few, random(500, 8));
-        assert_eq!(random(10_000, 3), Rows(vec![0..10_000]));
+        assert_eq!(random(10_000, 3), Rows::from_sorted(0..10_000));
         assert_eq!(few.iter().take(6).collect::<Vec<_>>(), [3, 25, 41, 44, 51, 54]);
     }
 
