@@ -17,6 +17,8 @@ mod plan;
 #[cfg(test)]
 mod planning;
 #[cfg(test)]
+mod planning_errors;
+#[cfg(test)]
 mod reading_errors;
 mod schema;
 mod slices;

@@ -1,0 +1,315 @@
+//! What a user sees for each mistake in a suite that shows when things are looked up.
+
+use crate::planning::World;
+use insta::assert_snapshot;
+use std::fs;
+
+fn all(complaints: &[(&str, String)]) -> String {
+    complaints.iter().map(|(what, complaint)| format!("== {what}\n{complaint}\n\n")).collect()
+}
+
+#[test]
+fn sections_and_attacks_of_later_versions() {
+    let world = World::new();
+    assert_snapshot!(all(&[
+        ("probes", world.complaint("seed:", "probes: [kl-instability]\nseed:")),
+        ("cost", world.complaint("seed:", "cost:\n  - macs\nseed:")),
+        ("gates", world.complaint("seed:", "gates: []\nseed:")),
+        ("certify", world.complaint("seed:", "certify: { method: crown }\nseed:")),
+        ("ensemble", world.complaint("  - pgd-20\n", "  - ensemble-standard\n")),
+        ("long form", world.complaint("  - pgd-20\n", "  - cw: { steps: 9 }\n")),
+    ]), @r"
+    == probes
+    plan ./suites/my.yaml:11:9: section `probes` is not supported by this version
+       |
+    11 | probes: [kl-instability]
+       |         ^
+    hint: take `probes` out to run the rest
+
+    == cost
+    plan ./suites/my.yaml:12:3: section `cost` is not supported by this version
+       |
+    12 |   - macs
+       |   ^
+    hint: take `cost` out to run the rest
+
+    == gates
+    plan ./suites/my.yaml:11:8: section `gates` is not supported by this version
+       |
+    11 | gates: []
+       |        ^
+    hint: take `gates` out to run the rest
+
+    == certify
+    plan ./suites/my.yaml:11:10: section `certify` is not supported by this version
+       |
+    11 | certify: { method: crown }
+       |          ^
+    hint: take `certify` out to run the rest
+
+    == ensemble
+    plan ./suites/my.yaml:8:5: attack `ensemble-standard` is not supported by this version
+      |
+    8 |   - ensemble-standard
+      |     ^^^^^^^^^^^^^^^^^
+    hint: this version runs `fgsm`, `pgd-20`, `pgd-20-trades` and the long forms of `fgsm`, `pgd`
+
+    == long form
+    plan ./suites/my.yaml:8:5: attack `cw` is not supported by this version
+      |
+    8 |   - cw: { steps: 9 }
+      |     ^^
+    hint: this version runs `fgsm`, `pgd-20`, `pgd-20-trades` and the long forms of `fgsm`, `pgd`
+    ");
+}
+
+#[test]
+fn attacks() {
+    let world = World::new();
+    let pgd = "  - pgd-20\n";
+    let long = |change: &str| {
+        let form = "steps: 7, step_size: 1/255, start: random, restarts: 1, loss: margin, keep: best";
+        let key = change.split(':').next().expect("a key");
+        let kept: Vec<&str> = form.split(", ").filter(|part| !part.starts_with(&format!("{key}:"))).collect();
+        world.complaint(pgd, &format!("  - pgd: {{ {change}, {} }}\n", kept.join(", ")))
+    };
+    assert_snapshot!(all(&[
+        ("misspelt", world.complaint(pgd, "  - pdg-20\n")),
+        ("misspelt long form", world.complaint(pgd, "  - fgms: { loss: margin }\n")),
+        ("nothing like it", world.complaint(pgd, "  - banana\n")),
+        ("no short form", world.complaint(pgd, "  - pgd\n")),
+        ("a preset with numbers", world.complaint(pgd, "  - pgd-20: { steps: 21 }\n")),
+        ("a preset that is for another epsilon", world.complaint(pgd, "  - pgd-20-trades\n")),
+        ("the same preset twice", world.complaint(pgd, "  - fgsm\n")),
+        ("two entries of one name", world.complaint(pgd, "  - fgsm: { name: pgd-40x5, loss: margin }\n")),
+        ("a name that is none", world.complaint(pgd, "  - fgsm: { name: a/b, loss: margin }\n")),
+        ("no steps", long("steps: 0")),
+        ("a step of nothing", long("step_size: 0")),
+        ("a step backwards", long("step_size: -1/255")),
+        ("restarts without chance", world.complaint("1/255, start: random", "1/255, start: none")),
+    ]), @r#"
+    == misspelt
+    plan ./suites/my.yaml:8:5: there is no attack `pdg-20`
+      |
+    8 |   - pdg-20
+      |     ^^^^^^
+    hint: did you mean `pgd-20`? this version runs `fgsm`, `pgd-20`, `pgd-20-trades` and the long forms of `fgsm`, `pgd`
+
+    == misspelt long form
+    plan ./suites/my.yaml:8:5: there is no attack `fgms`
+      |
+    8 |   - fgms: { loss: margin }
+      |     ^^^^
+    hint: did you mean `fgsm`? this version runs `fgsm`, `pgd-20`, `pgd-20-trades` and the long forms of `fgsm`, `pgd`
+
+    == nothing like it
+    plan ./suites/my.yaml:8:5: there is no attack `banana`
+      |
+    8 |   - banana
+      |     ^^^^^^
+    hint: this version runs `fgsm`, `pgd-20`, `pgd-20-trades` and the long forms of `fgsm`, `pgd`
+
+    == no short form
+    plan ./suites/my.yaml:8:5: `pgd` has no short form
+      |
+    8 |   - pgd
+      |     ^^^
+    hint: the short names are `fgsm`, `pgd-20`, `pgd-20-trades`; the long form is `pgd: { ... }`
+
+    == a preset with numbers
+    plan ./suites/my.yaml:8:5: `pgd-20` is a preset, whose numbers are fixed
+      |
+    8 |   - pgd-20: { steps: 21 }
+      |     ^^^^^^
+    hint: write `- pgd-20`, or one of `fgsm`, `pgd` with your own numbers
+
+    == a preset that is for another epsilon
+    plan ./suites/my.yaml:8:5: `pgd-20-trades` is refused: it is defined for linf and epsilon 0.031; found linf and 16/510
+      |
+    8 |   - pgd-20-trades
+      |     ^^^^^^^^^^^^^
+
+    == the same preset twice
+    plan ./suites/my.yaml:8:5: two attacks are named `fgsm`
+      |
+    8 |   - fgsm
+      |     ^^^^
+    hint: give one of them another name, with `name:` in its long form
+
+    == two entries of one name
+    plan ./suites/my.yaml:9:18: two attacks are named `pgd-40x5`
+      |
+    9 |   - pgd: { name: pgd-40x5, steps: 40, step_size: 1/255, start: random, restarts: 5, loss: margin, ke...
+      |                  ^^^^^^^^
+    hint: give one of them another name, with `name:` in its long form
+
+    == a name that is none
+    plan ./suites/my.yaml:8:19: attack name "a/b" is not a name
+      |
+    8 |   - fgsm: { name: a/b, loss: margin }
+      |                   ^^^
+    hint: a name has 1 to 64 letters, digits, `-`, `_` or `.` and begins with a letter or a digit
+
+    == no steps
+    plan ./suites/my.yaml:8:5: `pgd` is refused: `steps` is 0; expected at least 1
+      |
+    8 |   - pgd: { steps: 0, step_size: 1/255, start: random, restarts: 1, loss: margin, keep: best }
+      |     ^
+
+    == a step of nothing
+    plan ./suites/my.yaml:8:5: `pgd` is refused: `step_size` is 0; expected more
+      |
+    8 |   - pgd: { step_size: 0, steps: 7, start: random, restarts: 1, loss: margin, keep: best }
+      |     ^
+
+    == a step backwards
+    plan ./suites/my.yaml:8:23: `step_size` is `-1/255`: it must not be negative
+      |
+    8 |   - pgd: { step_size: -1/255, steps: 7, start: random, restarts: 1, loss: margin, keep: best }
+      |                       ^^^^^^
+
+    == restarts without chance
+    plan ./suites/my.yaml:9:5: `pgd` is refused: restarts from the sample itself repeat each other; expected `start: random` or `restarts: 1`
+      |
+    9 |   - pgd: { name: pgd-40x5, steps: 40, step_size: 1/255, start: none, restarts: 5, loss: margin, keep...
+      |     ^
+    "#);
+}
+
+#[test]
+fn data() {
+    let world = World::new();
+    assert_snapshot!(all(&[
+        ("unknown", world.complaint("signs32", "sings32")),
+        ("split", world.complaint("split: test", "split: tset")),
+        ("too many samples", world.complaint("samples: 600", "samples: 2001")),
+        ("far too many samples", world.complaint("samples: 600", "samples: 18446744073709551615")),
+        ("not there", world.complaint("signs32", "mnist")),
+    ]), @r"
+    == unknown
+    plan ./suites/my.yaml:3:18: there is no data set `sings32`
+      |
+    3 | dataset: { name: sings32, split: test, samples: 600 }
+      |                  ^^^^^^^
+    hint: did you mean `signs32`?
+
+    == split
+    plan ./suites/my.yaml:3:34: data set `signs32` has no split `tset`
+      |
+    3 | dataset: { name: signs32, split: tset, samples: 600 }
+      |                                  ^^^^
+    hint: did you mean `test`?
+
+    == too many samples
+    plan ./suites/my.yaml:3:49: 2001 samples are asked for, and split `test` of `signs32` has 2000
+      |
+    3 | dataset: { name: signs32, split: test, samples: 2001 }
+      |                                                 ^^^^
+
+    == far too many samples
+    plan ./suites/my.yaml:3:49: 18446744073709551615 samples are asked for, and split `test` of `signs32` has 2000
+      |
+    3 | dataset: { name: signs32, split: test, samples: 18446744073709551615 }
+      |                                                 ^^^^^^^^^^^^^^^^^^^^
+
+    == not there
+    plan ./suites/my.yaml:3:18: data set `mnist` cannot be used: failed to open data set `mnist`: TINYASSAY_DATA is not set
+      |
+    3 | dataset: { name: mnist, split: test, samples: 600 }
+      |                  ^^^^^
+    hint: https://ossci-datasets.s3.amazonaws.com/mnist/ has the four .gz files; unpack them in a folder named mnist and set TINYASSAY_DATA to the folder that holds it
+    ");
+}
+
+#[test]
+fn models() {
+    let world = World::new();
+    let with = |models: &str| world.complaint("[ten, two]", models);
+    fs::write(world.0.path().join("models/two/manifest.yaml"), "name: two\n").expect("a manifest");
+    assert_snapshot!(all(&[
+        ("misspelt", with("[tenn]")),
+        ("nothing like it", with("[banana]")),
+        ("empty glob", with("[z*]")),
+        ("no folder", with("[../models/none]")),
+        ("twice", with("[ten, t?n]")),
+        ("a broken manifest", with("[two]")),
+        ("shape", with("[gray]")),
+        ("classes", with("[eleven]")),
+        ("labels", with("[few-labels]")),
+        ("kind", with("[score]")),
+        ("another data set", with("[elsewhere]")),
+    ]), @r"
+    == misspelt
+    plan ./suites/my.yaml:4:10: there is no model `tenn` in ./models
+      |
+    4 | models: [tenn]
+      |          ^^^^
+    hint: did you mean `ten`?
+
+    == nothing like it
+    plan ./suites/my.yaml:4:10: there is no model `banana` in ./models
+      |
+    4 | models: [banana]
+      |          ^^^^^^
+    hint: the models are eleven, elsewhere, few-labels, gray, int8, score, ten, two
+
+    == empty glob
+    plan ./suites/my.yaml:4:10: there is no model `z*` in ./models
+      |
+    4 | models: [z*]
+      |          ^^
+    hint: the models are eleven, elsewhere, few-labels, gray, int8, score, ten, two
+
+    == no folder
+    plan ./suites/my.yaml:4:10: there is no model `../models/none` in ./models
+      |
+    4 | models: [../models/none]
+      |          ^^^^^^^^^^^^^^
+    hint: there is no ./suites/../models/none/manifest.yaml
+
+    == twice
+    plan ./suites/my.yaml:4:15: model `ten` is named twice, by `ten` and by `t?n`
+      |
+    4 | models: [ten, t?n]
+      |               ^^^
+
+    == a broken manifest
+    plan ./suites/my.yaml:4:10: model `two` cannot be used: failed to read ./models/two/manifest.yaml:1:1: missing field `files`
+      |
+    1 | name: two
+      | ^
+      |
+    4 | models: [two]
+      |          ^^^
+
+    == shape
+    plan ./suites/my.yaml:4:10: model `gray` does not fit: the data set's rows are [3, 32, 32] (Nchw), the model wants [1, 28, 28] (Nchw)
+      |
+    4 | models: [gray]
+      |          ^^^^
+
+    == classes
+    plan ./suites/my.yaml:4:10: model `eleven` does not fit: it has 11 outputs, and `signs32` has 10 classes; `labels` in its manifest can say which is which
+      |
+    4 | models: [eleven]
+      |          ^^^^^^
+
+    == labels
+    plan ./suites/my.yaml:4:10: model `few-labels` does not fit: `labels` names 2 classes, and `signs32` has 10
+      |
+    4 | models: [few-labels]
+      |          ^^^^^^^^^^
+
+    == kind
+    plan ./suites/my.yaml:4:10: model `score` does not fit: only outputs of kind `logits` and `softmax` are supported by this version
+      |
+    4 | models: [score]
+      |          ^^^^^
+
+    == another data set
+    plan ./suites/my.yaml:4:10: model `elsewhere` does not fit: it is registered for data set `cifar10`, and the suite uses `signs32`
+      |
+    4 | models: [elsewhere]
+      |          ^^^^^^^^^
+    ");
+}
