@@ -1,2 +1,35 @@
-//! cli
-fn main() {}
+//! The command line: one file per verb, and the only place that prints or exits.
+
+mod args;
+mod data;
+mod doctor;
+mod engine;
+mod exit;
+mod model;
+mod model_check;
+mod parallel;
+mod places;
+mod prepare;
+mod progress;
+mod run;
+mod show_plan;
+mod table;
+
+use args::{Args, Verb};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::report_panics();
+    let args = Args::parse();
+    let outcome = match args.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Model(verb) => model::run(verb),
+        Verb::Data(verb) => data::run(verb),
+        Verb::Doctor => doctor::run(),
+    };
+    match outcome {
+        Ok(code) => code.into(),
+        Err(error) => exit::explain(&error),
+    }
+}

@@ -58,6 +58,7 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
     if !dtype.is_float() {
         return Err(Error::Graph(format!("differentiate the model: the output must be a float tensor, found {dtype}")));
     }
+    free_name(&mut graph, "weights");
     let weights = graph.input("weights", ty);
     let loss = emit_head(&mut graph, head, logits, weights)?;
     let scale = cotangent_scale(classifier);
@@ -71,11 +72,19 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
     let (mut graph, _) = graph.pruned();
     for (index, name) in ["logits", "loss", "gradient"].into_iter().enumerate() {
         let id = graph.outputs()[index];
-        if graph.value(id).name() != name {
+        if graph.find(name) != Some(id) {
+            free_name(&mut graph, name);
             graph.rename(id, name);
         }
     }
     Ok(GradientGraph { graph, rows, classes })
+}
+
+/// Renames the model's own value of this name, so that ours can have it.
+fn free_name(graph: &mut Graph, name: &str) {
+    if let Some(other) = graph.find(name) {
+        graph.rename(other, &format!("model.{name}"));
+    }
 }
 
 /// Reverse mode starts from this power of two, and the gradient is divided by it at the end: exact, but for keeping the

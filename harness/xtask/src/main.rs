@@ -1,5 +1,6 @@
 //! Development tasks: `cargo xtask check`, `cargo xtask accept`, `cargo xtask generate`.
 
+mod accept;
 mod check;
 mod generate;
 mod models;
@@ -24,6 +25,14 @@ fn main() -> Result<()> {
     std::env::set_current_dir(root())?;
     match args.as_slice() {
         ["check"] => check::run(),
+        ["accept", rest @ ..] => {
+            let small = rest.contains(&"--small");
+            match rest.iter().filter(|arg| **arg != "--small").collect::<Vec<_>>().as_slice() {
+                [] => accept::run(None, small),
+                [id] => accept::run(Some(id), small),
+                _ => bail!("accept takes one ID\n{USAGE}"),
+            }
+        }
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
         ["models"] => models::generate(false),

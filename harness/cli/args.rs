@@ -1,0 +1,207 @@
+//! The command line as clap reads it.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Benchmarks tiny neural networks: attacks the ONNX file that ships, and leaves evidence that others can re-check.
+#[derive(Debug, Parser)]
+#[command(name = "tinyassay", version, max_term_width = 100, after_long_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  tinyassay run suites/quickstart.yaml        a leaderboard in under a minute, nothing to download but ONNX Runtime
+  tinyassay model check path/to/model.onnx    can my file be evaluated?
+  tinyassay doctor                            what is installed, which data are there
+
+Exit codes:
+  0  done            1  a check failed       2  invalid usage, suite, model or data
+  70 a defect of tinyassay
+
+Environment:
+  TINYASSAY_DATA     folder with data sets (cifar-10-batches-bin/, mnist/, ...)
+  TINYASSAY_CACHE    where ONNX Runtime is kept (default: the user's cache folder)
+  TINYASSAY_OFFLINE  set to 1 to forbid downloads
+  ORT_DYLIB_PATH     an ONNX Runtime library of your own, 1.24 or newer";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Runs a suite: attacks its models and writes a report folder
+    Run(RunArgs),
+    /// Registers, lists, shows, verifies, removes and checks models
+    #[command(subcommand)]
+    Model(ModelVerb),
+    /// Adds, lists, shows and verifies data sets
+    #[command(subcommand)]
+    Data(DataVerb),
+    /// Shows ONNX Runtime, providers, data sets and cache
+    Doctor,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_long_help = "\
+The run is made of blocks (one check on 250 rows of one model). A block is written once it is complete; run the same
+command again to resume after an interruption, or with more samples to extend it.")]
+pub(crate) struct RunArgs {
+    /// The suite, a YAML file (see suites/README.md)
+    pub(crate) suite: PathBuf,
+    /// The report folder [default: reports/<suite name>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Validates the suite, builds every gradient graph, prints plan and cost, and stops
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Worker threads; results do not depend on it [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Evaluates this many samples instead of what the suite says
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<std::num::NonZeroU32>,
+    /// A folder of blocks shared between suites
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Does not keep the adversarial inputs that were found
+    #[arg(long)]
+    pub(crate) no_witnesses: bool,
+    /// Execution provider
+    #[arg(long, value_enum, default_value_t = ProviderArg::Cpu)]
+    pub(crate) provider: ProviderArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ProviderArg {
+    /// The CPU provider
+    Cpu,
+    /// The CUDA provider (refused by this version)
+    Cuda,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelVerb {
+    /// Registers an ONNX file: copies it into models/ with a manifest and digests
+    Add(AddModelArgs),
+    /// Lists the registered models
+    List,
+    /// Shows one model's manifest, operators and MACs
+    Show {
+        /// A registered name or a model folder
+        name: String,
+    },
+    /// Checks the digests of registered models
+    Verify {
+        /// Names or globs [default: all]
+        names: Vec<String>,
+    },
+    /// Removes a registered model
+    Remove {
+        /// The registered name
+        name: String,
+    },
+    /// Says whether an ONNX file can be evaluated: operators, row independence, gradients
+    Check(CheckArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AddModelArgs {
+    /// The ONNX file; external data beside it is taken along
+    pub(crate) path: PathBuf,
+    /// The name to register it under [default: the file's stem]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The data set that it classifies
+    #[arg(long)]
+    pub(crate) dataset: String,
+    /// What its last layer gives
+    #[arg(long, value_parser = ["logits", "softmax"], default_value = "logits")]
+    pub(crate) output_kind: String,
+    /// The layout of its input [default: guessed from the shape]
+    #[arg(long, value_parser = ["NCHW", "NHWC", "flat"])]
+    pub(crate) layout: Option<String>,
+    /// What a pixel of the data set, in [0, 1], becomes at its input: two numbers
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
+    pub(crate) range: Option<Vec<f64>>,
+    /// Channel means subtracted after the range is applied, comma-separated
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    pub(crate) mean: Option<Vec<f64>>,
+    /// Channel deviations divided by after that, comma-separated
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) std: Option<Vec<f64>>,
+    /// Quantization scale of an integer input
+    #[arg(long)]
+    pub(crate) scale: Option<f64>,
+    /// Zero point of an integer input
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) zero_point: Option<i64>,
+    /// For each class of the data set, the output that is right, comma-separated [default: the same number]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) labels: Option<Vec<usize>>,
+    /// Its licence
+    #[arg(long, default_value = "unknown")]
+    pub(crate) licence: String,
+    /// Where it comes from
+    #[arg(long, default_value = "unknown")]
+    pub(crate) provenance: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    /// An ONNX file, a model folder or a registered name
+    pub(crate) path: PathBuf,
+    /// The range of the random inputs, in the units of the file's own input
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], default_values_t = [0.0, 1.0], allow_negative_numbers = true)]
+    pub(crate) range: Vec<f64>,
+    /// Random inputs to compare gradients on
+    #[arg(long, default_value_t = 32)]
+    pub(crate) inputs: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataVerb {
+    /// Writes a manifest with digests for files of your own
+    Add(AddDataArgs),
+    /// Lists the data sets, and whether their files are there
+    List,
+    /// Shows one data set
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Checks the digests of data sets
+    Verify {
+        /// Names [default: all that are there]
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AddDataArgs {
+    /// The name to register it under
+    pub(crate) name: String,
+    /// npz, idx, cifar-bin or image-folder
+    #[arg(long)]
+    pub(crate) format: String,
+    /// The files (idx: images, then labels) or the folder
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Dimensions of one sample, comma-separated, such as 3,32,32 (not for image folders)
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) shape: Option<Vec<usize>>,
+    /// The order of its axes
+    #[arg(long, value_parser = ["NCHW", "NHWC", "flat"], default_value = "NCHW")]
+    pub(crate) layout: String,
+    /// The numbers are no pixels: no unit interval, epsilon is in their own units
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// The split that the files are
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
+    /// Class names, comma-separated [default: 0, 1, ... or the folder names]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) classes: Option<Vec<String>>,
+    /// The licence of the data
+    #[arg(long, default_value = "unknown")]
+    pub(crate) licence: String,
+}

@@ -1,0 +1,50 @@
+//! `tinyassay doctor`: what is installed, which data are there.
+
+use crate::exit::Exit;
+use crate::places::Places;
+use anyhow::Result;
+use runtime::{Provider, provision};
+
+/// Prints runtime, providers, data sets, models and cache. What is missing comes with its remedy.
+///
+/// Errors: none of its own; a runtime that can't be had is reported and makes the exit code 1.
+pub(crate) fn run() -> Result<Exit> {
+    let places = Places::from_env();
+    println!("tinyassay {}", env!("CARGO_PKG_VERSION"));
+    let settings = provision::Settings::from_env();
+    println!("\nONNX Runtime");
+    let runtime_is_there = match crate::progress::runtime().and_then(|()| Ok(runtime::identity(Provider::Cpu)?)) {
+        Ok(identity) => {
+            println!("  version          {}", identity.onnxruntime);
+            println!("  library          {}", runtime::env()?.library().path.display());
+            println!("  SHA-256          {}", identity.library_sha256);
+            println!("  instruction set  {}", identity.instruction_set);
+            true
+        }
+        Err(error) => {
+            println!("  not available: {error:#}");
+            false
+        }
+    };
+    println!("\nProviders");
+    for provider in [Provider::Cpu, Provider::Cuda] {
+        let state = provider.require().map_or_else(|error| error.to_string(), |()| "available".to_owned());
+        println!("  {provider:<5} {state}");
+    }
+    println!("\nCache\n  {}", settings.cache.map_or("none: set TINYASSAY_CACHE or HOME".into(), |path| path.display().to_string()));
+    println!("\nData (TINYASSAY_DATA = {})", places.data.as_ref().map_or("not set".into(), |path| path.display().to_string()));
+    for line in crate::data::availability(&places)? {
+        println!("  {line}");
+    }
+    let models = places.registry().list();
+    println!("\nModels ({})", places.models.display());
+    match models {
+        Ok(models) if models.is_empty() => println!("  none; register one with `tinyassay model add`"),
+        Ok(models) => models.iter().for_each(|(name, model)| match model {
+            Ok(_) => println!("  {name}"),
+            Err(error) => println!("  {name}: failed to {error}"),
+        }),
+        Err(error) => println!("  {error}"),
+    }
+    Ok(if runtime_is_there { Exit::Pass } else { Exit::Failed })
+}

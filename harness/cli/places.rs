@@ -1,0 +1,35 @@
+//! Where models, data sets and reports are looked up.
+
+use registry::{Datasets, Registry};
+use std::path::PathBuf;
+
+/// The folders of a run, relative to the current one unless the environment says otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Registered models.
+    pub(crate) models: PathBuf,
+    /// Manifests of data sets that the user added.
+    pub(crate) manifests: PathBuf,
+    /// Downloaded data sets: `TINYASSAY_DATA`.
+    pub(crate) data: Option<PathBuf>,
+    /// Report folders.
+    pub(crate) reports: PathBuf,
+}
+
+impl Places {
+    /// The places for the current folder and environment.
+    pub(crate) fn from_env() -> Self {
+        let data = std::env::var_os("TINYASSAY_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { models: "models".into(), manifests: "data".into(), data, reports: "reports".into() }
+    }
+
+    /// The registered models.
+    pub(crate) fn registry(&self) -> Registry {
+        Registry::open(&self.models)
+    }
+
+    /// The data sets: built in, and the user's.
+    pub(crate) fn datasets(&self) -> Datasets {
+        Datasets::open(self.data.clone(), &self.manifests)
+    }
+}

@@ -1,0 +1,52 @@
+//! From a registered model to one that is ready to run.
+
+use anyhow::{Context, Result, bail};
+use graph::DType;
+use registry::{ElementType, OutputKind, RegisteredModel};
+use runtime::{ModelBytes, ModelSpec, Prepared, Provider};
+use suite::{Plan, PlannedModel};
+
+/// Loads the verified bytes, reads the graph and differentiates it for every loss head of the plan.
+///
+/// Errors: a digest does not match, or anything that can't be run: an operator, a shape, an output kind.
+pub(crate) fn prepare(model: &PlannedModel, plan: &Plan, provider: Provider) -> Result<Prepared> {
+    let bytes = load(&model.registered)?;
+    let spec = spec(model).with_context(|| format!("failed to plan model `{}`", model.name))?;
+    Prepared::new(bytes, spec, &plan.heads, provider)
+        .with_context(|| format!("failed to prepare model `{}`", model.name))
+}
+
+/// The verified bytes of a model.
+///
+/// Errors: a file is missing or its digest does not match.
+pub(crate) fn load(model: &RegisteredModel) -> Result<ModelBytes> {
+    let mut files = model.load().with_context(|| format!("failed to load model `{}`", model.manifest.name))?.into_iter();
+    let (_, onnx) = files.next().context("a registered model has at least one file")?;
+    Ok(ModelBytes { model: onnx.into(), external: files.map(|(name, bytes)| (name, bytes.into())).collect() })
+}
+
+fn spec(model: &PlannedModel) -> Result<ModelSpec> {
+    let kind = match model.output.kind {
+        OutputKind::Logits => runtime::OutputKind::Logits,
+        OutputKind::Softmax => runtime::OutputKind::Softmax,
+        OutputKind::Sigmoid => bail!("output kind `sigmoid` is not supported by this version"),
+        OutputKind::Score => bail!("output kind `score` is not supported by this version"),
+    };
+    Ok(ModelSpec {
+        input: model.input.name.clone(),
+        map: model.map.clone(),
+        output: model.output.name.clone(),
+        classes: model.output.classes,
+        kind,
+    })
+}
+
+/// The graph crate's word for a manifest's element type.
+pub(crate) fn dtype(element: ElementType) -> DType {
+    match element {
+        ElementType::Float32 => DType::F32,
+        ElementType::Float16 => DType::F16,
+        ElementType::Int8 => DType::I8,
+        ElementType::Uint8 => DType::U8,
+    }
+}

@@ -1,0 +1,241 @@
+//! `tinyassay run`: suite, plan, models, blocks, results, report. One call after the other.
+
+use crate::args::{ProviderArg, RunArgs};
+use crate::engine::{Engine, Outcome, Subject, Wanted};
+use crate::exit::Exit;
+use crate::places::Places;
+use crate::{prepare, progress, show_plan};
+use anyhow::Result;
+use attack::Setting;
+use evidence::{
+    AttackFacts, CheckObservation, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks, ModelFacts,
+    Observations, Results, RuntimeFacts, Store, SystemFiles, ThreatFacts, keyed, summarise,
+};
+use runtime::{Identity, Prepared, Provider};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use suite::{Plan, Slice, Suite};
+
+/// Runs a suite and writes its report folder.
+///
+/// Errors: the suite, a model or the data are not valid, something is not supported, or the machine fails: a write, a
+/// run of ONNX Runtime.
+pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
+    let places = Places::from_env();
+    let provider = match args.provider {
+        ProviderArg::Cpu => Provider::Cpu,
+        ProviderArg::Cuda => Provider::Cuda,
+    };
+    provider.require()?;
+    let mut suite = Suite::read(&args.suite)?;
+    if let Some(samples) = args.samples {
+        suite = suite.with_samples(samples);
+    }
+    let plan = suite::plan(&suite, &places.registry(), &places.datasets())?;
+    progress::runtime()?;
+    let models: Vec<Prepared> =
+        plan.models.iter().map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
+    println!("{}", show_plan::render(&plan, &models));
+    if args.dry_run {
+        return Ok(Exit::Pass);
+    }
+    let licence = places.datasets().manifest(&plan.dataset.name)?.licence;
+    let folder = args.out.clone().unwrap_or_else(|| places.reports.join(&plan.suite.name));
+    let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
+    let (results, observations) = run.execute(&models)?;
+    report::write_folder(&run.folder, &results, &observations, &SystemFiles)?;
+    println!("{}", report::leaderboard(&results));
+    println!("report: {}", run.folder.display());
+    Ok(Exit::Pass)
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    identity: Identity,
+    args: &'a RunArgs,
+    folder: PathBuf,
+    licence: Option<String>,
+}
+
+/// Everything that decides the outcome of a block: what the plan knows and what only the runtime knows.
+#[derive(Serialize)]
+struct KeyMaterial<'a, T: Serialize> {
+    check: T,
+    runtime: &'a RuntimeFacts,
+    graph_revision: u32,
+    micro_batch: usize,
+}
+
+impl Run<'_> {
+    fn execute(&self, models: &[Prepared]) -> Result<(Results, Observations)> {
+        let start = Instant::now();
+        let started_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let store = Store::open(&self.folder.join("evidence"), self.args.cache.as_deref())?;
+        let mut observations = self.observations(started_at);
+        let mut blocks = Vec::new();
+        for (index, prepared) in models.iter().enumerate() {
+            blocks.push(self.evaluate(index, prepared, &store, &mut observations)?);
+        }
+        let results = summarise(self.facts(models)?, &blocks)?;
+        observations.wall_seconds = start.elapsed().as_secs_f64();
+        Ok((results, observations))
+    }
+
+    /// All checks of one model.
+    fn evaluate(
+        &self,
+        index: usize,
+        prepared: &Prepared,
+        store: &Store,
+        observations: &mut Observations,
+    ) -> Result<ModelBlocks> {
+        let (plan, model) = (self.plan, &self.plan.models[index]);
+        let checks = 1 + plan.attacks.len() as u64;
+        let progress = progress::rows(&model.name, checks * plan.dataset.rows.len() as u64);
+        let engine = Engine {
+            store,
+            jobs: observations.jobs as usize,
+            keep: if self.args.no_witnesses { Keep::Verdicts } else { Keep::Witnesses },
+            progress: &progress,
+        };
+        let subject =
+            Subject { name: &model.name, prepared, dataset: &plan.data, label_map: &model.labels };
+        let setting = Setting {
+            threat: &plan.threat_model,
+            domain: plan.attack_domain(),
+            grid: model.grid,
+            seed: plan.seed,
+        };
+        let wanted = self.wanted(prepared, |slice| plan.prediction_key_material(model, slice))?;
+        let clean = engine.clean(&subject, wanted)?;
+        let mut blocks = ModelBlocks { clean: book(observations, &model.name, "clean", clean), attacks: Vec::new() };
+        for attack in &plan.attacks {
+            let wanted = self.wanted(prepared, |slice| plan.check_key_material(model, attack, slice))?;
+            let outcome = engine.attack(&subject, &attack.spec, &setting, &blocks.clean, wanted)?;
+            blocks.attacks.push(book(observations, &model.name, &attack.name, outcome));
+        }
+        progress.finish_and_clear();
+        Ok(blocks)
+    }
+
+    fn wanted<'b, T: Serialize>(&'b self, prepared: &Prepared, check: impl Fn(&'b Slice) -> T) -> Result<Vec<Wanted>> {
+        let runtime = self.runtime();
+        let slices = self.plan.slices.iter().map(|slice| {
+            let keyed: Keyed = keyed(&KeyMaterial {
+                check: check(slice),
+                runtime: &runtime,
+                graph_revision: graph::REVISION,
+                micro_batch: prepared.micro_batch(),
+            })?;
+            Ok(Wanted { keyed, rows: slice.rows.iter().collect() })
+        });
+        slices.collect()
+    }
+
+    fn runtime(&self) -> RuntimeFacts {
+        let identity = self.identity.clone();
+        RuntimeFacts {
+            provider: identity.provider,
+            onnxruntime: identity.onnxruntime,
+            library_sha256: identity.library_sha256,
+            instruction_set: identity.instruction_set,
+            optimisation: identity.optimisation,
+        }
+    }
+
+    fn facts(&self, models: &[Prepared]) -> Result<Facts> {
+        let plan = self.plan;
+        let Value::Object(whole) = serde_json::to_value(plan)? else { anyhow::bail!("a plan is not a JSON object") };
+        let attacks: Vec<AttackFacts> = plan
+            .attacks
+            .iter()
+            .map(|attack| {
+                let parameters = serde_json::to_value(&attack.spec)?;
+                let parameters = parameters.as_object().and_then(|tagged| tagged.values().next()?.as_object().cloned());
+                let parameters = parameters.unwrap_or_default().into_iter().collect();
+                Ok(AttackFacts { name: attack.name.clone(), revision: attack.revision, parameters })
+            })
+            .collect::<Result<_>>()?;
+        let models = plan.models.iter().zip(models).map(|(model, prepared)| ModelFacts {
+            name: model.name.clone(),
+            digest: (*model.digest.as_bytes()).into(),
+            macs: Some(prepared.macs()),
+            parameters: Some(prepared.parameters()),
+            notes: prepared.notes().to_vec(),
+            attacks: attacks.clone(),
+        });
+        Ok(Facts {
+            suite: plan.suite.name.clone(),
+            tinyassay: env!("CARGO_PKG_VERSION").to_owned(),
+            plan_digest: Digest::from(*plan.digest().as_bytes()),
+            dataset: DatasetFacts {
+                name: plan.dataset.name.clone(),
+                split: plan.dataset.split.clone(),
+                digest: (*plan.dataset.digest.as_bytes()).into(),
+                samples: plan.dataset.rows.len() as u64,
+                selection: selection(plan),
+                licence: self.licence.clone(),
+            },
+            threat: ThreatFacts {
+                norm: plan.threat.norm.to_string(),
+                epsilon: plan.threat.epsilon.clone(),
+                units: units(plan).to_owned(),
+            },
+            runtime: self.runtime(),
+            plan: whole.into_iter().collect::<BTreeMap<_, _>>(),
+            models: models.collect(),
+        })
+    }
+
+    fn observations(&self, started_at: u64) -> Observations {
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        Observations {
+            schema_version: Observations::SCHEMA_VERSION,
+            started_at: started_at.to_string(),
+            host: Host { os: std::env::consts::OS.into(), arch: std::env::consts::ARCH.into(), cpus: cpus as u64 },
+            jobs: self.args.jobs.map_or(cpus, std::num::NonZeroUsize::get) as u64,
+            wall_seconds: 0.0,
+            blocks_computed: 0,
+            blocks_reused: 0,
+            blocks_damaged: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+}
+
+/// Notes what a check took and returns its blocks.
+fn book(observations: &mut Observations, model: &str, check: &str, outcome: Outcome) -> Vec<evidence::Block> {
+    let computed = outcome.computed as u64;
+    let reused = outcome.blocks.len() as u64 - computed;
+    observations.blocks_computed += computed;
+    observations.blocks_reused += reused;
+    observations.blocks_damaged.extend(outcome.damaged);
+    observations.checks.push(CheckObservation {
+        model: model.to_owned(),
+        check: check.to_owned(),
+        wall_seconds: outcome.seconds,
+        blocks_computed: computed,
+        blocks_reused: reused,
+    });
+    outcome.blocks
+}
+
+/// How the rows were chosen, in words.
+fn selection(plan: &Plan) -> String {
+    let rows = &plan.dataset.rows;
+    match rows.ranges() {
+        [range] if range.start == 0 => format!("the first {} by index", rows.len()),
+        _ => format!("{} chosen by the seed {}", rows.len(), plan.seed),
+    }
+}
+
+/// What epsilon is measured in.
+fn units(plan: &Plan) -> &'static str {
+    match plan.data.domain.units {
+        registry::DataUnits::Unit => "pixels in [0, 1]",
+        registry::DataUnits::Raw => "the data set's own units",
+    }
+}

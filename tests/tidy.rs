@@ -1,0 +1,164 @@
+//! The house rules as tests. Every failure message names the fix.
+
+use crate::{Test, root};
+use libtest_mimic::Failed;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("architecture_table_equals_cargo_metadata", architecture_table_equals_cargo_metadata),
+    ("unsafe_and_ort_only_in_runtime", unsafe_and_ort_only_in_runtime),
+    ("licences_are_on_the_allow_list", licences_are_on_the_allow_list),
+    ("files_stay_small", files_stay_small),
+    ("no_ignored_or_should_panic_tests", no_ignored_or_should_panic_tests),
+];
+
+/// Licences that a dependency may have. A dual licence needs one of them.
+const LICENCES: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// Lines that a source file may have, tests included.
+const LONGEST_FILE: usize = 800;
+
+fn metadata(deps: bool) -> Result<Value, Failed> {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root()).args(["metadata", "--format-version", "1", "--locked"]);
+    if !deps {
+        command.arg("--no-deps");
+    }
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn architecture_table_equals_cargo_metadata() -> Result<(), Failed> {
+    let metadata = metadata(false)?;
+    let packages = metadata["packages"].as_array().ok_or("no packages")?;
+    let short = |name: &str| name.strip_prefix("tinyassay-").unwrap_or(name).to_owned();
+    let names: BTreeSet<String> = packages.iter().map(|p| short(p["name"].as_str().unwrap_or_default())).collect();
+    let found: BTreeMap<String, BTreeSet<String>> = packages
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().into_iter().flatten();
+            let ours = dependencies.filter(|d| d["kind"].is_null()).filter_map(|d| d["name"].as_str()).map(short);
+            (short(package["name"].as_str().unwrap_or_default()), ours.filter(|name| names.contains(name)).collect())
+        })
+        .collect();
+    let text = std::fs::read_to_string(root().join("harness/ARCHITECTURE.md"))?;
+    let written: BTreeMap<String, BTreeSet<String>> = text
+        .lines()
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.strip_prefix('|')?.split('|').map(str::trim).collect();
+            let name = cells.first()?.strip_prefix('`')?.strip_suffix('`')?;
+            let uses = cells.get(2)?.split(',').map(|s| s.trim().to_owned()).filter(|s| s != "-").collect();
+            names.contains(name).then(|| (name.to_owned(), uses))
+        })
+        .collect();
+    if found == written {
+        return Ok(());
+    }
+    Err(format!("harness/ARCHITECTURE.md, table \"Crates\": make it say what Cargo.toml says\n  found {found:?}\n  written {written:?}").into())
+}
+
+fn sources() -> Vec<PathBuf> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    for folder in ["harness", "tests"] {
+        walk(&root().join(folder), &mut files);
+    }
+    files
+}
+
+/// Fails with one line per source file for which `complaint` has something to say.
+fn complain(complaint: impl Fn(&Path, &str) -> Option<String>) -> Result<(), Failed> {
+    let mut complaints = Vec::new();
+    for path in sources() {
+        let text = std::fs::read_to_string(&path)?;
+        let name = path.strip_prefix(root()).unwrap_or(&path).to_path_buf();
+        complaints.extend(complaint(&name, &text).map(|reason| format!("{}: {reason}", name.display())));
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n").into()) }
+}
+
+fn unsafe_and_ort_only_in_runtime() -> Result<(), Failed> {
+    let (keyword, crate_path) = (concat!("uns", "afe "), concat!("or", "t::"));
+    complain(|path, text| {
+        if path.starts_with("harness/runtime") {
+            return None;
+        }
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let words: Vec<&str> =
+            code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != ':' && c != ' ')).collect();
+        let hit = words.iter().any(|word| {
+            word.trim_start().starts_with(keyword)
+                || word.trim_start().trim_start_matches("use ").starts_with(crate_path)
+        });
+        hit.then(|| format!("`{keyword}` and `{crate_path}` belong in harness/runtime alone; move the code there"))
+    })
+}
+
+fn licences_are_on_the_allow_list() -> Result<(), Failed> {
+    let metadata = metadata(true)?;
+    let allowed: BTreeSet<&str> = LICENCES.iter().copied().collect();
+    let mut refused = Vec::new();
+    for package in metadata["packages"].as_array().ok_or("no packages")? {
+        let licence = package["license"].as_str().unwrap_or("none");
+        let fine = licence.split(" AND ").all(|part| {
+            let part = part.trim_matches(|c| c == '(' || c == ')');
+            part.split(" OR ")
+                .flat_map(|l| l.split('/'))
+                .any(|one| allowed.contains(one.trim().trim_matches(|c| c == '(' || c == ')')))
+        });
+        if !fine {
+            refused.push(format!("{} {}: {licence}", package["name"], package["version"]));
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "drop the dependency or, if its licence is fine, add it to LICENCES in tests/tidy.rs:\n{}",
+        refused.join("\n")
+    )
+    .into())
+}
+
+fn files_stay_small() -> Result<(), Failed> {
+    complain(|_, text| {
+        let lines = text.lines().count();
+        (lines > LONGEST_FILE).then(|| format!("{lines} lines, at most {LONGEST_FILE}: split it by concept"))
+    })
+}
+
+fn no_ignored_or_should_panic_tests() -> Result<(), Failed> {
+    let (ignored, panics) = (concat!("#[ign", "ore"), concat!("#[should_", "panic"));
+    complain(|_, text| {
+        let hit = text.contains(ignored) || text.contains(panics);
+        hit.then(|| format!("{ignored}] and {panics}] hide failures; assert what happens today"))
+    })
+}
