@@ -31,8 +31,14 @@ pub(crate) fn run() -> Result<Exit> {
         let state = provider.require().map_or_else(|error| error.to_string(), |()| "available".to_owned());
         println!("  {provider:<5} {state}");
     }
-    println!("\nCache\n  {}", settings.cache.map_or("none: set TINYASSAY_CACHE or HOME".into(), |path| path.display().to_string()));
-    println!("\nData (TINYASSAY_DATA = {})", places.data.as_ref().map_or("not set".into(), |path| path.display().to_string()));
+    println!(
+        "\nCache\n  {}",
+        settings.cache.map_or("none: set TINYASSAY_CACHE or HOME".into(), |path| path.display().to_string())
+    );
+    println!(
+        "\nData (TINYASSAY_DATA = {})",
+        places.data.as_ref().map_or("not set".into(), |path| path.display().to_string())
+    );
     for line in crate::data::availability(&places)? {
         println!("  {line}");
     }

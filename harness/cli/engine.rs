@@ -3,9 +3,7 @@
 use crate::parallel;
 use anyhow::{Context, Result};
 use attack::{AttackSpec, Predictor, RowOutcome, Rows, Setting, argmax};
-use evidence::{
-    AttackRow, Block, CleanRow, Keep, Keyed, Lookup, Store, Verdict, Witnesses, witness_digest,
-};
+use evidence::{AttackRow, Block, CleanRow, Keep, Keyed, Lookup, Store, Verdict, Witnesses, witness_digest};
 use indicatif::ProgressBar;
 use ndarray::Array2;
 use registry::{Dataset, Samples};
@@ -96,9 +94,8 @@ impl Engine<'_> {
                 .collect();
             let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: subject.prepared.oracle()? });
             let work = |tools: &mut Tools, (_, rows): &(usize, &[usize])| {
-                attack_rows(tools, subject, spec, setting, rows).with_context(|| {
-                    format!("failed to run attack `{}` on model `{}`", spec.name(), subject.name)
-                })
+                attack_rows(tools, subject, spec, setting, rows)
+                    .with_context(|| format!("failed to run attack `{}` on model `{}`", spec.name(), subject.name))
             };
             parallel::for_each(self.jobs, &chunks, tools, work, |index, outcomes| {
                 let (assembly, rows) = chunks[index];
@@ -107,7 +104,8 @@ impl Engine<'_> {
                     let (block, witnesses) = assemblies[assembly].block(outcomes, subject.dataset.row_len())?;
                     let kept = (self.keep == Keep::Witnesses).then_some(&witnesses);
                     let block = self.store.save(block, kept)?;
-                    self.progress.inc((assemblies[assembly].wanted.rows.len() - assemblies[assembly].correct.len()) as u64);
+                    self.progress
+                        .inc((assemblies[assembly].wanted.rows.len() - assemblies[assembly].correct.len()) as u64);
                     blocks.lock().expect("no thread panics while it holds the lock").push(block);
                 }
                 Ok(())

@@ -32,9 +32,15 @@ fn add(places: &Places, args: AddModelArgs) -> Result<Exit> {
     let place = || path.display().to_string();
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", place()))?;
     let external = graph::external_locations(&bytes).with_context(|| format!("failed to read {}", place()))?;
-    let model = Model::parse(&bytes, &model_check::Beside::new(path)).with_context(|| format!("failed to read {}", place()))?;
+    let model =
+        Model::parse(&bytes, &model_check::Beside::new(path)).with_context(|| format!("failed to read {}", place()))?;
     let ([input], [output]) = (model.inputs(), model.outputs()) else {
-        bail!("{}: expected one input and one output, found {} and {}", place(), model.inputs().len(), model.outputs().len());
+        bail!(
+            "{}: expected one input and one output, found {} and {}",
+            place(),
+            model.inputs().len(),
+            model.outputs().len()
+        );
     };
     let stem = path.file_stem().and_then(|stem| stem.to_str()).map(|stem| stem.replace('_', "-"));
     let name = args.name.clone().or(stem).context("the file has no name; give one with --name")?;
@@ -105,7 +111,9 @@ fn row_shape(port: &Port) -> Result<Vec<usize>> {
     rest.iter()
         .map(|dim| match dim {
             Dim::Fixed(size) => Ok(*size),
-            Dim::Symbolic(name) => bail!("`{}` has the open dimension `{name}` besides the batch; export it fixed", port.name),
+            Dim::Symbolic(name) => {
+                bail!("`{}` has the open dimension `{name}` besides the batch; export it fixed", port.name)
+            }
         })
         .collect()
 }

@@ -143,7 +143,10 @@ fn check_rows(bytes: &ModelBytes, spec: &ModelSpec, graph: &Graph, range: [f64; 
     let exact = Interpreter.run(graph, &[as_tensor(ty.dtype, &ty.shape, &input)])?.remove(0).to_f64();
     let largest = exact.iter().fold(0.0_f64, |most, value| most.max(value.abs())).max(f64::MIN_POSITIVE);
     let difference = scores.iter().zip(&exact).map(|(found, exact)| (f64::from(*found) - exact).abs());
-    println!("outputs differ from the f64 reference by {:.1e} of the largest", difference.fold(0.0, f64::max) / largest);
+    println!(
+        "outputs differ from the f64 reference by {:.1e} of the largest",
+        difference.fold(0.0, f64::max) / largest
+    );
     Ok(independent)
 }
 

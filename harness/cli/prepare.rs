@@ -20,7 +20,8 @@ pub(crate) fn prepare(model: &PlannedModel, plan: &Plan, provider: Provider) -> 
 ///
 /// Errors: a file is missing or its digest does not match.
 pub(crate) fn load(model: &RegisteredModel) -> Result<ModelBytes> {
-    let mut files = model.load().with_context(|| format!("failed to load model `{}`", model.manifest.name))?.into_iter();
+    let mut files =
+        model.load().with_context(|| format!("failed to load model `{}`", model.manifest.name))?.into_iter();
     let (_, onnx) = files.next().context("a registered model has at least one file")?;
     Ok(ModelBytes { model: onnx.into(), external: files.map(|(name, bytes)| (name, bytes.into())).collect() })
 }

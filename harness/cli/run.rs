@@ -101,14 +101,9 @@ impl Run<'_> {
             keep: if self.args.no_witnesses { Keep::Verdicts } else { Keep::Witnesses },
             progress: &progress,
         };
-        let subject =
-            Subject { name: &model.name, prepared, dataset: &plan.data, label_map: &model.labels };
-        let setting = Setting {
-            threat: &plan.threat_model,
-            domain: plan.attack_domain(),
-            grid: model.grid,
-            seed: plan.seed,
-        };
+        let subject = Subject { name: &model.name, prepared, dataset: &plan.data, label_map: &model.labels };
+        let setting =
+            Setting { threat: &plan.threat_model, domain: plan.attack_domain(), grid: model.grid, seed: plan.seed };
         let wanted = self.wanted(prepared, |slice| plan.prediction_key_material(model, slice))?;
         let clean = engine.clean(&subject, wanted)?;
         let mut blocks = ModelBlocks { clean: book(observations, &model.name, "clean", clean), attacks: Vec::new() };

@@ -7,7 +7,13 @@ use suite::Plan;
 /// The plan with its cost estimate. Rows that break early cost less.
 pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
     let summary = plan.summary();
-    let mut text = format!("plan {} ({})\n  data    {}\n  threat  {}\n", summary.suite, plan.digest(), summary.data, summary.threat);
+    let mut text = format!(
+        "plan {} ({})\n  data    {}\n  threat  {}\n",
+        summary.suite,
+        plan.digest(),
+        summary.data,
+        summary.threat
+    );
     for attack in &summary.attacks {
         let numbers: Vec<String> = attack.parameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
         text += &format!("  attack  {}: {} with {}\n", attack.name, attack.attack, numbers.join(", "));

@@ -94,7 +94,11 @@ impl Datasets {
         Ok(match root {
             _ if files.clone().next().is_none() => None,
             Err(reason) => Some(reason),
-            Ok(root) => files.clone().map(|file| root.join(file)).find(|path| !path.exists()).map(|path| path.display().to_string()),
+            Ok(root) => files
+                .clone()
+                .map(|file| root.join(file))
+                .find(|path| !path.exists())
+                .map(|path| path.display().to_string()),
         })
     }
 

@@ -78,8 +78,8 @@ fn range(name: &str) -> [f64; 2] {
 }
 
 fn files(context: &Context) -> Result<Vec<PathBuf>> {
-    let folders =
-        ["models/mlperf_tiny", "models/verified", "vnncomp/mnist_fc/onnx", "vnncomp/oval21/onnx"].map(|p| context.data(p));
+    let folders = ["models/mlperf_tiny", "models/verified", "vnncomp/mnist_fc/onnx", "vnncomp/oval21/onnx"]
+        .map(|p| context.data(p));
     let mut files = Vec::new();
     for folder in folders {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {

@@ -40,7 +40,9 @@ fn run(context: &Context) -> Result<Findings> {
                 let label = format!("{name} at {epsilon}: {attack} leaves {robust} of {samples} rows robust");
                 findings.claim(robust + exact.undecided >= exact.robust, || format!("{label}, {} are", exact.robust));
                 if exact_attacks.contains(&attack) {
-                    findings.claim(robust <= exact.robust + exact.undecided, || format!("{label}, only {} are", exact.robust));
+                    findings.claim(robust <= exact.robust + exact.undecided, || {
+                        format!("{label}, only {} are", exact.robust)
+                    });
                 }
             }
             findings.note(&suite_name, row.into());
@@ -68,12 +70,11 @@ fn exact(name: &str, samples: usize, epsilon: &str) -> Result<Exact> {
     let dataset = Datasets::open(None, "data").load("signs32", "test")?;
     let linear = Linear::of(&model, &dataset)?;
     let threat = ThreatModel { norm: Norm::Linf, epsilon: epsilon.parse()? };
-    let domain =
-        Domain { lower: dataset.domain.lower, upper: dataset.domain.upper, levels: dataset.domain.levels };
+    let domain = Domain { lower: dataset.domain.lower, upper: dataset.domain.upper, levels: dataset.domain.levels };
     let rows = dataset.rows(0..samples)?;
     let mut exact = Exact { robust: 0, undecided: 0 };
     for (x, label) in rows.x.chunks(dataset.row_len()).zip(&rows.labels) {
-        let label = model.manifest.label(*label).context("a label without an output")?;
+        let label = model.manifest.output.label(*label).context("a label without an output")?;
         let ball = threat.ball(x, &domain, false)?;
         let rivals = (0..linear.bias.len()).filter(|class| *class != label);
         let margins = rivals.map(|rival| {

@@ -26,14 +26,8 @@ struct Check {
     run: fn(&Context) -> Result<Findings>,
 }
 
-const CHECKS: &[Check] = &[
-    quickstart::CHECK,
-    linear::CHECK,
-    determinism::CHECK,
-    gradients::CHECK,
-    resnet8::CHECK,
-    mnist::CHECK,
-];
+const CHECKS: &[Check] =
+    &[quickstart::CHECK, linear::CHECK, determinism::CHECK, gradients::CHECK, resnet8::CHECK, mnist::CHECK];
 
 /// What a check works with.
 struct Context {

@@ -52,7 +52,8 @@ fn run(context: &Context) -> Result<Findings> {
             let attacks = &named(&results["models"], model)?["attacks"];
             let attack = named(attacks, "pgd-20")?;
             let robust = 100.0 * number(attack, "robust_accuracy")?;
-            let counts = json!({ "found": attack["found"], "confirmed": attack["confirmed"], "rejected": attack["rejected"] });
+            let counts =
+                json!({ "found": attack["found"], "confirmed": attack["confirmed"], "rejected": attack["rejected"] });
             row.insert(model.to_owned(), json!({ "robust_percent": robust, "counts": counts }));
             findings.claim(robust <= last[index], || {
                 format!("{model}: robust accuracy rises to {robust:.2} % at {epsilon}/255")
