@@ -229,3 +229,91 @@ fn domain(manifest: &DatasetManifest, values: &Values) -> (PixelDomain, Option<Q
     };
     (PixelDomain { levels: None, lower, upper, units: manifest.units }, Some(quantization))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(extra: &str) -> DatasetManifest {
+        let digest = Digest::of(b"");
+        let text = format!(
+            "name: t\nformat: npz\nlayout: NCHW\nshape: [1, 1, 2]\nclasses: [a, b]\n{extra}\nsplits: {{ test: {{ samples: 2, files: {{ t.npz: {digest} }} }} }}\n"
+        );
+        DatasetManifest::parse("t.yaml", &text).unwrap()
+    }
+
+    fn dataset(extra: &str, values: Values, labels: Vec<u64>) -> Result<Dataset, String> {
+        Dataset::new(&manifest(extra), "test", Contents { values, labels }).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn bytes_become_exact_fractions_of_255() {
+        let all: Vec<u8> = (0..=255).collect();
+        let manifest = DatasetManifest { shape: vec![1, 16, 8], ..manifest("units: unit") };
+        let contents = Contents { values: Values::U8(all), labels: vec![0, 1] };
+        let dataset = Dataset::new(&manifest, "test", contents).unwrap();
+        let samples = dataset.rows(0..2).unwrap();
+        assert!(samples.x.iter().enumerate().all(|(p, x)| *x == p as f32 / 255.0 && (x * 255.0) == p as f32));
+        assert_eq!((dataset.domain.levels, dataset.domain.lower, dataset.domain.upper), (Some(255), 0.0, 1.0));
+    }
+
+    #[test]
+    fn raw_integers_have_a_step_and_a_zero() {
+        let values = Values::I8(vec![-128, 0, 83, 127]);
+        let dataset = dataset("units: raw\nscale: 0.5\nzero_point: 83", values, vec![1, 0]).unwrap();
+        let samples = dataset.rows(0..2).unwrap();
+        assert_eq!(samples.x, [-105.5, -41.5, 0.0, 22.0]);
+        assert_eq!((dataset.domain.lower, dataset.domain.upper), (-105.5, 22.0));
+        assert_eq!(dataset.quantization, Some(Quantization { scale: 0.5, zero_point: 83 }));
+    }
+
+    #[test]
+    fn a_row_has_the_digest_of_its_own_values() {
+        let values = Values::F32(vec![0.0, 0.25, 0.5, 1.0]);
+        let dataset = dataset("units: unit", values, vec![1, 0]).unwrap();
+        let bytes: Vec<u8> = [0.5f32, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let samples = dataset.rows_at(&[1, 0]).unwrap();
+        assert_eq!((samples.x.as_slice(), samples.labels), ([0.5, 1.0, 0.0, 0.25].as_slice(), vec![0, 1]));
+        assert_eq!(samples.digests[0], *Digest::of(&bytes).as_bytes());
+        assert!(dataset.rows(1..3).unwrap_err().to_string().contains("row 2 was asked for"));
+        assert_eq!(dataset.counts(), [1, 1]);
+    }
+
+    #[test]
+    fn what_the_manifest_does_not_allow_is_refused() {
+        for (extra, values, labels, expected) in [
+            ("units: unit", Values::U8(vec![0; 4]), vec![0, 2], "row 1 has label 2, classes are 0 to 1"),
+            ("units: unit", Values::U8(vec![0; 4]), vec![0], "has 1 labels, the manifest says 2"),
+            ("units: unit", Values::U8(vec![0; 3]), vec![0, 1], "3 values for 2 rows of 2"),
+            (
+                "units: unit",
+                Values::F32(vec![0.0, 0.0, 1.5, 0.0]),
+                vec![0, 1],
+                "value 0 of row 1 is 1.5, allowed are 0 to 1",
+            ),
+            ("units: unit", Values::F32(vec![0.0, f32::NAN, 0.0, 0.0]), vec![0, 1], "NaN"),
+            ("units: raw", Values::F32(vec![0.0, f32::NAN, 0.0, 0.0]), vec![0, 1], "NaN"),
+            ("units: raw", Values::F32(vec![0.0, 0.0, f32::INFINITY, 0.0]), vec![0, 1], "row 1 holds inf"),
+        ] {
+            let error = dataset(extra, values, labels).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_digest_follows_what_decides_the_rows_and_nothing_else() {
+        let base = manifest("units: raw\nscale: 0.5");
+        let digest = |manifest: &DatasetManifest| manifest.digest(&manifest.splits["test"]);
+        let renamed =
+            DatasetManifest { name: "u".into(), licence: Some("x".into()), source: Some("y".into()), ..base.clone() };
+        assert_eq!(digest(&base), digest(&renamed));
+        for changed in [
+            DatasetManifest { scale: Some(0.25), ..base.clone() },
+            DatasetManifest { layout: Layout::Nhwc, ..base.clone() },
+            DatasetManifest { shape: vec![1, 2, 1], ..base.clone() },
+            DatasetManifest { classes: vec!["b".into(), "a".into()], ..base.clone() },
+        ] {
+            assert_ne!(digest(&base), digest(&changed));
+        }
+    }
+}

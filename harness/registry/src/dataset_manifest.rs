@@ -17,11 +17,12 @@ pub struct DatasetManifest {
     /// Order of the axes of a row.
     pub layout: Layout,
     /// Dimensions of a row, without the batch.
+    #[serde(serialize_with = "yaml::on_one_line")]
     pub shape: Vec<usize>,
     /// What the numbers of a row are.
     pub units: DataUnits,
     /// Smallest and largest value that an input may take; for raw units only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "yaml::on_one_line")]
     pub range: Option<[f64; 2]>,
     /// Raw units: the value of one integer step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +34,7 @@ pub struct DatasetManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrays: Option<Arrays>,
     /// Names of the classes, in the order of their numbers.
+    #[serde(serialize_with = "yaml::on_one_line")]
     pub classes: Vec<String>,
     /// The parts of the data set by name.
     pub splits: BTreeMap<String, Split>,

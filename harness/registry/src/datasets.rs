@@ -307,3 +307,6 @@ fn image_files(root: &Path, named: &[String]) -> Result<Vec<String>, Error> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,15 +37,16 @@ pub struct InputSpec {
     /// Order of the axes.
     pub layout: Layout,
     /// Dimensions of one row, without the batch.
+    #[serde(serialize_with = "yaml::on_one_line")]
     pub shape: Vec<usize>,
     /// What 0 and 1 of the data set's unit interval become.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "yaml::on_one_line")]
     pub range: Option<[f64; 2]>,
     /// Subtracted after `range`, one for all or one per channel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "yaml::on_one_line")]
     pub mean: Option<Vec<f64>>,
     /// Divides after `mean`, one for all or one per channel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "yaml::on_one_line")]
     pub std: Option<Vec<f64>>,
     /// Step of an integer input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +70,7 @@ pub struct OutputSpec {
     /// How many outputs a row has.
     pub classes: usize,
     /// For each class of the data set, the output that is right. Absent: class `i` is output `i`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "yaml::on_one_line")]
     pub labels: Option<Vec<usize>>,
 }
 

@@ -292,3 +292,154 @@ fn files_digest(files: &BTreeMap<String, Digest>) -> Digest {
     }
     Digest::of(&bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ElementType, FileState, Layout, OutputKind};
+
+    fn facts(name: &str) -> NewModel {
+        NewModel {
+            name: name.to_owned(),
+            input: InputSpec {
+                name: "x".to_owned(),
+                dtype: ElementType::Float32,
+                layout: Layout::Nchw,
+                shape: vec![3, 32, 32],
+                range: Some([0.0, 1.0]),
+                mean: None,
+                std: None,
+                scale: None,
+                zero_point: None,
+                units: None,
+            },
+            output: OutputSpec { name: "y".to_owned(), kind: OutputKind::Logits, classes: 10, labels: None },
+            dataset: Some("cifar10".to_owned()),
+            licence: None,
+            provenance: Some("a test".to_owned()),
+        }
+    }
+
+    /// A registry with the models `a` and `ab`, each with external data, and the file that they were made of.
+    fn registry() -> (tempfile::TempDir, Registry, PathBuf) {
+        let outer = tempfile::tempdir().unwrap();
+        let source = outer.path().join("source");
+        fs::create_dir_all(source.join("sub")).unwrap();
+        fs::write(source.join("net.onnx"), b"onnx").unwrap();
+        fs::write(source.join("sub/w.bin"), b"weights").unwrap();
+        let registry = Registry::open(outer.path().join("models"));
+        for name in ["a", "ab"] {
+            registry.add(&source.join("net.onnx"), &["sub/w.bin".to_owned()], facts(name)).unwrap();
+        }
+        (outer, registry, source.join("net.onnx"))
+    }
+
+    fn names(models: &[RegisteredModel]) -> Vec<&str> {
+        models.iter().map(|model| model.manifest.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_model_is_added_found_loaded_and_removed() {
+        let (_outer, registry, _) = registry();
+        let model = registry.find_one("a").unwrap();
+        let files = model.load().unwrap();
+        assert_eq!(files, [("model.onnx".into(), b"onnx".to_vec()), ("sub/w.bin".into(), b"weights".to_vec())]);
+        assert_eq!(model.manifest.input, facts("a").input);
+        assert_eq!(model.digest, registry.find_one("ab").unwrap().digest, "the digest is that of the files");
+        assert!(registry.verify("a").unwrap().is_verified());
+        let listed: Vec<String> = registry.list().unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(listed, ["a", "ab"]);
+        registry.remove("a").unwrap();
+        assert_eq!(registry.list().unwrap().len(), 1);
+        let left: Vec<_> = fs::read_dir(registry.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["ab"]);
+    }
+
+    #[test]
+    fn names_globs_and_paths_find_models() {
+        let (outer, registry, _) = registry();
+        assert_eq!(names(&registry.find("a*").unwrap()), ["a", "ab"]);
+        assert_eq!(names(&registry.find("?b").unwrap()), ["ab"]);
+        assert_eq!(names(&registry.find_from(outer.path(), "models/a").unwrap()), ["a"]);
+        assert_eq!(names(&registry.find_from(&outer.path().join("models"), "./ab").unwrap()), ["ab"]);
+        let absolute = outer.path().join("models/a").display().to_string();
+        assert_eq!(names(&registry.find(&absolute).unwrap()), ["a"]);
+        for wanted in ["b", "x*", "./none", "-a"] {
+            registry.find(wanted).unwrap_err();
+        }
+        assert!(registry.find("b").unwrap_err().to_string().contains("the models are a, ab"));
+        assert!(registry.find_one("a*").unwrap_err().to_string().contains("several"));
+        let empty = Registry::open(outer.path().join("none"));
+        assert!(empty.list().unwrap().is_empty());
+        assert!(empty.find("a").unwrap_err().to_string().contains("model add"));
+    }
+
+    #[test]
+    fn a_changed_file_is_named_with_both_digests() {
+        let (_outer, registry, _) = registry();
+        let model = registry.find_one("a").unwrap();
+        fs::write(model.folder.join("sub/w.bin"), b"Weights").unwrap();
+        fs::write(model.folder.join("notes.txt"), b"").unwrap();
+        let text = model.load().unwrap_err().to_string();
+        let expected = [Digest::of(b"weights").to_string(), Digest::of(b"Weights").to_string(), "sub/w.bin".to_owned()];
+        assert!(expected.iter().all(|part| text.contains(part)), "{text}");
+        let verification = model.verify().unwrap();
+        let states: Vec<bool> = verification.files.iter().map(FileCheck::is_verified).collect();
+        assert_eq!((states, verification.extra), (vec![true, false], vec!["notes.txt".to_owned()]));
+        fs::remove_file(model.folder.join("sub/w.bin")).unwrap();
+        let state = model.verify().unwrap().files.remove(1).state;
+        assert!(matches!(state, FileState::Failed(Error::Io { .. })), "{state:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_model_that_is_a_link_is_not_loaded() {
+        let (_outer, registry, source) = registry();
+        let model = registry.find_one("a").unwrap();
+        fs::remove_file(model.folder.join("model.onnx")).unwrap();
+        std::os::unix::fs::symlink(&source, model.folder.join("model.onnx")).unwrap();
+        assert!(model.load().unwrap_err().to_string().contains("symbolic link"));
+        let link = source.with_file_name("link.bin");
+        std::os::unix::fs::symlink("/etc/hostname", link).unwrap();
+        let error = registry.add(&source, &["link.bin".to_owned()], facts("c")).unwrap_err();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_model_that_cannot_be_added() {
+        let (_outer, registry, source) = registry();
+        let add = |location: &str, facts: NewModel| registry.add(&source, &[location.to_owned()], facts).unwrap_err();
+        assert!(matches!(add("sub/w.bin", facts("a")), Error::Exists { .. }));
+        assert!(matches!(add("../source/sub/w.bin", facts("c")), Error::Confined { .. }));
+        assert!(matches!(add("absent.bin", facts("c")), Error::Io { .. }));
+        assert!(matches!(add("sub/w.bin", facts("../c")), Error::Invalid { .. }));
+        let mut wrong = facts("c");
+        wrong.output.classes = 1;
+        assert!(add("sub/w.bin", wrong).to_string().contains("`classes: 1`"));
+        assert_eq!(fs::read_dir(registry.root()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn only_a_model_and_nothing_else_is_removed() {
+        let (outer, registry, _) = registry();
+        fs::create_dir(registry.root().join("plain")).unwrap();
+        fs::write(registry.root().join("ab/thesis.txt"), b"precious").unwrap();
+        for name in ["plain", "none", "../source", ".", "ab"] {
+            assert!(matches!(registry.remove(name), Err(Error::NotRemovable { .. })), "{name}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(outer.path().join("models/a"), registry.root().join("link")).unwrap();
+            assert!(matches!(registry.remove("link"), Err(Error::NotRemovable { .. })));
+        }
+        assert!(outer.path().join("models/ab/thesis.txt").exists() && outer.path().join("source").exists());
+    }
+
+    #[test]
+    fn a_folder_has_the_name_of_its_model() {
+        let (_outer, registry, _) = registry();
+        fs::rename(registry.root().join("a"), registry.root().join("b")).unwrap();
+        assert!(registry.find("b").unwrap_err().to_string().contains("differs from its folder `b`"));
+        assert!(registry.list().unwrap()[1].1.is_err());
+    }
+}

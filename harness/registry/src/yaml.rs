@@ -4,8 +4,8 @@
 //! is allowed.
 
 use crate::Error;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 
 /// Reads `text`, which came from `place`, a path for messages.
 ///
@@ -28,6 +28,11 @@ pub fn parse<T: DeserializeOwned>(place: &str, text: &str) -> Result<T, Error> {
 /// Errors: [`Error::Invalid`] naming `place` where the value has no YAML form.
 pub fn to_string<T: Serialize>(place: &str, value: &T) -> Result<String, Error> {
     serde_saphyr::to_string(value).map_err(|error| Error::invalid(place, error))
+}
+
+/// Writes a list on one line, `[a, b]`; for `serialize_with`.
+pub(crate) fn on_one_line<T: Serialize, S: Serializer>(list: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_saphyr::FlowSeq(list).serialize(serializer)
 }
 
 fn excerpt(text: &str, line: usize, column: usize) -> String {
@@ -86,7 +91,7 @@ mod tests {
         let text = message("name: a\nlayot: NHWC\n");
         assert_eq!(
             text,
-            "read m.yaml:2:1: unknown field `layot`, expected `name` or `layout`\n  |\n2 | layot: NHWC\n  | ^\nhint: did you mean `layout`?"
+            "read m.yaml:2:1: unknown field `layot`, expected one of name, layout\n  |\n2 | layot: NHWC\n  | ^\nhint: did you mean `layout`?"
         );
     }
 
@@ -105,6 +110,7 @@ mod tests {
     #[test]
     fn a_far_word_gives_no_hint() {
         assert!(!message("name: a\nzzzzzzzz: 1\n").contains("hint"));
-        assert_eq!(parse::<Sample>("m", "name: a\nlayout: b").unwrap().layout.as_deref(), Some("b"));
+        let sample = parse::<Sample>("m", "name: a\nlayout: b").unwrap();
+        assert_eq!((sample.name.as_str(), sample.layout.as_deref()), ("a", Some("b")));
     }
 }

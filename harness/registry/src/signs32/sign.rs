@@ -152,3 +152,30 @@ const CROSSING: Sign = &[
     (Paint::White, Convex(&[(0, -700), (700, 560), (-700, 560)])),
     (Paint::Blue, Convex(&[(-840, -840), (840, -840), (840, 840), (-840, 840)])),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_layer_contains_all_others() {
+        for (class, name) in CLASSES.iter().enumerate() {
+            let layers = sign(class);
+            let (_, outline) = layers.last().unwrap();
+            for point in (-1100..=1100).step_by(20).flat_map(|y| (-1100..=1100).step_by(20).map(move |x| (x, y))) {
+                assert!(
+                    outline.holds(point) || !layers.iter().any(|(_, shape)| shape.holds(point)),
+                    "{name} {point:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn red_is_in_the_signs_that_forbid_or_warn_and_in_no_other() {
+        for class in 0..CLASSES.len() {
+            let red = sign(class).iter().any(|(paint, _)| matches!(paint, Paint::Red));
+            assert_eq!(red, super::super::GROUPS[class] == 0, "{}", CLASSES[class]);
+        }
+    }
+}
