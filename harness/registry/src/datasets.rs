@@ -3,7 +3,7 @@ use crate::folder::FileCheck;
 use crate::formats::{self, image_folder};
 use crate::models::write_synced;
 use crate::name::{check_name, check_relative_path};
-use crate::{Arrays, DataUnits, DatasetManifest, Digest, Error, Format, Layout, Split, signs32, yaml};
+use crate::{Arrays, DataUnits, DatasetManifest, Digest, Error, Format, Layout, Listed, Split, signs32, yaml};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,8 +72,7 @@ impl Datasets {
     /// Every data set by name, sorted, with its manifest or what is wrong with it.
     ///
     /// Errors: the folder of the user's manifests cannot be listed.
-    #[allow(clippy::type_complexity)]
-    pub fn list(&self) -> Result<Vec<(String, Result<DatasetManifest, Error>)>, Error> {
+    pub fn list(&self) -> Result<Listed<DatasetManifest>, Error> {
         let names = self.names()?;
         Ok(names.into_iter().map(|name| (name.clone(), self.manifest(&name))).collect())
     }

@@ -108,6 +108,9 @@ pub enum Error {
     },
 }
 
+/// Names, sorted, each with what it stands for or why that cannot be read.
+pub type Listed<T> = Vec<(String, Result<T, Error>)>;
+
 fn hint_line(hint: &str) -> String {
     if hint.is_empty() { String::new() } else { format!("\nhint: {hint}") }
 }

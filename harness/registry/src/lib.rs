@@ -23,7 +23,7 @@ pub use dataset::{Dataset, PixelDomain, Quantization, Samples};
 pub use dataset_manifest::{Arrays, DataUnits, DatasetManifest, Format, Split};
 pub use datasets::{Datasets, NewDataset};
 pub use digest::Digest;
-pub use error::Error;
+pub use error::{Error, Listed};
 pub use folder::{FileCheck, FileState, FolderFiles};
 pub use glob::matches as glob_matches;
 pub use input_affine::{InputAffine, InputQuantize};

@@ -1,7 +1,7 @@
 use crate::folder::{FileCheck, FolderFiles};
 use crate::glob::{is_glob, matches};
 use crate::name::check_name;
-use crate::{Digest, Error, InputSpec, ModelManifest, OutputSpec, yaml};
+use crate::{Digest, Error, InputSpec, Listed, ModelManifest, OutputSpec, yaml};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
@@ -73,8 +73,7 @@ impl Registry {
     /// Every model folder by name, sorted, with its manifest or what is wrong with it.
     ///
     /// Errors: the folder cannot be listed. A folder of models that does not exist holds none.
-    #[allow(clippy::type_complexity)]
-    pub fn list(&self) -> Result<Vec<(String, Result<RegisteredModel, Error>)>, Error> {
+    pub fn list(&self) -> Result<Listed<RegisteredModel>, Error> {
         let names = self.names()?;
         Ok(names.into_iter().map(|name| (name.clone(), self.named(&name))).collect())
     }

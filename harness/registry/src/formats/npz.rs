@@ -6,6 +6,9 @@ use std::io::Cursor;
 
 type Reader<'a> = NpzReader<Cursor<&'a [u8]>>;
 
+/// Dimensions and elements in row-major order.
+type Elements<T> = (Vec<usize>, Vec<T>);
+
 /// Reads the arrays of rows (uint8, int8 or float32) and labels (any integer type) that the manifest names.
 pub(crate) fn read(manifest: &DatasetManifest, files: &[(String, Vec<u8>)]) -> Result<Contents, String> {
     let [(name, bytes)] = files else { return Err("there must be one npz file".to_owned()) };
@@ -64,10 +67,7 @@ fn labels(reader: &mut Reader<'_>, name: &str) -> Result<Vec<u64>, String> {
 }
 
 /// One array in logical (row-major) order; `None` when its element type is another one.
-fn array<T: ReadableElement + Clone>(
-    reader: &mut Reader<'_>,
-    name: &str,
-) -> Result<Option<(Vec<usize>, Vec<T>)>, String> {
+fn array<T: ReadableElement + Clone>(reader: &mut Reader<'_>, name: &str) -> Result<Option<Elements<T>>, String> {
     let present = reader.names().map_err(|error| error.to_string())?;
     if !present.iter().any(|entry| entry == name) {
         return Err(format!("there is no array `{name}`, the arrays are {}", present.join(", ")));
