@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<()> {
     cargo(&["test", "--release", "--workspace"], &[])?;
     cargo(&["doc", "--release", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     step("generate --check", || crate::generate::run(true))?;
+    step("models --check", || crate::models::generate(true))?;
     println!("check: all steps passed");
     Ok(())
 }

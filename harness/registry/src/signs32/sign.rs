@@ -173,9 +173,9 @@ mod tests {
 
     #[test]
     fn red_is_in_the_signs_that_forbid_or_warn_and_in_no_other() {
-        for class in 0..CLASSES.len() {
+        for (class, name) in CLASSES.iter().enumerate() {
             let red = sign(class).iter().any(|(paint, _)| matches!(paint, Paint::Red));
-            assert_eq!(red, super::super::GROUPS[class] == 0, "{}", CLASSES[class]);
+            assert_eq!(red, super::super::GROUPS[class] == 0, "{name}");
         }
     }
 }
