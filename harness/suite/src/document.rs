@@ -29,10 +29,6 @@ pub struct Document {
     pub attacks: Located<Vec<Located<Entry>>>,
     /// All randomness comes from this number.
     pub seed: Located<u64>,
-    /// The level of the confidence intervals, between 0 and 1. Without it: 0.95.
-    #[serde(default)]
-    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
-    pub confidence: Option<Located<f64>>,
     /// A section for a later version.
     #[serde(default)]
     #[schemars(skip)]

@@ -12,9 +12,6 @@ use attack::{Domain, LossHead, Norm, ThreatModel};
 use registry::{Dataset, Datasets, Digest, Registry};
 use serde::{Serialize, Serializer};
 
-/// The level of confidence intervals unless a suite says another.
-const CONFIDENCE: f64 = 0.95;
-
 /// What runs. Executing it reads no default.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
@@ -33,8 +30,6 @@ pub struct Plan {
     /// All randomness comes from this number. It is written as text: JSON numbers end at 2^53.
     #[serde(serialize_with = "as_text")]
     pub seed: u64,
-    /// The level of the confidence intervals.
-    pub confidence: f64,
     /// The samples, block by block.
     pub slices: Vec<Slice>,
     /// The loss heads whose gradients the attacks need.
@@ -100,7 +95,6 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         models,
         attacks,
         seed: document.seed.value,
-        confidence: document.confidence.as_ref().map_or(CONFIDENCE, |c| c.value),
         slices: dataset.rows.slices(),
         heads,
         dataset,

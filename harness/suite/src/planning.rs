@@ -100,7 +100,6 @@ fn a_plan_names_every_number_and_pins_every_digest() {
     let models = json["models"].take();
     assert_snapshot!(lines(&json), @r#"
     attacks: [{"name":"fgsm","revision":1,"spec":{"fgsm":{"loss":"cross-entropy","targets":"none"}}},{"name":"pgd-20","revision":1,"spec":{"pgd":{"keep":"best","loss":"cross-entropy","restarts":1,"start":"random","step_size":"2/255","steps":20,"targets":"none"}}},{"name":"pgd-40x5","revision":1,"spec":{"pgd":{"keep":"best","loss":"margin","restarts":5,"start":"random","step_size":"1/255","steps":40,"targets":"none"}}},{"name":"fgsm-each","revision":1,"spec":{"fgsm":{"loss":"margin","targets":"each"}}}]
-    confidence: 0.95
     dataset: {"digest":null,"name":"signs32","rows":[[0,600]],"split":"test"}
     domain: {"levels":255,"lower":"0","upper":"1"}
     heads: ["cross-entropy","margin","linear"]

@@ -67,7 +67,7 @@ fn keys() {
        |
     10 | banana: 1
        | ^^^^^^
-    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `attacks`, `seed`, `confidence`, `probes`, `cost`, `gates`, `certify`
+    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `attacks`, `seed`, `probes`, `cost`, `gates`, `certify`
 
     == twice
     read suites/my.yaml:10:1: key `name` is given twice
@@ -126,8 +126,6 @@ fn values() {
         ("one model without a list", changed("[signs32-linear10]", "signs32-linear10")),
         ("attacks", complaint(no_attacks.as_bytes())),
         ("seed", changed("seed: 0", "seed: 18446744073709551616")),
-        ("confidence", changed("seed: 0", "seed: 0\nconfidence: 95")),
-        ("confidence that is no number", changed("seed: 0", "seed: 0\nconfidence: .nan")),
     ]), @r#"
     == version
     read suites/my.yaml:1:10: version 2 of the format is not known; this program reads version 1
@@ -210,28 +208,6 @@ fn values() {
     9 | seed: 18446744073709551616
       |       ^^^^^^^^^^^^^^^^^^^^
 
-    == confidence
-    read suites/my.yaml:10:13: `confidence` is 95, and it lies between 0 and 1
-       |
-    10 | confidence: 95
-       |             ^^
-
-    == confidence that is no number
-    read suites/my.yaml:10:13: `confidence` is NaN, and it lies between 0 and 1
-       |
-    10 | confidence: .nan
-       |             ^^^^
-    "#);
-}
-
-#[test]
-fn epsilons() {
-    assert_snapshot!(all(&[
-        ("negative", changed("epsilon: 8/255", "epsilon: -1")),
-        ("zero denominator", changed("epsilon: 8/255", "epsilon: 8/0")),
-        ("a word", changed("epsilon: 8/255", "epsilon: \"eight\"")),
-        ("nothing", changed("epsilon: 8/255", "epsilon:")),
-    ]), @r#"
     == negative
     read suites/my.yaml:5:32: `epsilon` is `-1`: it must not be negative
       |
@@ -337,7 +313,7 @@ fn hostile() {
       |
     1 | a0: &a0 [lol]
       | ^^
-    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `attacks`, `seed`, `confidence`, `probes`, `cost`, `gates`, `certify`
+    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `attacks`, `seed`, `probes`, `cost`, `gates`, `certify`
 
     == billion laughs in a section that is not read
     read suites/my.yaml:3:12: values are nested too deeply, or there are too many, for a suite

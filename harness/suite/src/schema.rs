@@ -29,7 +29,7 @@ mod tests {
             );
             properties.keys().cloned().collect()
         };
-        let keys = ["attacks", "confidence", "dataset", "models", "name", "seed", "threat", "version"];
+        let keys = ["attacks", "dataset", "models", "name", "seed", "threat", "version"];
         assert_eq!(described(&schema["properties"]), keys);
         let pgd = ["keep", "loss", "name", "restarts", "start", "step_size", "steps", "targets"];
         assert_eq!(described(&schema["$defs"]["Pgd"]["properties"]), pgd);

@@ -60,7 +60,7 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, threat, attacks, confidence, .. } = document;
+    let Document { version, name, dataset, models, threat, attacks, .. } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -73,12 +73,7 @@ fn check(document: &Document) -> Result<(), Problem> {
     reject(models.is_empty(), "`models` is empty, and a suite needs at least one".into(), models.place)?;
     reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
     threat::threat_model(threat)?;
-    match confidence {
-        Some(c) if !(c.value > 0.0 && c.value < 1.0) => {
-            Err(Problem::new(format!("`confidence` is {}, and it lies between 0 and 1", c.value)).at(c.place))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// A name is a part of paths and of tables: letters, digits, `-`, `_` and `.`, at most 64.

@@ -7,7 +7,7 @@ use std::path::Path;
 type Generated = (&'static str, fn() -> String);
 
 /// Every generated text file.
-const FILES: &[Generated] = &[("suites/schema.json", suite::schema_json)];
+const FILES: &[Generated] = &[("suites/schema.json", suite::schema_json), ("harness/graph/OPERATORS.md", operators)];
 
 /// Writes every generated file, or with `check` only compares.
 ///
@@ -31,4 +31,13 @@ pub(crate) fn run(check: bool) -> Result<()> {
         bail!("stale: {}; run `cargo xtask generate` and commit", stale.join(", "));
     }
     Ok(())
+}
+
+/// The page of supported operators.
+fn operators() -> String {
+    format!(
+        "# Operators\n\nWhat Tinyassay reads from ONNX files of opsets 7 to 22 and differentiates. Any other operator is an error \
+         when a model is\nprepared, never a zero gradient. `tinyassay model check FILE` names what a file needs.\n\n{}",
+        graph::supported_ops_table()
+    )
 }
