@@ -20,6 +20,7 @@ mod model;
 mod op_table;
 pub mod ops;
 mod proto;
+mod revision;
 #[cfg(test)]
 mod sample_file;
 mod tensor;
@@ -37,9 +38,6 @@ pub use graph::{Graph, Node, Value, ValueId, ValueType};
 pub use interpreter::Interpreter;
 pub use model::{Dim, Model, Port};
 pub use op_table::supported_ops_table;
+pub use revision::REVISION;
 pub use tensor::{DType, Data, Tensor};
 pub use transforms::{InputMap, Quantize, SoftmaxCut, cut_softmax, fold_batch_norm, micro_batch, prepend_input};
-
-/// Revision of what this crate emits. It is part of the keys of evidence: raise it whenever a gradient graph changes, so
-/// that blocks of another emitter are not taken for those of this one.
-pub const REVISION: u32 = 1;

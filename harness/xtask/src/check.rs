@@ -14,6 +14,7 @@ pub(crate) fn run() -> Result<()> {
     cargo(&["doc", "--release", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     step("generate --check", || crate::generate::run(true))?;
     step("models --check", || crate::models::generate(true))?;
+    step("accept --small", || crate::accept::run(None, true))?;
     println!("check: all steps passed");
     Ok(())
 }

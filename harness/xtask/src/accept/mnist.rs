@@ -1,6 +1,6 @@
 //! MNIST networks whose exact robust error is known: a search may never find more, and should come close.
 
-use super::{Check, Context, Findings, named, number};
+use super::{Check, Context, Findings, named, number, percent};
 use anyhow::Result;
 use serde_json::json;
 
@@ -33,8 +33,8 @@ fn run(context: &Context) -> Result<Findings> {
     let results = context.run_suite("mnist-exact", &suite, &[])?;
     for (name, _, clean, published, exact) in MODELS {
         let model = named(&results["models"], name)?;
-        let clean_error = 100.0 * (1.0 - number(model, "clean_accuracy")?);
-        let error = 100.0 * (1.0 - number(named(&model["attacks"], "pgd-margin")?, "robust_accuracy")?);
+        let clean_error = percent(1.0 - number(model, "clean_accuracy")?);
+        let error = percent(1.0 - number(named(&model["attacks"], "pgd-margin")?, "robust_accuracy")?);
         findings.note(
             name,
             json!({ "samples": samples, "clean_error_percent": clean_error, "pgd_error_percent": error,

@@ -197,3 +197,8 @@ fn named<'a>(list: &'a Value, name: &str) -> Result<&'a Value> {
 fn number(value: &Value, field: &str) -> Result<f64> {
     value[field].as_f64().with_context(|| format!("no number `{field}`"))
 }
+
+/// A share in percent, to a thousandth of one.
+fn percent(share: f64) -> f64 {
+    (share * 1e5).round() / 1e3
+}
