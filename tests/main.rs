@@ -3,6 +3,11 @@
 //! A test that needs data sets which are not there is skipped by name, with the reason; ONNX Runtime that can't be had
 //! is a failure, with the remedy.
 
+mod cli;
+mod golden;
+mod hostile;
+mod reference;
+mod scratch;
 mod tidy;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -12,9 +17,19 @@ type Test = fn() -> Result<(), Failed>;
 
 fn main() {
     let args = Arguments::from_args();
+    let groups = [("cli", cli::TESTS), ("golden", golden::TESTS), ("hostile", hostile::TESTS), ("tidy", tidy::TESTS)];
     let mut trials = Vec::new();
-    for (group, tests) in [("tidy", tidy::TESTS)] {
+    for (group, tests) in groups {
         trials.extend(tests.iter().map(|(name, test)| Trial::test(format!("{group}::{name}"), *test)));
+    }
+    let data = std::env::var_os("TINYASSAY_DATA").is_some_and(|path| !path.is_empty());
+    let note = if data { "" } else { " (needs TINYASSAY_DATA)" };
+    for (name, test) in reference::TESTS {
+        trials.push(Trial::test(format!("reference::{name}{note}"), *test).with_ignored_flag(!data));
+    }
+    if !data && !args.list {
+        let names: Vec<&str> = reference::TESTS.iter().map(|(name, _)| *name).collect();
+        eprintln!("skipped, TINYASSAY_DATA is not set: {}", names.join(", "));
     }
     libtest_mimic::run(&args, trials).exit();
 }

@@ -13,6 +13,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("licences_are_on_the_allow_list", licences_are_on_the_allow_list),
     ("files_stay_small", files_stay_small),
     ("no_ignored_or_should_panic_tests", no_ignored_or_should_panic_tests),
+    ("tables_have_docs_and_cases", tables_have_docs_and_cases),
+    ("suites_plan_or_say_what_is_missing", suites_plan_or_say_what_is_missing),
+    ("no_paths_of_a_machine", no_paths_of_a_machine),
+    ("one_test_command", one_test_command),
 ];
 
 /// Licences that a dependency may have. A dual licence needs one of them.
@@ -161,4 +165,76 @@ fn no_ignored_or_should_panic_tests() -> Result<(), Failed> {
         let hit = text.contains(ignored) || text.contains(panics);
         hit.then(|| format!("{ignored}] and {panics}] hide failures; assert what happens today"))
     })
+}
+
+fn tables_have_docs_and_cases() -> Result<(), Failed> {
+    let ops = graph::ops::OPS.iter().map(|op| ("operator", op.name, op.doc, !(op.cases)().is_empty()));
+    let attacks = attack::ATTACKS.iter().map(|entry| ("attack", entry.name, entry.about, !(entry.cases)().is_empty()));
+    let presets = attack::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true));
+    let formats = report::FORMATS.iter().map(|format| ("report format", format.name, format.about, true));
+    let bare: Vec<String> = (ops.chain(attacks).chain(presets).chain(formats))
+        .filter(|(_, _, doc, has_cases)| doc.trim().is_empty() || !has_cases)
+        .map(|(kind, name, ..)| format!("{kind} `{name}`: say what it does and give it a case"))
+        .collect();
+    let guide = std::fs::read_to_string(root().join("suites/README.md"))?;
+    let untold = attack::PRESETS.iter().map(|preset| preset.name).chain(attack::ATTACKS.iter().map(|entry| entry.name));
+    let untold = untold.filter(|name| !guide.contains(&format!("`{name}`")));
+    let all: Vec<String> =
+        bare.into_iter().chain(untold.map(|name| format!("suites/README.md: add `{name}`"))).collect();
+    if all.is_empty() { Ok(()) } else { Err(all.join("\n").into()) }
+}
+
+fn suites_plan_or_say_what_is_missing() -> Result<(), Failed> {
+    let data = std::env::var_os("TINYASSAY_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let (models, datasets) =
+        (registry::Registry::open(root().join("models")), registry::Datasets::open(data, root().join("data")));
+    let mut planned = 0;
+    for entry in std::fs::read_dir(root().join("suites"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let suite = suite::Suite::read(&path).map_err(|error| format!("failed to {error}"))?;
+        match suite::plan(&suite, &models, &datasets) {
+            Ok(_) => planned += 1,
+            Err(error) => {
+                let text = error.to_string();
+                let missing = ["TINYASSAY_DATA", "no model", "find a model"].iter().any(|part| text.contains(part));
+                if !missing || !text.contains("hint: ") {
+                    return Err(format!("mend the suite: failed to {text}").into());
+                }
+            }
+        }
+    }
+    if planned > 0 { Ok(()) } else { Err("no suite plans without downloads; suites/quickstart.yaml must".into()) }
+}
+
+fn no_paths_of_a_machine() -> Result<(), Failed> {
+    let listed = Command::new("git").current_dir(root()).args(["ls-files", "-z"]).output();
+    let names = match listed {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
+        _ => sources().iter().map(|path| format!("{}\0", path.display())).collect(),
+    };
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| host.len() > 8 && *host != "localhost");
+    let folders = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
+    let mut complaints = Vec::new();
+    for name in names.split('\0').filter(|name| !name.is_empty()) {
+        let Ok(text) = std::fs::read_to_string(root().join(name)) else { continue };
+        let hits = folders.iter().copied().chain(host).filter(|part| text.contains(part));
+        complaints.extend(hits.map(|part| format!("{name}: take out `{part}`, which is a place of one machine")));
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n").into()) }
+}
+
+fn one_test_command() -> Result<(), Failed> {
+    const COMMAND: &str = "cargo xtask check";
+    let script = std::fs::read_to_string(root().join(".ci/run"))?;
+    if script.lines().filter(|line| line.starts_with("cargo ")).ne([COMMAND]) {
+        return Err(format!(".ci/run: its one cargo command must be `{COMMAND}`").into());
+    }
+    match std::fs::read_to_string(root().join("README.md")) {
+        Ok(readme) if !readme.contains(COMMAND) => Err(format!("README.md: the test command is `{COMMAND}`").into()),
+        _ => Ok(()),
+    }
 }

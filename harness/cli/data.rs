@@ -125,18 +125,21 @@ fn add(places: &Places, args: AddDataArgs) -> Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// The folder that holds all files, and their names in it.
+/// The folder that holds all files, and their names in it; the empty name for a folder that is given itself.
 fn root_and_files(files: &[PathBuf]) -> Result<(PathBuf, Vec<String>)> {
     if let [folder] = files
         && folder.is_dir()
     {
-        return Ok((folder.clone(), Vec::new()));
+        return Ok((folder.clone(), vec![String::new()]));
     }
-    let root = files[0].parent().unwrap_or(&files[0]).to_path_buf();
-    let names = files.iter().map(|file| match file.strip_prefix(&root) {
+    let parent = files[0].parent().unwrap_or(&files[0]);
+    let names = files.iter().map(|file| match file.strip_prefix(parent) {
         Ok(name) => Ok(name.to_string_lossy().into_owned()),
-        Err(_) => bail!("{} is not in {}; the files of a data set stand in one folder", file.display(), root.display()),
+        Err(_) => {
+            bail!("{} is not in {}; the files of a data set stand in one folder", file.display(), parent.display())
+        }
     });
     let names = names.collect::<Result<_>>()?;
-    Ok((root, names))
+    let here = parent.as_os_str().is_empty();
+    Ok((if here { PathBuf::from(".") } else { parent.to_path_buf() }, names))
 }

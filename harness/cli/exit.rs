@@ -23,8 +23,51 @@ impl From<Exit> for ExitCode {
 
 /// Prints an error with its causes.
 pub(crate) fn explain(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", told(error));
     Exit::Usage.into()
+}
+
+/// The error and its causes on one line, less those that the text before them ends with. The libraries' messages are
+/// fragments that follow "failed to".
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text += ": ";
+            text += &cause;
+        }
+    }
+    if is_fragment(error) && !text.starts_with("failed to ") { format!("failed to {text}") } else { text }
+}
+
+fn is_fragment(error: &anyhow::Error) -> bool {
+    error.is::<attack::Error>()
+        || error.is::<evidence::Error>()
+        || error.is::<graph::Error>()
+        || error.is::<registry::Error>()
+        || error.is::<report::Error>()
+        || error.is::<runtime::Error>()
+        || error.is::<suite::Error>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+    use anyhow::Context;
+
+    #[test]
+    fn errors_are_told_once_and_as_sentences() {
+        let cuda = || runtime::Provider::Cuda.require().unwrap_err();
+        let reason = cuda().to_string();
+        assert_eq!(told(&cuda().into()), format!("failed to {reason}"));
+        assert_eq!(told(&anyhow::anyhow!("no fragment")), "no fragment");
+        let wrapped = Err::<(), _>(cuda()).context("failed to prepare").unwrap_err();
+        assert_eq!(told(&wrapped), format!("failed to prepare: {reason}"));
+        let not_a_folder = evidence::Store::open("Cargo.toml/evidence".as_ref(), None).err().unwrap();
+        assert_eq!(told(&not_a_folder.into()).matches("os error").count(), 1);
+    }
 }
 
 /// Makes a panic say that it is a defect and ask for a report.

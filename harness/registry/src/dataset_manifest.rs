@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// Classes that a data set may have.
+pub(crate) const MOST_CLASSES: usize = 65_536;
+
 /// What is known of a data set besides its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,8 +154,8 @@ impl DatasetManifest {
     pub fn check(&self) -> Result<(), String> {
         check_name(&self.name).map_err(|reason| format!("`name`: {reason}"))?;
         check_shape(self.layout, &self.shape)?;
-        if self.classes.len() < 2 || self.classes.len() > 65_536 {
-            return Err(format!("`classes` has {} names, there must be 2 to 65536", self.classes.len()));
+        if self.classes.len() < 2 || self.classes.len() > MOST_CLASSES {
+            return Err(format!("`classes` has {} names, there must be 2 to {MOST_CLASSES}", self.classes.len()));
         }
         self.check_units()?;
         self.check_format()?;

@@ -1,4 +1,5 @@
 use crate::dataset::Dataset;
+use crate::dataset_manifest::MOST_CLASSES;
 use crate::folder::FileCheck;
 use crate::formats::{self, image_folder};
 use crate::models::write_synced;
@@ -23,7 +24,8 @@ pub struct Datasets {
     user_dir: PathBuf,
 }
 
-/// What [`Datasets::add`] writes into a manifest. Image folders need neither `shape` nor `classes`.
+/// What [`Datasets::add`] writes into a manifest. Image folders need neither `shape` nor
+/// `classes`; without `classes` those of the other formats are numbered.
 #[derive(Debug, Clone)]
 pub struct NewDataset {
     /// Its name.
@@ -91,7 +93,7 @@ impl Datasets {
         let Entry { manifest, root } = self.entry(name)?;
         let files = manifest.splits.values().flat_map(|split| split.files.keys());
         Ok(match root {
-            _ if files.clone().next().is_none() => None,
+            _ if manifest.format == Format::Generated || files.clone().next().is_none() => None,
             Err(reason) => Some(reason),
             Ok(root) => files
                 .clone()
@@ -241,6 +243,9 @@ fn describe(facts: NewDataset) -> Result<DatasetManifest, Error> {
             files.insert(name, Digest::of(&bytes));
         }
         if facts.format == Format::ImageFolder {
+            if files.is_empty() {
+                return Err(Error::invalid(root.display(), "none of its folders holds PNG, JPEG or BMP files"));
+            }
             let found: BTreeSet<&str> = files.keys().filter_map(|name| image_folder::class_of(name)).collect();
             if classes.is_empty() {
                 classes = found.into_iter().map(str::to_owned).collect();
@@ -274,9 +279,10 @@ fn describe(facts: NewDataset) -> Result<DatasetManifest, Error> {
     Ok(manifest)
 }
 
+/// Counts the rows of every split and, where no classes are named, numbers those that the labels have.
 fn count_samples(manifest: &mut DatasetManifest) -> Result<(), Error> {
     let root = manifest.root.clone().unwrap_or_default();
-    let mut counts = Vec::new();
+    let (mut counts, mut largest) = (Vec::new(), 0);
     for split in manifest.splits.values() {
         let read = |name: &String| {
             let path = root.join(name);
@@ -286,6 +292,10 @@ fn count_samples(manifest: &mut DatasetManifest) -> Result<(), Error> {
         let contents =
             formats::read(manifest, &files).map_err(|reason| Error::Data { name: manifest.name.clone(), reason })?;
         counts.push(contents.labels.len());
+        largest = contents.labels.iter().copied().fold(largest, u64::max);
+    }
+    if manifest.classes.is_empty() && largest < MOST_CLASSES as u64 {
+        manifest.classes = (0..=largest).map(|class| class.to_string()).collect();
     }
     manifest.splits.values_mut().zip(counts).for_each(|(split, count)| split.samples = count);
     Ok(())
