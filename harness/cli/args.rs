@@ -82,7 +82,7 @@ pub(crate) enum ProviderArg {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelVerb {
     /// Registers an ONNX file: copies it into models/ with a manifest and digests
-    Add(AddModelArgs),
+    Add(Box<AddModelArgs>),
     /// Lists the registered models
     List,
     /// Shows one model's manifest, operators and MACs

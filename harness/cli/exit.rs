@@ -52,6 +52,15 @@ fn is_fragment(error: &anyhow::Error) -> bool {
         || error.is::<suite::Error>()
 }
 
+/// Makes a panic say that it is a defect and ask for a report.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("internal error: {info}");
+        eprintln!("hint: this is a defect of tinyassay; please report it with the command line and the files it read");
+        std::process::exit(Exit::Internal as i32);
+    }));
+}
+
 #[cfg(test)]
 mod tests {
     use super::told;
@@ -68,13 +77,4 @@ mod tests {
         let not_a_folder = evidence::Store::open("Cargo.toml/evidence".as_ref(), None).err().unwrap();
         assert_eq!(told(&not_a_folder.into()).matches("os error").count(), 1);
     }
-}
-
-/// Makes a panic say that it is a defect and ask for a report.
-pub(crate) fn report_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        eprintln!("internal error: {info}");
-        eprintln!("hint: this is a defect of tinyassay; please report it with the command line and the files it read");
-        std::process::exit(Exit::Internal as i32);
-    }));
 }

@@ -14,7 +14,7 @@ use registry::{DataUnits, ElementType, InputSpec, Layout, NewModel, OutputKind, 
 pub(crate) fn run(verb: ModelVerb) -> Result<Exit> {
     let places = Places::from_env();
     match verb {
-        ModelVerb::Add(args) => add(&places, args),
+        ModelVerb::Add(args) => add(&places, *args),
         ModelVerb::List => list(&places),
         ModelVerb::Show { name } => show(&places, &name),
         ModelVerb::Verify { names } => verify(&places, names),
