@@ -19,7 +19,7 @@ Start here:
 
 Exit codes:
   0  done            1  a check failed       2  invalid usage, suite, model or data
-  70 a defect of tinyassay
+  3  a run was interrupted by an error (run it again to resume)      70 a defect of tinyassay
 
 Environment:
   TINYASSAY_DATA     folder with data sets (cifar-10-batches-bin/, mnist/, ...)
@@ -198,7 +198,7 @@ pub(crate) struct AddDataArgs {
     /// The split that the files are
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
-    /// Class names, comma-separated [default: 0, 1, ... or the folder names]
+    /// Class names, comma-separated [default: the folder names, else 0, 1, ...]
     #[arg(long, value_delimiter = ',')]
     pub(crate) classes: Option<Vec<String>>,
     /// The licence of the data

@@ -22,13 +22,16 @@ pub(crate) fn run() -> Result<Exit> {
             true
         }
         Err(error) => {
-            println!("  not available: {error:#}");
+            println!("  not available: failed to {error}");
             false
         }
     };
     println!("\nProviders");
     for provider in [Provider::Cpu, Provider::Cuda] {
-        let state = provider.require().map_or_else(|error| error.to_string(), |()| "available".to_owned());
+        let state = match provider.require() {
+            Ok(()) => "available".to_owned(),
+            Err(error) => format!("not available: failed to {error}"),
+        };
         println!("  {provider:<5} {state}");
     }
     println!(

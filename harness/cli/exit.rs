@@ -1,5 +1,6 @@
 //! Exit codes, and how errors are shown.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What a run of the program says to its caller.
@@ -11,6 +12,8 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line, a suite, a manifest or a file is not valid.
     Usage = 2,
+    /// A run began and could not be completed: a full disk, a failure of ONNX Runtime. Run it again to resume.
+    Incomplete = 3,
     /// A panic: a defect of ours.
     Internal = 70,
 }
@@ -21,10 +24,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Marks an error as one that interrupted work which had begun.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("failed to complete the run; the blocks that are done are kept, run the same command again to resume")]
+pub(crate) struct Interrupted;
+
 /// Prints an error with its causes.
 pub(crate) fn explain(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {}", told(error));
-    Exit::Usage.into()
+    // A closed standard error is no reason to fail in another way.
+    let _ = writeln!(std::io::stderr(), "error: {}", told(error));
+    if error.is::<Interrupted>() { Exit::Incomplete.into() } else { Exit::Usage.into() }
 }
 
 /// The error and its causes on one line, less those that the text before them ends with. The libraries' messages are
@@ -52,11 +61,15 @@ fn is_fragment(error: &anyhow::Error) -> bool {
         || error.is::<suite::Error>()
 }
 
-/// Makes a panic say that it is a defect and ask for a report.
+/// Makes a panic say that it is a defect and ask for a report. A reader that closed the pipe early is no defect.
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
-        eprintln!("internal error: {info}");
-        eprintln!("hint: this is a defect of tinyassay; please report it with the command line and the files it read");
+        let text = info.to_string();
+        if text.contains("Broken pipe") {
+            std::process::exit(Exit::Pass as i32);
+        }
+        let hint = "this is a defect of tinyassay; please report it with the command line and the files it read";
+        let _ = writeln!(std::io::stderr(), "internal error: {text}\nhint: {hint}");
         std::process::exit(Exit::Internal as i32);
     }));
 }

@@ -2,10 +2,10 @@
 
 use crate::args::{ProviderArg, RunArgs};
 use crate::engine::{Engine, Outcome, Subject, Wanted};
-use crate::exit::Exit;
+use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
 use crate::{prepare, progress, show_plan};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
     AttackFacts, CheckObservation, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks, ModelFacts,
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 use suite::{Plan, Slice, Suite};
 
 /// Runs a suite and writes its report folder.
@@ -45,8 +45,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let licence = places.datasets().manifest(&plan.dataset.name)?.licence;
     let folder = args.out.clone().unwrap_or_else(|| places.reports.join(&plan.suite.name));
     let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
-    let (results, observations) = run.execute(&models)?;
-    report::write_folder(&run.folder, &results, &observations, &SystemFiles)?;
+    report::check_folder(&run.folder)?;
+    let (results, observations) = run.execute(&models).context(Interrupted)?;
+    report::write_folder(&run.folder, &results, &observations, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));
     println!("report: {}", run.folder.display());
     Ok(Exit::Pass)
@@ -72,7 +73,7 @@ struct KeyMaterial<'a, T: Serialize> {
 impl Run<'_> {
     fn execute(&self, models: &[Prepared]) -> Result<(Results, Observations)> {
         let start = Instant::now();
-        let started_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let started_at = SystemTime::now();
         let store = Store::open(&self.folder.join("evidence"), self.args.cache.as_deref())?;
         let mut observations = self.observations(started_at);
         let mut blocks = Vec::new();
@@ -185,11 +186,11 @@ impl Run<'_> {
         })
     }
 
-    fn observations(&self, started_at: u64) -> Observations {
+    fn observations(&self, started_at: SystemTime) -> Observations {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         Observations {
             schema_version: Observations::SCHEMA_VERSION,
-            started_at: started_at.to_string(),
+            started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
             host: Host { os: std::env::consts::OS.into(), arch: std::env::consts::ARCH.into(), cpus: cpus as u64 },
             jobs: self.args.jobs.map_or(cpus, std::num::NonZeroUsize::get) as u64,
             wall_seconds: 0.0,
@@ -217,6 +218,9 @@ fn book(observations: &mut Observations, model: &str, check: &str, outcome: Outc
     });
     outcome.blocks
 }
+
+// The plan cuts rows where blocks of evidence begin and end.
+const _: () = assert!(suite::BLOCK_ROWS == evidence::BLOCK_ROWS);
 
 /// How the rows were chosen, in words.
 fn selection(plan: &Plan) -> String {

@@ -3,6 +3,12 @@ use std::path::{Path, PathBuf};
 /// What can go wrong with a report. Every message is a lower-case fragment that follows "failed to …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The folder holds things that are no report.
+    #[error("write a report into {}: it holds other files\nhint: give an empty folder with --out", folder.display())]
+    NotAReport {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Writing a file or its JSON.
     #[error(transparent)]
     Evidence(#[from] evidence::Error),

@@ -6,6 +6,18 @@ use evidence::{Files, Observations, Results, remove_leftovers, write_atomically}
 use crate::sums::{SUMS, sha256sums};
 use crate::{Error, FORMATS};
 
+/// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
+///
+/// Errors: [`Error::NotAReport`] for a folder with other things in it, which a report would overwrite.
+pub fn check_folder(folder: &Path) -> Result<(), Error> {
+    let Ok(mut entries) = fs::read_dir(folder) else { return Ok(()) };
+    let known = |name: &str| folder.join(name).exists();
+    if entries.next().is_none() || known("results.json") || known("evidence") {
+        return Ok(());
+    }
+    Err(Error::NotAReport { folder: folder.into() })
+}
+
 /// Writes every format that has a file, `observations.json`, and `SHA256SUMS` over all that is then in `folder`.
 ///
 /// Each file is written whole or not at all, `SHA256SUMS` last.
@@ -17,6 +29,13 @@ pub fn write_folder(
 ) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
     remove_leftovers(folder)?;
+    // The list of an earlier report must not stand beside new files.
+    match fs::remove_file(folder.join(SUMS)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &folder.join(SUMS))(error));
+        }
+        _ => {}
+    }
     for format in FORMATS {
         if let Some(file) = format.file {
             write_atomically(files, &folder.join(file), (format.render)(results)?.as_bytes())?;
@@ -29,6 +48,20 @@ pub fn write_folder(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_of_other_things_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        assert!(check_folder(&path).is_ok(), "not there");
+        fs::create_dir(&path).unwrap();
+        assert!(check_folder(&path).is_ok(), "empty");
+        fs::write(path.join("thesis.md"), "text").unwrap();
+        assert!(check_folder(&path).is_err());
+        fs::create_dir(path.join("evidence")).unwrap();
+        assert!(check_folder(&path).is_ok(), "a run that was interrupted");
+    }
+
     use crate::sample::{example, observations};
     use crate::verify;
     use evidence::SystemFiles;

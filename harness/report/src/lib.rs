@@ -14,6 +14,6 @@ mod sums;
 mod text;
 
 pub use error::Error;
-pub use folder::write_folder;
+pub use folder::{check_folder, write_folder};
 pub use formats::{FORMATS, Format, leaderboard};
 pub use sums::{Mismatch, SUMS, sha256sums, verify};

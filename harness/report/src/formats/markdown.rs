@@ -191,13 +191,15 @@ fn runtime(results: &Results) -> String {
 
 fn again(results: &Results) -> String {
     format!(
-        "With Tinyassay {} and the file of suite `{}`:\n\n```sh\ntinyassay run suites/{}.yaml --out again\n```\n\nThe \
-         plan's digest is `{}`. On the same runtime identity `again/results.json` equals `results.json` byte for \
+        "With Tinyassay {} and the file of suite `{}`, here called `{}.yaml`:\n\n```sh\ntinyassay run {}.yaml --samples {} \
+         --out again\n```\n\nThe plan's digest is `{}`. On the same runtime identity `again/results.json` equals `results.json` byte for \
          byte; blocks in `evidence/` are reused when the run is given `--cache` with that folder. `sha256sum -c \
          SHA256SUMS` checks the files of this folder.",
         markdown(&results.tinyassay),
         markdown(&results.suite),
         plain(&results.suite),
+        plain(&results.suite),
+        results.dataset.samples,
         results.plan_digest
     )
 }
