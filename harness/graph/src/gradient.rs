@@ -52,6 +52,10 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
         let shape = classifier.shape(logits);
         return Err(Error::Graph(format!("differentiate the model: the output must be [N, K], found {shape:?}")));
     };
+    if classes < 2 && head != Head::Linear {
+        let reason = "the output has one score per row, a classifier has one for each of two classes or more";
+        return Err(Error::Graph(format!("differentiate the model: {reason}")));
+    }
     let mut graph = classifier.clone();
     let ty = graph.value(logits).ty().clone();
     let dtype = ty.dtype;
@@ -389,5 +393,13 @@ mod tests {
         let x = vector.input("x", ValueType::new(DType::F32, [3]));
         vector.set_outputs(vec![x]);
         assert!(gradient_graph(&vector, Head::Linear).is_err());
+        let mut single = Graph::new("single");
+        let x = single.input("x", ValueType::new(DType::F32, [2, 1]));
+        single.set_outputs(vec![x]);
+        assert!(gradient_graph(&single, Head::Linear).is_ok());
+        for head in [Head::CrossEntropy, Head::Margin] {
+            let error = gradient_graph(&single, head).unwrap_err().to_string();
+            assert!(error.contains("one score per row"), "{error}");
+        }
     }
 }

@@ -22,7 +22,7 @@ impl Model {
         }
         let mut build = Build::new(self, batch)?;
         for node in &self.nodes {
-            build.node(node)?;
+            build.node(node).map_err(|error| self.without_rebatching(&build, error))?;
         }
         if build.rebatch && batch != 1 {
             check_rebatched(&build, &self.built(1)?)?;
@@ -49,6 +49,21 @@ impl Model {
             errors.extend(result.err());
         }
         errors
+    }
+
+    /// Says that it is the batch where a node only works at the batch of 1 that the file has.
+    fn without_rebatching(&self, build: &Build<'_>, error: Error) -> Error {
+        match error {
+            Error::Node { node, op, reason } if build.rebatch && build.batch != 1 && self.built(1).is_ok() => {
+                let remedy = "re-export with a symbolic batch";
+                let reason = format!(
+                    "the file has a fixed batch of 1 and cannot follow a batch of {}: {reason}; {remedy}",
+                    build.batch
+                );
+                Error::Node { node, op, reason }
+            }
+            other => other,
+        }
     }
 
     fn built(&self, batch: usize) -> Result<Build<'_>, Error> {
@@ -421,6 +436,20 @@ mod tests {
         let error = reshaped(2, &[-1]).unwrap_err().to_string();
         assert!(error.contains("fixed batch of 1 and `y` cannot follow a batch of 2"), "{error}");
         assert!(reshaped(1, &[1, 2]).is_ok());
+        let one_token = |batch| {
+            graph_with(batch, |graph| {
+                graph.input[0] = value("x", &[Some(1), Some(2)]);
+                let concat = NodeProto {
+                    attribute: vec![int_attribute("axis", 1)],
+                    ..node("join", "Concat", &["sum", "token"], &["y"])
+                };
+                graph.node[1] = concat;
+                graph.initializer.push(tensor_proto::encode("token", &Tensor::f32(&[1, 2], [0.5, 1.0])));
+            })
+        };
+        assert!(one_token(1).is_ok());
+        let error = one_token(2).unwrap_err().to_string();
+        assert!(error.contains("fixed batch of 1 and cannot follow a batch of 2: input 1 has shape"), "{error}");
     }
 
     #[test]

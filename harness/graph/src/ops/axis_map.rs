@@ -2,6 +2,7 @@
 //! position it shows. Slice, Pad, Expand and broadcasting are axis maps; here are their kernel and their adjoint.
 
 use super::Backward;
+use super::elements::scatter_sum;
 use crate::{Attrs, Data, Error, Tensor, ValueId};
 
 /// For each output position on one axis the input position, or `None` for the fill value.
@@ -101,7 +102,6 @@ fn scatter_back(
     map: &[usize],
     size: usize,
 ) -> Result<ValueId, Error> {
-    let dtype = back.graph.value(cotangent).dtype();
     let mut shape = back.graph.shape(cotangent).to_vec();
     let inner: usize = shape[axis + 1..].iter().product();
     let len: usize = shape.iter().product();
@@ -109,8 +109,5 @@ fn scatter_back(
     let indices = Tensor::int(crate::DType::I64, &shape, (0..len).map(at).collect());
     let indices = back.graph.constant("indices", indices);
     shape[axis] = size;
-    let zeros = Tensor::float(dtype, &shape, vec![0.0; shape.iter().product()]);
-    let zeros = back.graph.constant("zeros", zeros);
-    let attrs = Attrs::new().int("axis", axis as i64).text("reduction", "add");
-    back.graph.add("ScatterElements", &[zeros, indices, cotangent], attrs)
+    scatter_sum(back, &shape, axis, indices, cotangent)
 }

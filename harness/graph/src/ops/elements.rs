@@ -133,14 +133,38 @@ fn axis_attr(back: &Backward<'_>) -> Result<Attrs, Error> {
     Ok(Attrs::new().int("axis", back.ask(the_axis)? as i64))
 }
 
+/// Emits the sum of each position's updates, zero where there is none: a tensor of this shape and the updates' type.
+///
+/// Half precision is summed in float32: ONNX Runtime adds in no smaller type.
+/// Errors: inference refuses a node.
+pub(super) fn scatter_sum(
+    back: &mut Backward<'_>,
+    shape: &[usize],
+    axis: usize,
+    indices: ValueId,
+    updates: ValueId,
+) -> Result<ValueId, Error> {
+    let dtype = back.graph.value(updates).dtype();
+    let wide = if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype };
+    let cast = |back: &mut Backward<'_>, x, to: DType| match wide == dtype {
+        true => Ok(x),
+        false => back.graph.add("Cast", &[x], Attrs::new().int("to", to.onnx().into())),
+    };
+    let zeros = Tensor::float(wide, shape, vec![0.0; shape.iter().product()]);
+    let zeros = back.graph.constant("zeros", zeros);
+    let updates = cast(back, updates, wide)?;
+    let attrs = Attrs::new().int("axis", axis as i64).text("reduction", "add");
+    let sums = back.graph.add("ScatterElements", &[zeros, indices, updates], attrs)?;
+    cast(back, sums, dtype)
+}
+
 fn gather_vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     if back.wants[1] {
         return Err(back.refuse("the indices depend on the input"));
     }
     let (cotangent, indices, shape) = (back.cotangent(), back.input(1), back.shape(0));
-    let attrs = axis_attr(back)?.text("reduction", "add");
-    let zeros = zeros(back, &shape);
-    Ok(vec![Some(back.graph.add("ScatterElements", &[zeros, indices, cotangent], attrs)?), None])
+    let axis = back.ask(the_axis)?;
+    Ok(vec![Some(scatter_sum(back, &shape, axis, indices, cotangent)?), None])
 }
 
 fn scatter_vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {

@@ -1,5 +1,6 @@
 //! MaxPool. Spec: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>. Opsets: 1, 8, 10, 11, 12, 22.
 
+use super::elements::scatter_sum;
 use super::reshape::reshape_to;
 use super::window;
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
@@ -84,12 +85,9 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     back.graph.mark_mask(indices);
     let shape = back.shape(0);
     let (total, windows) = (shape.iter().product(), back.graph.value(indices).ty().len());
-    let zeros = Tensor::float(back.graph.value(cotangent).dtype(), &[total], vec![0.0; total]);
-    let zeros = back.graph.constant("zeros", zeros);
     let indices = reshape_to(back, indices, &[windows])?;
     let cotangent = reshape_to(back, cotangent, &[windows])?;
-    let attrs = Attrs::new().int("axis", 0).text("reduction", "add");
-    let sums = back.graph.add("ScatterElements", &[zeros, indices, cotangent], attrs)?;
+    let sums = scatter_sum(back, &[total], 0, indices, cotangent)?;
     Ok(vec![Some(reshape_to(back, sums, &shape)?)])
 }
 
@@ -116,6 +114,11 @@ fn cases() -> Vec<Case> {
             "1-D",
             none().ints("kernel_shape", [3]).ints("strides", [2]).ints("pads", [1, 0]),
             vec![CaseInput::Random(vec![2, 3, 7], -1.0, 1.0)],
+        ),
+        Case::new(
+            "float16",
+            window(),
+            vec![CaseInput::Fed(Tensor::float(DType::F16, &[1, 1, 2, 3], vec![0.5, -1.0, 2.0, 0.25, -0.5, 1.0]))],
         ),
         Case::new(
             "int8",

@@ -18,6 +18,7 @@ mod cast;
 mod clip;
 mod compare;
 mod concat;
+mod constant_of_shape;
 mod conv;
 mod conv_transpose;
 mod dequantize_linear;
@@ -67,6 +68,7 @@ pub const OPS: &[&Op] = &[
     &cast::OP,
     &clip::OP,
     &concat::OP,
+    &constant_of_shape::OP,
     &conv::OP,
     &conv_transpose::OP,
     &dequantize_linear::OP,

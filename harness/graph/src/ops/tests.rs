@@ -135,6 +135,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("Unsqueeze", vec![2], a(), vec![ints(&[3])], "out of range"),
         ("Concat", vec![2, 3], a().int("axis", 0), vec![ramp(&[2, 2])], "does not follow"),
         ("Concat", vec![2, 3], a(), vec![ramp(&[2, 3])], "must be an integer"),
+        ("ConstantOfShape", vec![2], a(), vec![], "must be a constant"),
         ("Slice", vec![4], a(), vec![ints(&[0]), ints(&[1]), ints(&[0]), ints(&[0])], "a step is 0"),
         ("Slice", vec![4], a(), vec![ints(&[0]), ints(&[1, 2])], "lengths"),
         ("Slice", vec![4], a(), vec![ints(&[0]), ints(&[1]), ints(&[1])], "out of range"),

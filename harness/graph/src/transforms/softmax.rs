@@ -11,8 +11,8 @@ pub struct SoftmaxCut {
 
 /// Replaces a final softmax over the classes by its input, the logits, as floats.
 ///
-/// Recognises Softmax, then any of Identity, Dropout, Reshape, Flatten, Squeeze and Unsqueeze, QuantizeLinear and
-/// DequantizeLinear. Where quantized logits end the graph without a softmax, only the quantizer goes, so that the output
+/// Recognises Softmax, then any of Identity, Dropout, Reshape, Flatten, Squeeze, Unsqueeze, Transpose that keeps the
+/// order of elements, Cast between floats, QuantizeLinear and DequantizeLinear. Where quantized logits end the graph without a softmax, only the quantizer goes, so that the output
 /// is a float. Any other graph comes back as it is.
 ///
 /// Shapes: the output keeps its shape `[N, …]`.
@@ -29,8 +29,12 @@ pub fn cut_softmax(graph: &Graph) -> Result<(Graph, Option<SoftmaxCut>), Error> 
         return Ok((graph.clone(), None));
     };
     let mut cut = graph.clone();
-    let shape = graph.shape(output).to_vec();
+    let (shape, dtype) = (graph.shape(output).to_vec(), graph.value(output).dtype());
     let logits = if graph.shape(logits) == shape { logits } else { reshape(&mut cut, logits, &shape)? };
+    let logits = match dtype.is_float() && dtype != cut.value(logits).dtype() {
+        true => cut.add("Cast", &[logits], Attrs::new().int("to", dtype.onnx().into()))?,
+        false => logits,
+    };
     cut.set_outputs(vec![logits]);
     let quantized = ending.before_quantizer.is_some();
     let report = softmax.map(|node| SoftmaxCut { node: node.name().to_owned(), quantized });
@@ -55,14 +59,28 @@ impl Ending {
         let mut ending = Ending { from: output, before_quantizer: None };
         while let Some(node) = graph.producer(ending.from) {
             let quantizes = node.op().name == "QuantizeLinear";
-            let passes = ["Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "DequantizeLinear"];
-            let Some(input) = node.inputs()[0].filter(|_| quantizes || passes.contains(&node.op().name)) else { break };
+            let Some(input) = node.inputs()[0].filter(|&input| quantizes || passes(graph, node, input)) else { break };
             if quantizes && graph.value(input).dtype().is_float() {
                 ending.before_quantizer = Some(input);
             }
             ending.from = input;
         }
         ending
+    }
+}
+
+/// Whether a node keeps the order of the elements, and what they mean.
+fn passes(graph: &Graph, node: &Node, input: ValueId) -> bool {
+    match node.op().name {
+        "Identity" | "Dropout" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "DequantizeLinear" => true,
+        "Cast" => [input, node.outputs()[0]].iter().all(|&id| graph.value(id).dtype().is_float()),
+        "Transpose" => {
+            let reversed: Vec<i64> = (0..graph.shape(input).len() as i64).rev().collect();
+            let axes = node.attrs().get_ints("perm").ok().flatten().unwrap_or(&reversed);
+            let moved: Vec<i64> = axes.iter().copied().filter(|&axis| graph.shape(input)[axis as usize] != 1).collect();
+            axes.first() == Some(&0) && moved.is_sorted()
+        }
+        _ => false,
     }
 }
 
@@ -150,6 +168,43 @@ mod tests {
             graph.add("Reshape", &[p, shape], Attrs::new()).unwrap()
         };
         check(&classifier(&[2, 5], target), Some(false), 1);
+    }
+
+    /// PyTorch writes a softmax over channels so where it can only be over the last axis.
+    #[test]
+    fn transposes_of_single_elements_are_looked_through() {
+        let transpose = |graph: &mut Graph, x, perm: [i64; 4]| {
+            graph.add("Transpose", &[x], Attrs::new().ints("perm", perm)).unwrap()
+        };
+        let ending = |perm| {
+            move |graph: &mut Graph, z| {
+                let z = transpose(graph, z, [0, 3, 2, 1]);
+                let p = softmax(graph, z, 3);
+                transpose(graph, p, perm)
+            }
+        };
+        check(&classifier(&[2, 5, 1, 1], ending([0, 3, 2, 1])), Some(false), 3);
+        check(&classifier(&[1, 5, 1, 1], ending([3, 0, 2, 1])), None, 4);
+        check(&classifier(&[2, 5, 3, 1], ending([0, 3, 2, 1])), None, 4);
+    }
+
+    #[test]
+    fn casts_between_floats_apply_to_the_logits() {
+        let to = |graph: &mut Graph, x, dtype: DType| {
+            graph.add("Cast", &[x], Attrs::new().int("to", dtype.onnx().into())).unwrap()
+        };
+        let half = |graph: &mut Graph, z| {
+            let z = to(graph, z, DType::F16);
+            let p = softmax(graph, z, -1);
+            to(graph, p, DType::F32)
+        };
+        check(&classifier(&[2, 5], half), Some(false), 3);
+        let whole = |graph: &mut Graph, z| {
+            let p = softmax(graph, z, -1);
+            let p = to(graph, p, DType::I32);
+            to(graph, p, DType::F32)
+        };
+        check(&classifier(&[2, 5], whole), None, 4);
     }
 
     #[test]
