@@ -287,7 +287,7 @@ fn a_write_that_fails_in_mid_file() -> Result<(), Failed> {
             break;
         }
         failures += 1;
-        ran.expect(2, &["write limited/", "File too large"])?;
+        ran.expect(3, &["write limited/", "File too large", "run the same command again to resume"])?;
         for (name, bytes) in scratch.files("limited").unwrap_or_default() {
             let known = wanted.get(&name).ok_or_else(|| ran.failed(&format!("{name} stayed behind")))?;
             ensure(known == &bytes, format!("{name} has other bytes after a failed write"))?;
