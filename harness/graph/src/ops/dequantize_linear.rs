@@ -67,6 +67,11 @@ fn cases() -> Vec<Case> {
             vec![fed(DType::I8, &[2, 3], &bytes), scale(&[2.0]), zero(DType::I8, &[1])],
         ),
         Case::new(
+            "a vector of one scale, a scalar zero point",
+            none(),
+            vec![fed(DType::I32, &[2], &[-70_000, 9]), scale(&[0.5]), one(DType::I32, 0)],
+        ),
+        Case::new(
             "per channel",
             none(),
             vec![fed(DType::I8, &[1, 3, 2], &bytes), scale(&[0.5, 1.0, 2.0]), zero(DType::I8, &[0, 1, -2])],

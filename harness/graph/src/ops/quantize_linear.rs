@@ -119,6 +119,11 @@ fn cases() -> Vec<Case> {
         Case::new("output type", none().int("output_dtype", 3), vec![x(&[7]), scalar(0.03)]),
         Case::new("one scale in a vector", none(), vec![x(&[2, 3]), scale(&[0.1]), zero(DType::I8, &[1])]),
         Case::new(
+            "a scalar scale, a vector of one zero point",
+            none(),
+            vec![x(&[6]), scalar(0.1), zero(DType::I8, &[1])],
+        ),
+        Case::new(
             "per channel",
             none(),
             vec![x(&[2, 3, 4]), scale(&[0.02, 0.01, 0.5]), zero(DType::U8, &[128, 3, 255])],
