@@ -1,11 +1,12 @@
-use crate::interval::{Radius, grid_interval, grid_levels, in_domain, level_of, on_grid};
-use crate::{Domain, Error, Norm, ThreatModel};
+use crate::epsilon::square_below;
+use crate::interval::{Radius, check_bounds, in_domain};
+use crate::{Domain, Error, Grid, Norm, ThreatModel};
 
 /// The points that the adversary may choose around one sample, exactly.
 ///
 /// L-inf: the box `lower <= x_adv <= upper`; these are the extreme f32 within epsilon of the sample in exact rational
 /// arithmetic, so no rounding can leave the ball. L2: the same box, which contains the ball, and the radius.
-/// On a grid every point is `k as f32 / levels as f32`, and the bounds are the extreme points.
+/// On a grid every point is the f32 that the data set has for it, and the bounds are the extreme points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ball {
     /// The least allowed value of each element.
@@ -14,7 +15,7 @@ pub struct Ball {
     pub upper: Vec<f32>,
     center: Vec<f32>,
     shape: Shape,
-    grid: Option<u32>,
+    grid: Option<Grid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,12 +30,21 @@ enum Shape {
 
 impl Ball {
     pub(crate) fn around(x: &[f32], threat: &ThreatModel, domain: &Domain, grid: bool) -> Result<Ball, Error> {
-        let grid = grid_levels(domain, grid)?;
+        check_bounds(domain)?;
+        let grid = match (grid, domain.grid) {
+            (false, _) => None,
+            (true, Some(grid)) => grid.check().map(|()| Some(grid))?,
+            (true, None) => return Err(Error::Threat("an integer input needs data on a grid, such as k / 255".into())),
+        };
         let interval: &dyn Fn(f32) -> Result<(f32, f32), String> = match grid {
-            Some(levels) => {
-                let steps = u128::from(threat.epsilon.numerator()) * u128::from(levels);
-                let steps = i64::try_from(steps / u128::from(threat.epsilon.denominator())).unwrap_or(i64::MAX);
-                &move |x| grid_interval(x, levels, steps, domain)
+            Some(grid) => {
+                let steps = grid.whole_steps(&threat.epsilon);
+                let (least, largest) = grid.extent(domain);
+                &move |x| {
+                    let own = grid.step_of(x).ok_or_else(|| format!("expected a point of the grid {grid}"))?;
+                    let (lower, upper) = (own.saturating_sub(steps).max(least), own.saturating_add(steps).min(largest));
+                    Ok((grid.value(lower), grid.value(upper)))
+                }
             }
             None => {
                 let radius = Radius::new(&threat.epsilon);
@@ -86,15 +96,15 @@ impl Ball {
     /// The box is exact. The L2 test is sound: the differences and squares are summed in f64 in a fixed order, and the
     /// sum is compared with epsilon squared, less the most that rounding can have hidden (`D + 4` units of 2^-52).
     /// So a point that passes is in the exact ball; one that fails is outside, or within that much of the sphere. On a
-    /// grid the sum is over whole levels and itself exact.
+    /// grid the sum is over whole steps and itself exact.
     pub fn contains(&self, x_adv: &[f32]) -> bool {
         let inside = |(x, (lower, upper)): (&f32, (&f32, &f32))| lower <= x && x <= upper;
         x_adv.len() == self.center.len()
             && x_adv.iter().zip(self.lower.iter().zip(&self.upper)).all(inside)
-            && self.grid.is_none_or(|levels| x_adv.iter().all(|x| level_of(*x, levels).is_some()))
+            && self.grid.is_none_or(|grid| x_adv.iter().all(|x| grid.step_of(*x).is_some()))
             && match (self.shape, self.grid) {
                 (Shape::Box, _) => true,
-                (Shape::Sphere { square, .. }, Some(levels)) => self.square_in_levels(x_adv, levels) <= square,
+                (Shape::Sphere { square, .. }, Some(grid)) => self.square_in_steps(x_adv, &grid) <= square,
                 (Shape::Sphere { square, .. }, None) => {
                     let slack = (x_adv.len() as f64 + 4.0) * f64::EPSILON;
                     self.square(x_adv) * (1.0 + slack) <= square
@@ -112,35 +122,33 @@ impl Ball {
 
     /// Moves `x_adv` to the ball, and on a grid to a point of it. What is not a number stays so.
     ///
-    /// L-inf solves `argmin |z - x_adv|  s.t. lower <= z <= upper`, on a grid nearest level. L2 aims at radius
+    /// L-inf solves `argmin |z - x_adv|  s.t. lower <= z <= upper`, on a grid the nearest point. L2 aims at radius
     /// `epsilon (1 - 1e-6)`, rounds toward the sample so that it stays inside, then clips to the bounds.
     pub fn project(&self, x_adv: &mut [f32]) {
         self.clip(x_adv);
         match (self.grid, self.shape) {
             (None, _) => {}
-            (Some(levels), Shape::Box) => {
+            (Some(grid), Shape::Box) => {
                 for x in x_adv.iter_mut().filter(|x| !x.is_nan()) {
-                    *x = on_grid((f64::from(*x) * f64::from(levels)).round_ties_even(), levels);
+                    *x = grid.value(grid.nearest(*x) as i64);
                 }
             }
-            (Some(levels), Shape::Sphere { radius, square }) => {
-                self.snap(x_adv, levels, radius * f64::from(levels), square);
-            }
+            (Some(grid), Shape::Sphere { radius, square }) => self.snap(x_adv, &grid, grid.steps(radius), square),
         }
     }
 
-    /// Rounds to the grid toward the sample, after scaling in whole levels where the f32 roundings of the levels
-    /// would leave the ball.
-    fn snap(&self, x_adv: &mut [f32], levels: u32, radius: f64, square: f64) {
-        let level = |x: f32| level_of(x, levels).map_or(f64::from(x) * f64::from(levels), |level| level as f64);
-        let own = |center: f32| (f64::from(center) * f64::from(levels)).round_ties_even();
+    /// Rounds to the grid toward the sample, after scaling in steps where the f32 roundings of the points would leave
+    /// the ball.
+    fn snap(&self, x_adv: &mut [f32], grid: &Grid, radius: f64, square: f64) {
+        let steps = |x: f32| grid.step_of(x).map_or(grid.steps(f64::from(x)), |step| step as f64);
         let sum = x_adv.iter().zip(&self.center).fold(0.0, |sum, (x, center)| {
-            let steps = level(*x) - own(*center);
-            sum + steps * steps
+            let delta = steps(*x) - grid.nearest(*center);
+            sum + delta * delta
         });
         let scale = if sum <= square { 1.0 } else { radius / sum.sqrt() };
         for (x, center) in x_adv.iter_mut().zip(&self.center).filter(|(x, _)| !x.is_nan()) {
-            *x = on_grid(own(*center) + ((level(*x) - own(*center)) * scale).trunc(), levels);
+            let own = grid.nearest(*center);
+            *x = grid.value((own + ((steps(*x) - own) * scale).trunc()) as i64);
         }
     }
 
@@ -176,22 +184,21 @@ impl Ball {
         self.deltas(x_adv).fold(0.0, |sum, delta| sum + delta * delta)
     }
 
-    fn square_in_levels(&self, x_adv: &[f32], levels: u32) -> f64 {
-        let level = |x: f32| f64::from(x) * f64::from(levels);
+    fn square_in_steps(&self, x_adv: &[f32], grid: &Grid) -> f64 {
         x_adv.iter().zip(&self.center).fold(0.0, |sum, (x, center)| {
-            let steps = (level(*x) - level(*center)).round_ties_even();
-            sum + steps * steps
+            let delta = grid.nearest(*x) - grid.nearest(*center);
+            sum + delta * delta
         })
     }
 }
 
 impl Shape {
-    fn of(threat: &ThreatModel, grid: Option<u32>) -> Shape {
+    fn of(threat: &ThreatModel, grid: Option<Grid>) -> Shape {
         match threat.norm {
             Norm::Linf => Shape::Box,
             Norm::L2 => Shape::Sphere {
                 radius: threat.epsilon.to_f64() * (1.0 - 1e-6),
-                square: threat.epsilon.square_below(u64::from(grid.unwrap_or(1))),
+                square: square_below(grid.map_or(threat.epsilon.ratio(), |grid| grid.radius(&threat.epsilon))),
             },
         }
     }
@@ -341,12 +348,12 @@ mod tests {
             (f32::INFINITY, Domain::UNBOUNDED, false, "bound the sample: element 1 is inf, expected a finite number"),
             (1.5, Domain::PIXELS, false, "bound the sample: element 1 is 1.5, outside of the input bounds 0 to 1"),
             (-0.25, Domain::PIXELS, true, "bound the sample: element 1 is -0.25, outside of the input bounds 0 to 1"),
-            (0.3, Domain::PIXELS, true, "bound the sample: element 1 is 0.3, expected a whole number of 255 levels"),
+            (0.3, Domain::PIXELS, true, "bound the sample: element 1 is 0.3, expected a point of the grid k / 255"),
             (
                 0.3,
-                Domain { levels: None, ..Domain::PIXELS },
+                Domain { grid: None, ..Domain::PIXELS },
                 true,
-                "set up the threat model: an integer input needs a data set with levels, such as 255",
+                "set up the threat model: an integer input needs data on a grid, such as k / 255",
             ),
             (
                 0.3,
@@ -362,7 +369,7 @@ mod tests {
             ),
             (
                 0.3,
-                Domain { levels: Some(0), ..Domain::PIXELS },
+                Domain { grid: Some(Grid::Levels(0)), ..Domain::PIXELS },
                 true,
                 "set up the threat model: 0 levels; expected 1 to 1048576",
             ),

@@ -46,6 +46,11 @@ impl Epsilon {
         }
     }
 
+    /// Numerator and denominator.
+    pub(crate) fn ratio(&self) -> (u128, u128) {
+        (u128::from(self.numerator), u128::from(self.denominator))
+    }
+
     /// This divided by a whole number, exactly.
     pub fn divided_by(&self, divisor: u64) -> Result<Epsilon, Error> {
         let numerator = u128::from(self.numerator);
@@ -55,21 +60,23 @@ impl Epsilon {
         quotient.text = quotient.fraction();
         Ok(quotient)
     }
+}
 
-    /// The largest f64 that is surely at most the square of `self * factor`, exact where that is a small whole number.
-    pub(crate) fn square_below(&self, factor: u64) -> f64 {
-        let numerator = u128::from(self.numerator) * u128::from(factor);
-        let denominator = u128::from(self.denominator);
-        if numerator == 0 {
-            return 0.0;
-        }
-        if numerator % denominator == 0 && numerator / denominator < 1 << 26 {
-            let whole = (numerator / denominator) as f64;
-            return whole * whole;
-        }
-        let below = (numerator as f64 / denominator as f64).next_down().next_down();
-        (below * below).next_down()
+/// The largest f64 that is surely at most the square of a fraction, exact where that is a small whole number.
+pub(crate) fn square_below((numerator, denominator): (u128, u128)) -> f64 {
+    if numerator == 0 {
+        return 0.0;
     }
+    if numerator % denominator == 0 && numerator / denominator < 1 << 26 {
+        let whole = (numerator / denominator) as f64;
+        return whole * whole;
+    }
+    // One unit for each rounding: of the numerator, of the quotient, and of a denominator that is not exact in f64.
+    let mut below = (numerator as f64 / denominator as f64).next_down().next_down();
+    if denominator > LARGEST {
+        below = below.next_down();
+    }
+    (below * below).next_down()
 }
 
 impl FromStr for Epsilon {

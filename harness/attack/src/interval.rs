@@ -1,25 +1,13 @@
-//! The extreme f32 within epsilon of one element, exactly, and the levels of a grid.
+//! The extreme f32 within epsilon of one element, exactly.
 
 use crate::exact::{sign_of_sum, two_product, two_sum};
 use crate::{Domain, Epsilon, Error};
 use std::cmp::Ordering;
 
-/// Levels up to this are exact in f32, and so are their quotients' roundings.
-const MOST_LEVELS: u32 = 1 << 20;
-
-pub(crate) fn on_grid(level: f64, levels: u32) -> f32 {
-    level as f32 / levels as f32 + 0.0
-}
-
-pub(crate) fn grid_levels(domain: &Domain, grid: bool) -> Result<Option<u32>, Error> {
-    if domain.lower.partial_cmp(&domain.upper) != Some(Ordering::Less) {
-        return Err(Error::Threat(format!("the input bounds {} to {} hold no interval", domain.lower, domain.upper)));
-    }
-    match (grid, domain.levels) {
-        (false, _) => Ok(None),
-        (true, Some(levels @ 1..=MOST_LEVELS)) => Ok(Some(levels)),
-        (true, Some(levels)) => Err(Error::Threat(format!("{levels} levels; expected 1 to {MOST_LEVELS}"))),
-        (true, None) => Err(Error::Threat("an integer input needs a data set with levels, such as 255".to_owned())),
+pub(crate) fn check_bounds(domain: &Domain) -> Result<(), Error> {
+    match domain.lower.partial_cmp(&domain.upper) {
+        Some(Ordering::Less) => Ok(()),
+        _ => Err(Error::Threat(format!("the input bounds {} to {} hold no interval", domain.lower, domain.upper))),
     }
 }
 
@@ -31,28 +19,6 @@ pub(crate) fn in_domain(x: f32, domain: &Domain) -> Result<(), String> {
     } else {
         Ok(())
     }
-}
-
-/// The whole `k` with `x == k as f32 / levels as f32`, if there is one.
-pub(crate) fn level_of(x: f32, levels: u32) -> Option<i64> {
-    let level = (f64::from(x) * f64::from(levels)).round_ties_even();
-    (level.abs() <= f64::from(1 << 24) && level as f32 / levels as f32 == x).then_some(level as i64)
-}
-
-pub(crate) fn grid_interval(x: f32, levels: u32, steps: i64, domain: &Domain) -> Result<(f32, f32), String> {
-    let level = level_of(x, levels).ok_or_else(|| format!("expected a whole number of {levels} levels"))?;
-    // The outermost levels within the bounds; finite, since levels beyond 2^24 are not exact.
-    let most = f64::from(1 << 24);
-    let outer = |bound: f32| (f64::from(bound) * f64::from(levels)).clamp(-most, most).round_ties_even() as i64;
-    let value = |level: i64| level as f32 / levels as f32;
-    let (mut least, mut largest) = (outer(domain.lower), outer(domain.upper));
-    while value(least) < domain.lower {
-        least += 1;
-    }
-    while value(largest) > domain.upper {
-        largest -= 1;
-    }
-    Ok((value(level.saturating_sub(steps).max(least)), value(level.saturating_add(steps).min(largest))))
 }
 
 /// A radius as numerator and denominator in f64, both exact, and as an unevaluated sum of two f64.

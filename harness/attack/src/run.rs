@@ -19,7 +19,7 @@ pub struct Setting<'a> {
     pub threat: &'a ThreatModel,
     /// The inputs that exist.
     pub domain: Domain,
-    /// Whether the model's input is integer, so that only the domain's levels count.
+    /// Whether the model's input is integer, so that only the points of the domain's grid count.
     pub grid: bool,
     /// The suite's seed.
     pub seed: u64,
@@ -121,7 +121,7 @@ mod tests {
         }
         let threat = threat(Norm::Linf, "8/255");
         let spec = AttackSpec::Pgd(plain);
-        let Problem { mut network, mut x, labels, digests } = Problem::mlp();
+        let Problem { mut network, mut x, labels, digests, .. } = Problem::mlp();
         let mut refuse = |x: &Array2<f32>, labels: &[usize], digests: &[[u8; 32]]| {
             let rows = Rows { x: x.view(), labels, digests };
             run(&spec, &rows, &setting(&threat, false), &mut network, &mut Fixed(vec![0.0, 1.0]))

@@ -1,6 +1,6 @@
 //! Small classifiers with their own arithmetic, to test attacks on.
 
-use crate::{Gradient, Loss, LossHead, Oracle, OracleError, Predictor};
+use crate::{Gradient, Grid, Loss, LossHead, Oracle, OracleError, Predictor};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 /// `exp` by squaring, basic arithmetic only, so that digests of outcomes are the same on every platform.
@@ -16,13 +16,13 @@ fn pinned_exp(x: f64) -> f64 {
 pub(crate) struct Network {
     pub(crate) layers: Vec<(Array2<f32>, Array1<f32>)>,
     pub(crate) micro_batch: usize,
-    /// Rounds the input to this many levels first, with a straight-through gradient, as an integer file does.
-    pub(crate) levels: Option<u32>,
+    /// Rounds the input to this grid first, with a straight-through gradient, as an integer file does.
+    pub(crate) grid: Option<Grid>,
 }
 
 impl Network {
     pub(crate) fn linear(weights: Array2<f32>, bias: Array1<f32>) -> Self {
-        Network { layers: vec![(weights, bias)], micro_batch: 4, levels: None }
+        Network { layers: vec![(weights, bias)], micro_batch: 4, grid: None }
     }
 
     /// Weights from a small generator: whole numbers, so they are the same everywhere.
@@ -38,13 +38,14 @@ impl Network {
                 (weights, Array1::from_shape_simple_fn(pair[1], || draw(0.1)))
             })
             .collect();
-        Network { layers, micro_batch: 4, levels: None }
+        Network { layers, micro_batch: 4, grid: None }
     }
 
     /// The values before each ReLU, and the logits last.
     fn forward(&self, x: &[f32]) -> Vec<Vec<f64>> {
-        let quantized = |x: &f32| match self.levels {
-            Some(levels) => f64::from((x * levels as f32).round_ties_even() / levels as f32),
+        let quantized = |x: &f32| match self.grid {
+            Some(Grid::Levels(levels)) => f64::from((x * levels as f32).round_ties_even() / levels as f32),
+            Some(Grid::Affine { scale, .. }) => f64::from((x / scale).round_ties_even() * scale),
             None => f64::from(*x),
         };
         let mut input: Vec<f64> = x.iter().map(quantized).collect();

@@ -1,4 +1,4 @@
-use crate::{Ball, Epsilon, Error};
+use crate::{Ball, Epsilon, Error, Grid};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,8 +34,8 @@ pub struct ThreatModel {
 impl ThreatModel {
     /// The exact ball around one sample: the radius, rounded inward, and the bounds of the input.
     ///
-    /// With `grid` the points are whole levels `k/levels` and an L-inf radius is counted in them,
-    /// `floor(epsilon * levels)` around the sample's own.
+    /// With `grid` the points are those of the domain's grid and distances are counted in its steps, so that an L-inf
+    /// ball reaches `floor(epsilon / step)` steps to either side of the sample.
     ///
     /// Errors: an element that is not finite, outside of the domain, or off the grid, by its index.
     pub fn ball(&self, x: &[f32], domain: &Domain, grid: bool) -> Result<Ball, Error> {
@@ -43,7 +43,7 @@ impl ThreatModel {
     }
 }
 
-/// The inputs that exist: bounds of each element of the canonical tensor, and the levels its data have.
+/// The inputs that exist: bounds of each element of the canonical tensor, and the grid that its data are on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
@@ -51,14 +51,21 @@ pub struct Domain {
     pub lower: f32,
     /// The largest value; may be infinity.
     pub upper: f32,
-    /// `Some(255)`: the data are `k / 255`.
-    pub levels: Option<u32>,
+    /// The values of data that are stored as integers.
+    pub grid: Option<Grid>,
 }
 
 impl Domain {
     /// Pixels: `p / 255` in `[0, 1]`.
-    pub const PIXELS: Domain = Domain { lower: 0.0, upper: 1.0, levels: Some(255) };
+    pub const PIXELS: Domain = Domain { lower: 0.0, upper: 1.0, grid: Some(Grid::Levels(255)) };
 
     /// Every finite number.
-    pub const UNBOUNDED: Domain = Domain { lower: f32::NEG_INFINITY, upper: f32::INFINITY, levels: None };
+    pub const UNBOUNDED: Domain = Domain { lower: f32::NEG_INFINITY, upper: f32::INFINITY, grid: None };
+
+    /// The points of the grid within the bounds, in order: none where there is no grid or its points run together.
+    pub fn grid_points(&self) -> impl Iterator<Item = f32> + use<> {
+        let grid = self.grid.filter(|grid| grid.check().is_ok());
+        let (least, largest) = grid.map_or((1, 0), |grid| grid.extent(self));
+        (least..=largest).filter_map(move |step| grid.map(|grid| grid.value(step) + 0.0))
+    }
 }

@@ -17,7 +17,7 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// What values a row may have.
     pub domain: PixelDomain,
-    /// Step and zero point where raw units are stored as integers.
+    /// The grid that the rows are on, where raw units are stored as integers.
     pub quantization: Option<Quantization>,
     /// SHA-256 over everything that decides the rows.
     pub digest: Digest,
@@ -45,6 +45,10 @@ pub struct Quantization {
     pub scale: f32,
     /// The integer that stands for zero.
     pub zero_point: i64,
+    /// The smallest integer of the stored type.
+    pub low: i64,
+    /// The largest integer of the stored type.
+    pub high: i64,
 }
 
 impl Quantization {
@@ -222,7 +226,12 @@ fn domain(manifest: &DatasetManifest, values: &Values) -> (PixelDomain, Option<Q
         Values::U8(_) => (0, 255),
         Values::I8(_) => (-128, 127),
     };
-    let quantization = manifest.quantization();
+    let quantization = Quantization {
+        scale: manifest.scale.unwrap_or(1.0) as f32,
+        zero_point: manifest.zero_point.unwrap_or(0),
+        low,
+        high,
+    };
     let [lower, upper] = match manifest.range {
         Some([lower, upper]) => [lower as f32, upper as f32],
         None => [quantization.value(low), quantization.value(high)],
@@ -264,7 +273,8 @@ mod tests {
         let samples = dataset.rows(0..2).unwrap();
         assert_eq!(samples.x, [-105.5, -41.5, 0.0, 22.0]);
         assert_eq!((dataset.domain.lower, dataset.domain.upper), (-105.5, 22.0));
-        assert_eq!(dataset.quantization, Some(Quantization { scale: 0.5, zero_point: 83 }));
+        let expected = Quantization { scale: 0.5, zero_point: 83, low: -128, high: 127 };
+        assert_eq!(dataset.quantization, Some(expected));
     }
 
     #[test]

@@ -104,6 +104,9 @@ impl Default for Arrays {
     }
 }
 
+/// More than lie between any two stored integers or zero points.
+const STEPS: f32 = 512.0;
+
 impl DatasetManifest {
     /// Reads a manifest; `place` is its path for messages.
     ///
@@ -117,11 +120,6 @@ impl DatasetManifest {
     /// The number of values in a row.
     pub fn row_len(&self) -> usize {
         self.shape.iter().product()
-    }
-
-    /// Step and zero point of raw integer data.
-    pub(crate) fn quantization(&self) -> Quantization {
-        Quantization { scale: self.scale.unwrap_or(1.0) as f32, zero_point: self.zero_point.unwrap_or(0) }
     }
 
     /// The bounds that hold for data which are not stored as integers.
@@ -180,9 +178,9 @@ impl DatasetManifest {
             return Err(format!("`range: [{low}, {high}]` must be two finite numbers, the smaller one first"));
         }
         if let Some(scale) = self.scale
-            && !(scale.is_finite() && scale > 0.0)
+            && !((scale as f32).is_normal() && scale > 0.0 && (scale as f32 * STEPS).is_finite())
         {
-            return Err(format!("`scale: {scale}` must be finite and positive"));
+            return Err(format!("`scale: {scale}` must be positive and of a size that float32 can hold"));
         }
         match self.zero_point {
             Some(zero_point) if !(-128..=255).contains(&zero_point) => {

@@ -86,20 +86,19 @@ impl Datasets {
         Ok(self.entry(name)?.manifest)
     }
 
-    /// Why the files of a data set are not there, or `None` where they are. Nothing is read.
+    /// Why the files of a data set are not there, or `None` where they are or it is drawn by this program. Nothing is
+    /// read.
     ///
     /// Errors: there is no such data set.
     pub fn missing(&self, name: &str) -> Result<Option<String>, Error> {
         let Entry { manifest, root } = self.entry(name)?;
         let files = manifest.splits.values().flat_map(|split| split.files.keys());
         Ok(match root {
-            _ if manifest.format == Format::Generated || files.clone().next().is_none() => None,
+            _ if manifest.format == Format::Generated => None,
             Err(reason) => Some(reason),
-            Ok(root) => files
-                .clone()
-                .map(|file| root.join(file))
-                .find(|path| !path.exists())
-                .map(|path| path.display().to_string()),
+            Ok(root) => {
+                files.map(|file| root.join(file)).find(|path| !path.exists()).map(|path| path.display().to_string())
+            }
         })
     }
 

@@ -4,6 +4,7 @@ use crate::document::{Choice, DatasetSection};
 use crate::error::Problem;
 use crate::nearest::suggestion;
 use crate::slices::Rows;
+use attack::Grid;
 use registry::{Dataset, Datasets, Digest};
 use serde::Serialize;
 
@@ -27,8 +28,8 @@ pub struct PlannedDomain {
     pub lower: String,
     /// The largest value, as text.
     pub upper: String,
-    /// 255: the data are `k / 255`.
-    pub levels: Option<u32>,
+    /// The points that data stored as integers have.
+    pub grid: Option<Grid>,
 }
 
 /// Loads and verifies the split, and picks the rows.

@@ -1,6 +1,7 @@
 //! From the entries of `models` to models that fit the data.
 
 use crate::error::Problem;
+use crate::grid::moves_on_grid;
 use crate::input_map::input_map;
 use crate::nearest::nearest;
 use crate::source::Source;
@@ -27,7 +28,7 @@ pub struct PlannedModel {
     pub output: OutputSpec,
     /// For each class of the data set, the output that is right.
     pub labels: Vec<usize>,
-    /// Whether inputs move in whole levels of the data, which integer inputs do.
+    /// Whether inputs move on the data's grid, which integer inputs do.
     pub grid: bool,
     /// How a row of the data becomes a row of the model.
     #[serde(skip)]
@@ -84,7 +85,7 @@ fn fit(model: RegisteredModel, dataset: &Dataset) -> Result<PlannedModel, String
     let labels = labels(&output, dataset)?;
     let map = input_map(&InputAffine::new(&input, &dataset.shape, dataset.layout, &dataset.domain)?);
     map.check().map_err(|error| format!("failed to {error}"))?;
-    let grid = input.dtype.int_range().is_some() && dataset.domain.levels.is_some();
+    let grid = moves_on_grid(&map, dataset)?;
     Ok(PlannedModel { name, digest: model.digest, files, input, output, labels, grid, map, registered: model })
 }
 

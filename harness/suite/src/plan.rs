@@ -4,6 +4,7 @@ use crate::attacks::{PlannedAttack, attacks};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
 use crate::error::{Error, Problem};
+use crate::grid::attack_domain;
 use crate::models::{PlannedModel, models};
 use crate::slices::Slice;
 use crate::suite::Suite;
@@ -90,7 +91,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         domain: PlannedDomain {
             lower: data.domain.lower.to_string(),
             upper: data.domain.upper.to_string(),
-            levels: data.domain.levels,
+            grid: attack_domain(&data).grid,
         },
         models,
         attacks,
@@ -127,7 +128,6 @@ impl Plan {
 
     /// What values an input may have, as attacks take it.
     pub fn attack_domain(&self) -> Domain {
-        let domain = self.data.domain;
-        Domain { lower: domain.lower, upper: domain.upper, levels: domain.levels }
+        attack_domain(&self.data)
     }
 }

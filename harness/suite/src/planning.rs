@@ -1,6 +1,7 @@
 //! Plans of small suites over stand-in models: what is pinned and what is shared.
 
 use crate::{Plan, Suite, Summary, plan};
+use attack::Grid;
 use graph::{DType, InputMap, Quantize};
 use insta::assert_snapshot;
 use registry::{Datasets, Digest, Registry};
@@ -55,7 +56,7 @@ impl World {
         world
     }
 
-    fn model(&self, name: &str, input: &str, output: &str, dataset: &str) {
+    pub(crate) fn model(&self, name: &str, input: &str, output: &str, dataset: &str) {
         let folder = self.0.path().join("models").join(name);
         fs::create_dir_all(&folder).expect("a folder");
         let digest = Digest::of(name.as_bytes());
@@ -65,14 +66,28 @@ impl World {
         fs::write(folder.join("manifest.yaml"), manifest).expect("a manifest");
     }
 
-    fn try_plan(&self, text: &str) -> Result<Plan, String> {
+    /// A data set of 4 bytes a row in units of its own.
+    pub(crate) fn raw_data(&self, facts: &str) {
+        let bytes = [0, 10, 20, 30, 40, 1, 50, 60, 70, 80];
+        let folder = self.0.path().join("data");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("own.bin"), bytes).expect("two rows");
+        let manifest = format!(
+            "name: own\nformat: cifar-bin\nlayout: NCHW\nshape: [1, 2, 2]\nunits: raw\n{facts}\nclasses: [a, b]\nsplits: {{ test: {{ \
+             samples: 2, files: {{ own.bin: {} }} }} }}\n",
+            Digest::of(&bytes)
+        );
+        fs::write(folder.join("own.yaml"), manifest).expect("a manifest");
+    }
+
+    pub(crate) fn try_plan(&self, text: &str) -> Result<Plan, String> {
         let suite = Suite::parse(self.0.path().join("suites/my.yaml"), text.as_bytes()).expect("the suite can be read");
         let datasets = Datasets::open(None, self.0.path().join("data"));
         plan(&suite, &Registry::open(self.0.path().join("models")), &datasets)
             .map_err(|error| error.to_string().replace(&self.0.path().display().to_string(), "."))
     }
 
-    fn plan(&self, text: &str) -> Plan {
+    pub(crate) fn plan(&self, text: &str) -> Plan {
         self.try_plan(text).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -82,7 +97,7 @@ impl World {
     }
 }
 
-fn changed(good: &str, bad: &str) -> String {
+pub(crate) fn changed(good: &str, bad: &str) -> String {
     assert_eq!(SUITE.matches(good).count(), 1, "`{good}` must stand once in the suite");
     SUITE.replace(good, bad)
 }
@@ -101,7 +116,7 @@ fn a_plan_names_every_number_and_pins_every_digest() {
     assert_snapshot!(lines(&json), @r#"
     attacks: [{"name":"fgsm","revision":1,"spec":{"fgsm":{"loss":"cross-entropy","targets":"none"}}},{"name":"pgd-20","revision":1,"spec":{"pgd":{"keep":"best","loss":"cross-entropy","restarts":1,"start":"random","step_size":"2/255","steps":20,"targets":"none"}}},{"name":"pgd-40x5","revision":1,"spec":{"pgd":{"keep":"best","loss":"margin","restarts":5,"start":"random","step_size":"1/255","steps":40,"targets":"none"}}},{"name":"fgsm-each","revision":1,"spec":{"fgsm":{"loss":"margin","targets":"each"}}}]
     dataset: {"digest":null,"name":"signs32","rows":[[0,600]],"split":"test"}
-    domain: {"levels":255,"lower":"0","upper":"1"}
+    domain: {"grid":{"levels":255},"lower":"0","upper":"1"}
     heads: ["cross-entropy","margin","linear"]
     models: null
     seed: "18446744073709551615"
@@ -130,7 +145,7 @@ fn keys_hold_what_decides_the_outcome() {
     assert_snapshot!(lines(&json), @r#"
     attack: {"pgd":{"keep":"best","loss":"cross-entropy","restarts":1,"start":"random","step_size":"2/255","steps":20,"targets":"none"}}
     attack_revision: 1
-    domain: {"levels":255,"lower":"0","upper":"1"}
+    domain: {"grid":{"levels":255},"lower":"0","upper":"1"}
     epsilon: "8/255"
     grid: false
     norm: "linf"
@@ -217,6 +232,32 @@ fn models_come_by_name_glob_and_path_and_integer_inputs_move_on_the_grid() {
     assert_eq!(map.quantize, Some(Quantize { scale: 1.0, zero_point: -128, dtype: DType::I8 }));
     assert_eq!(plan.models[1].map, InputMap::identity(&[3, 32, 32]));
     assert_eq!(plan.models[1].labels, [0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn raw_integers_move_on_the_grid_of_the_data() {
+    let world = World::new();
+    world.raw_data("scale: 0.5847029\nzero_point: 83");
+    let input = |rest: &str| format!("{{ name: x, layout: NCHW, shape: [1, 2, 2], units: raw, {rest} }}");
+    let output = "{ name: y, kind: logits, classes: 2 }";
+    world.model("float", &input("dtype: float32"), output, "own");
+    world.model("uint8", &input("dtype: uint8, scale: 0.5847029, zero_point: 83"), output, "own");
+    world.model("int8", &input("dtype: int8, scale: 0.5847029, zero_point: -45"), output, "own");
+    let suite = changed("[ten, two]", "[float, uint8, int8]")
+        .replace("name: signs32, split: test, samples: 600", "name: own, split: test, samples: 2");
+    let plan = world.plan(&suite);
+    assert_eq!(plan.models.iter().map(|model| model.grid).collect::<Vec<_>>(), [false, true, true]);
+    let grid = Grid::Affine { scale: 0.584_702_9, zero_point: 83, low: 0, high: 255 };
+    let domain = plan.attack_domain();
+    assert_eq!((domain.grid, domain.lower, domain.upper), (Some(grid), -83.0 * 0.584_702_9, 172.0 * 0.584_702_9));
+    let key = serde_json::to_value(plan.check_key_material(&plan.models[1], &plan.attacks[0], &plan.slices[0]))
+        .expect("a key is JSON");
+    assert_snapshot!(lines(&key["domain"]), @"");
+    assert_eq!(key["grid"], true);
+    let threat = plan.threat_model.clone();
+    let samples = plan.data.rows(0..2).expect("two rows");
+    let ball = threat.ball(&samples.x[..4], &domain, plan.models[1].grid).expect("rows are on the grid");
+    assert!(ball.is_point(), "16/510 is less than a step");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a user sees for each mistake in a suite that shows when things are looked up.
 
-use crate::planning::World;
+use crate::planning::{World, changed};
 use insta::assert_snapshot;
 use std::fs;
 
@@ -312,4 +312,36 @@ fn models() {
     4 | models: [elsewhere]
       |          ^^^^^^^^^
     ");
+}
+
+#[test]
+fn integer_inputs_off_the_grid_of_the_data() {
+    let world = World::new();
+    let pixels = |rest: &str| {
+        let input = format!("{{ name: x, layout: NCHW, shape: [3, 32, 32], {rest} }}");
+        world.model("off", &input, "{ name: y, kind: logits, classes: 10 }", "signs32");
+        world.complaint("[ten, two]", "[off]")
+    };
+    let raw = |facts: &str, rest: &str| {
+        world.raw_data(facts);
+        let input = format!("{{ name: x, layout: NCHW, shape: [1, 2, 2], units: raw, {rest} }}");
+        world.model("off", &input, "{ name: y, kind: logits, classes: 2 }", "own");
+        let suite = changed("[ten, two]", "[off]")
+            .replace("name: signs32, split: test, samples: 600", "name: own, split: test, samples: 2");
+        world.try_plan(&suite).expect_err("the grids differ")
+    };
+    let keyword = "scale: 0.5847029\nzero_point: 83";
+    assert_snapshot!(all(&[
+        ("step", pixels("range: [0, 1], dtype: int8, scale: 0.5, zero_point: -128")),
+        ("half a step", pixels("range: [-1, 1], dtype: int8, scale: 0.00784313725490196, zero_point: 0")),
+        ("zero point", pixels("range: [0, 255], dtype: int8, scale: 1.0, zero_point: -127")),
+        ("every other integer", pixels("range: [0, 255], dtype: uint8, scale: 0.5, zero_point: 0")),
+        (
+            "one channel",
+            pixels("range: [0, 255], std: [1.0, 1.0, 1.01], dtype: uint8, scale: 1.0, zero_point: 0")
+        ),
+        ("raw step", raw(keyword, "dtype: uint8, scale: 0.58, zero_point: 83")),
+        ("raw zero point", raw(keyword, "dtype: int8, scale: 0.5847029, zero_point: 83")),
+        ("narrow raw", raw("scale: 1.0\nrange: [0, 100]", "dtype: uint8, scale: 0.5, zero_point: 0")),
+    ]), @"");
 }

@@ -56,7 +56,7 @@ impl Predictor for Recorder {
 
 /// The points that an attack on one row of a linear model shows the judge, and that model's margins there.
 fn shown(problem: Problem, spec: &AttackSpec, threat: &ThreatModel) -> (Vec<Vec<f32>>, Vec<f64>) {
-    let Problem { mut network, x, labels, digests } = problem;
+    let Problem { mut network, x, labels, digests, .. } = problem;
     let (weights, bias) = network.layers[0].clone();
     let mut judge = Recorder(Network::linear(weights.clone(), bias.clone()), Vec::new());
     let rows = Rows { x: x.view(), labels: &labels, digests: &digests };

@@ -28,7 +28,7 @@ fn the_table_holds_every_file_and_every_line_is_complete() {
 #[test]
 fn witnesses_are_in_the_ball_and_misclassified() {
     let mut broken: Vec<(AttackSpec, usize)> = cases().map(|spec| (spec, 0)).collect();
-    for mut problem in [Problem::mlp(), Problem::linear(3, 40), Problem::integer()] {
+    for mut problem in [Problem::mlp(), Problem::linear(3, 40), Problem::integer(), Problem::raw()] {
         for (index, threat) in (0..broken.len()).flat_map(|index| threats().map(|threat| (index, threat))) {
             let (spec, broken) = &mut broken[index];
             let outcomes = problem.attack(spec, &threat);
@@ -42,7 +42,7 @@ fn witnesses_are_in_the_ball_and_misclassified() {
                 assert_eq!((outcome.broken, outcome.broken), (outcome.confirmed == 1, outcome.witness.is_some()));
                 let Some(witness) = &outcome.witness else { continue };
                 assert!(problem.ball(row, &threat).contains(witness), "{spec:?} {threat:?}");
-                // In levels the radius is whole; in f64 the quotients of f32 are off by 2^-24 at most.
+                // On a grid the radius is whole steps; in f64 the points are off by 2^-24 at most.
                 assert!(outcome.distance.expect("a number") <= threat.epsilon.to_f64() + 6e-8);
                 let x = ArrayView2::from_shape((1, witness.len()), witness).expect("one row");
                 let (class, _) = argmax(&problem.network.predict(x).expect("honest").row(0).to_vec());
@@ -57,7 +57,7 @@ fn witnesses_are_in_the_ball_and_misclassified() {
 
 #[test]
 fn epsilon_zero_changes_nothing_and_costs_nothing() {
-    for mut problem in [Problem::mlp(), Problem::integer()] {
+    for mut problem in [Problem::mlp(), Problem::integer(), Problem::raw()] {
         for (spec, norm) in cases().flat_map(|spec| [(spec.clone(), Norm::Linf), (spec, Norm::L2)]) {
             let outcomes = problem.attack(&spec, &threat(norm, "0"));
             assert!(outcomes.iter().all(|outcome| *outcome == RowOutcome::default()), "{spec:?}");
@@ -69,7 +69,8 @@ fn epsilon_zero_changes_nothing_and_costs_nothing() {
 fn a_row_fares_the_same_in_every_grouping_and_order() {
     let order: Vec<usize> = (0..40).collect();
     let backwards: Vec<usize> = (0..40).rev().collect();
-    for (mut problem, spec) in cases().flat_map(|spec| [(Problem::mlp(), spec.clone()), (Problem::integer(), spec)]) {
+    let problems = [Problem::mlp, Problem::integer, Problem::raw];
+    for (mut problem, spec) in cases().flat_map(|spec| problems.map(|problem| (problem(), spec.clone()))) {
         for threat in threats() {
             problem.network.micro_batch = 7;
             let expected = problem.attack_rows(&spec, &threat, &order);
@@ -108,7 +109,7 @@ fn micro_batches_stay_full_while_rows_wait() {
             self.0.gradient(x, loss)
         }
     }
-    let Problem { network, x, labels, digests } = Problem::mlp();
+    let Problem { network, x, labels, digests, .. } = Problem::mlp();
     let (threat, rows) = (threat(Norm::Linf, "8/255"), Rows { x: x.view(), labels: &labels, digests: &digests });
     let mut oracle = Watched(network, Vec::new());
     let spec = preset("pgd-20").expect("a preset").resolve(&threat).expect("it resolves");
@@ -159,7 +160,7 @@ fn attacks_ask_for_the_heads_that_they_state_and_keep_to_their_cost() {
         }
     }
     for spec in cases() {
-        let Problem { network, x, labels, digests } = Problem::mlp();
+        let Problem { network, x, labels, digests, .. } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let threat = threat(Norm::Linf, "1/2550");
         let mut oracle = Heads(network, BTreeSet::new());

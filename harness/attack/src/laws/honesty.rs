@@ -9,7 +9,7 @@ use ndarray::Array1;
 /// What a bent oracle leads to, with an honest judge.
 fn bent(spec: &AttackSpec, lie: impl FnMut(&mut Gradient)) -> Vec<RowOutcome> {
     let threat = threat(Norm::Linf, "1/255");
-    let Problem { network, x, labels, digests } = Problem::mlp();
+    let Problem { network, x, labels, digests, .. } = Problem::mlp();
     let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
     let mut oracle = Bent { honest: network, lie };
     run(spec, &rows, &setting(&threat, false), &mut oracle, &mut Problem::mlp().network).expect("it runs")
@@ -115,7 +115,7 @@ fn an_attack_that_lies_is_caught_and_never_predicted() {
 
 /// Claims `lie` once for each row: it counts as found, and `count` says where it ends, after so many `forwards`.
 fn check_lie(lie: &dyn Fn(&Ball) -> Vec<f32>, count: fn(&RowOutcome) -> u32, forwards: u64) {
-    let Problem { mut network, x, labels, digests } = Problem::mlp();
+    let Problem { mut network, x, labels, digests, .. } = Problem::mlp();
     let threat = threat(Norm::Linf, "1/255");
     let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
     let job = Job { rows, setting: setting(&threat, false) };

@@ -13,27 +13,35 @@ use sha2::{Digest, Sha256};
 /// A network with samples that it classifies right, by definition of their labels.
 pub(crate) struct Problem {
     pub(crate) network: Network,
+    pub(crate) domain: Domain,
     pub(crate) x: Array2<f32>,
     pub(crate) labels: Vec<usize>,
     pub(crate) digests: Vec<[u8; 32]>,
 }
 
 impl Problem {
-    pub(crate) fn new(mut network: Network, rows: usize, seed: u8) -> Self {
+    pub(crate) fn new(network: Network, rows: usize, seed: u8) -> Self {
+        Problem::over(Domain::PIXELS, network, rows, seed)
+    }
+
+    /// Samples of a domain that has 256 points.
+    fn over(domain: Domain, mut network: Network, rows: usize, seed: u8) -> Self {
+        let points: Vec<f32> = domain.grid_points().collect();
+        assert_eq!(points.len(), 256);
         let mut level = 0u32;
         let x = Array2::from_shape_simple_fn((rows, network.row_len()), || {
             level = level.wrapping_mul(1_103_515_245).wrapping_add(12_345 + u32::from(seed));
-            // One pixel in four is black or white, where the bounds bite.
+            // One element in four is least or largest, where the bounds bite.
             match level >> 28 {
-                0..2 => 0.0,
-                2..4 => 1.0,
-                _ => (level >> 16 & 0xff) as f32 / 255.0,
+                0..2 => domain.lower,
+                2..4 => domain.upper,
+                _ => points[level as usize >> 16 & 0xff],
             }
         });
         let scores = network.predict(x.view()).expect("honest");
         let labels = scores.rows().into_iter().map(|row| argmax(&row.to_vec()).0).collect();
         let digests = (0..rows).map(|row| Sha256::digest([row as u8, seed]).into()).collect();
-        Problem { network, x, labels, digests }
+        Problem { network, domain, x, labels, digests }
     }
 
     pub(crate) fn mlp() -> Self {
@@ -45,8 +53,16 @@ impl Problem {
     }
 
     pub(crate) fn integer() -> Self {
-        let network = Network { levels: Some(255), ..Network::random(&[12, 16, 5], 1) };
+        let network = Network { grid: Domain::PIXELS.grid, ..Network::random(&[12, 16, 5], 1) };
         Problem::new(network, 40, 1)
+    }
+
+    /// Integers in units of their own, about as wide as pixels.
+    pub(crate) fn raw() -> Self {
+        let scale = 0.005_847_029;
+        let grid = Some(Grid::Affine { scale, zero_point: 83, low: -128, high: 127 });
+        let domain = Domain { lower: -211.0 * scale, upper: 44.0 * scale, grid };
+        Problem::over(domain, Network { grid, ..Network::random(&[12, 16, 5], 1) }, 40, 1)
     }
 
     pub(crate) fn select(&self, rows: &[usize]) -> (Array2<f32>, Vec<usize>, Vec<[u8; 32]>) {
@@ -63,14 +79,14 @@ impl Problem {
         let (x, labels, digests) = self.select(order);
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let layers = self.network.layers.clone();
-        let mut judge = Network { layers, micro_batch: 0, levels: self.network.levels };
-        let setting = setting(threat, self.network.levels.is_some());
+        let mut judge = Network { layers, micro_batch: 0, grid: self.network.grid };
+        let setting = Setting { domain: self.domain, ..setting(threat, self.network.grid.is_some()) };
         run(spec, &rows, &setting, &mut self.network, &mut judge).unwrap_or_else(|error| panic!("{spec:?}: {error}"))
     }
 
     pub(crate) fn ball(&self, row: usize, threat: &ThreatModel) -> Ball {
         let x = self.x.row(row).to_vec();
-        threat.ball(&x, &Domain::PIXELS, self.network.levels.is_some()).expect("a ball")
+        threat.ball(&x, &self.domain, self.network.grid.is_some()).expect("a ball")
     }
 
     /// The exact worst case of a linear model against the best rival.

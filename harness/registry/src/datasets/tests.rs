@@ -76,6 +76,16 @@ fn signs32_is_drawn_with_the_pinned_digests() {
 }
 
 #[test]
+fn only_data_sets_with_files_can_be_missing() {
+    let missing =
+        |data_dir: Option<&str>, name: &str| Datasets::open(data_dir.map(PathBuf::from), "none").missing(name).unwrap();
+    assert_eq!(missing(None, "signs32"), None);
+    assert_eq!(missing(Some("no-such-folder"), "signs32"), None);
+    assert_eq!(missing(None, "kws01").as_deref(), Some("TINYASSAY_DATA is not set"));
+    assert_eq!(missing(Some("no-such-folder"), "kws01").as_deref(), Some("no-such-folder/kws01_perf1000.npz"));
+}
+
+#[test]
 fn built_in_manifests_are_valid_and_say_where_to_get_the_data() {
     let datasets = Datasets::open(None, "/nowhere");
     let listed = datasets.list().unwrap();
@@ -279,7 +289,9 @@ fn facts_that_cannot_be_are_refused() {
     assert!(scratch.refusal(NewDataset { arrays: Some(Arrays::default()), ..facts() }).contains("`arrays` belongs"));
     assert!(scratch.refusal(NewDataset { classes: vec!["a".into()], ..facts() }).contains("`classes` has 1 names"));
     let raw = || NewDataset { units: DataUnits::Raw, ..facts() };
-    assert!(scratch.refusal(NewDataset { scale: Some(-1.0), ..raw() }).contains("`scale: -1`"));
+    for scale in [-1.0, 0.0, 1e-40, 1e37, f64::INFINITY] {
+        assert!(scratch.refusal(NewDataset { scale: Some(scale), ..raw() }).contains("`scale: "), "{scale}");
+    }
     assert!(scratch.refusal(NewDataset { range: Some([1.0, 0.0]), ..raw() }).contains("smaller one first"));
     assert!(scratch.refusal(NewDataset { zero_point: Some(300), ..raw() }).contains("not in -128..=255"));
 }

@@ -70,7 +70,7 @@ fn exact(name: &str, samples: usize, epsilon: &str) -> Result<Exact> {
     let dataset = Datasets::open(None, "data").load("signs32", "test")?;
     let linear = Linear::of(&model, &dataset)?;
     let threat = ThreatModel { norm: Norm::Linf, epsilon: epsilon.parse()? };
-    let domain = Domain { lower: dataset.domain.lower, upper: dataset.domain.upper, levels: dataset.domain.levels };
+    let domain = suite::attack_domain(&dataset);
     let rows = dataset.rows(0..samples)?;
     let mut exact = Exact { robust: 0, undecided: 0 };
     for (x, label) in rows.x.chunks(dataset.row_len()).zip(&rows.labels) {

@@ -1,0 +1,67 @@
+//! Integer inputs and the grid of the data.
+
+use attack::{Domain, Grid};
+use graph::{InputMap, Quantize};
+use registry::Dataset;
+
+/// How far from a whole number a quantized value may be before it is rounded, in steps of the model: more than float32
+/// arithmetic on 256 steps errs by, less than any other grid would show.
+const WHOLE: f64 = 1e-3;
+
+/// What values the rows of a data set may have, as attacks take it.
+pub fn attack_domain(dataset: &Dataset) -> Domain {
+    let affine = dataset.quantization.map(|stored| Grid::Affine {
+        scale: stored.scale,
+        zero_point: stored.zero_point,
+        low: stored.low,
+        high: stored.high,
+    });
+    let domain = dataset.domain;
+    Domain { lower: domain.lower, upper: domain.upper, grid: domain.levels.map(Grid::Levels).or(affine) }
+}
+
+/// Whether inputs move on the data's grid: they do where the file's input is integer.
+///
+/// Errors: the input is integer, and the points of the grid do not become neighbouring integers that its type has.
+pub(crate) fn moves_on_grid(map: &InputMap, dataset: &Dataset) -> Result<bool, String> {
+    let Some(quantize) = map.quantize else { return Ok(false) };
+    let domain = attack_domain(dataset);
+    let input = format!("{} input (scale {}, zero point {})", quantize.dtype, quantize.scale, quantize.zero_point);
+    let Some(grid) = domain.grid else {
+        return Err(format!("its {input} needs data on a grid, and those of `{}` are floats", dataset.name));
+    };
+    grid.check().map_err(|error| format!("failed to {error}"))?;
+    let points: Vec<f32> = domain.grid_points().collect();
+    for channel in 0..map.scale.len().max(map.offset.len()) {
+        check_channel(map, quantize, channel, &points).map_err(|found| {
+            format!(
+                "its {input} is not on the grid of `{}` ({grid}): after `range`, `mean` and `std` {found}",
+                dataset.name
+            )
+        })?;
+    }
+    Ok(true)
+}
+
+fn check_channel(map: &InputMap, quantize: Quantize, channel: usize, points: &[f32]) -> Result<(), String> {
+    let factor = |factors: &[f32]| factors[if factors.len() == 1 { 0 } else { channel }];
+    let (scale, offset) = (factor(&map.scale), factor(&map.offset));
+    let (low, high) = quantize.dtype.int_range().ok_or("the type is not an integer type")?;
+    let mut before = None;
+    for point in points {
+        let quantized = f64::from(point * scale + offset) / f64::from(quantize.scale) + quantize.zero_point as f64;
+        let whole = quantized.round_ties_even();
+        if (quantized - whole).abs() >= WHOLE {
+            return Err(format!("{point} becomes {quantized:.3}, no whole number"));
+        }
+        if whole < low as f64 || whole > high as f64 {
+            return Err(format!("{point} becomes {whole}, outside of {low} to {high}"));
+        }
+        if let Some((other, before)) = before.replace((*point, whole))
+            && (whole - before).abs() != 1.0
+        {
+            return Err(format!("the neighbours {other} and {point} become {before} and {whole}"));
+        }
+    }
+    Ok(())
+}
