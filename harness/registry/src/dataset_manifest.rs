@@ -1,4 +1,4 @@
-use crate::dataset::{PixelDomain, Quantization};
+use crate::dataset::PixelDomain;
 use crate::model_manifest::check_shape;
 use crate::name::{check_name, check_relative_path};
 use crate::{Digest, Error, Layout, yaml};

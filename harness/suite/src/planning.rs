@@ -252,7 +252,11 @@ fn raw_integers_move_on_the_grid_of_the_data() {
     assert_eq!((domain.grid, domain.lower, domain.upper), (Some(grid), -83.0 * 0.584_702_9, 172.0 * 0.584_702_9));
     let key = serde_json::to_value(plan.check_key_material(&plan.models[1], &plan.attacks[0], &plan.slices[0]))
         .expect("a key is JSON");
-    assert_snapshot!(lines(&key["domain"]), @"");
+    assert_snapshot!(lines(&key["domain"]), @r#"
+    grid: {"affine":{"high":255,"low":0,"scale":0.5847029089927673,"zero_point":83}}
+    lower: "-48.530342"
+    upper: "100.5689"
+    "#);
     assert_eq!(key["grid"], true);
     let threat = plan.threat_model.clone();
     let samples = plan.data.rows(0..2).expect("two rows");

@@ -343,5 +343,53 @@ fn integer_inputs_off_the_grid_of_the_data() {
         ("raw step", raw(keyword, "dtype: uint8, scale: 0.58, zero_point: 83")),
         ("raw zero point", raw(keyword, "dtype: int8, scale: 0.5847029, zero_point: 83")),
         ("narrow raw", raw("scale: 1.0\nrange: [0, 100]", "dtype: uint8, scale: 0.5, zero_point: 0")),
-    ]), @"");
+    ]), @r"
+    == step
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its int8 input (scale 0.5, zero point -128) is not on the grid of `signs32` (k / 255): after `range`, `mean` and `std` 0.003921569 becomes -127.992, no whole number
+      |
+    4 | models: [off]
+      |          ^^^
+
+    == half a step
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its int8 input (scale 0.007843138, zero point 0) is not on the grid of `signs32` (k / 255): after `range`, `mean` and `std` 0 becomes -127.500, no whole number
+      |
+    4 | models: [off]
+      |          ^^^
+
+    == zero point
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its int8 input (scale 1, zero point -127) is not on the grid of `signs32` (k / 255): after `range`, `mean` and `std` 1 becomes 128, outside of -128 to 127
+      |
+    4 | models: [off]
+      |          ^^^
+
+    == every other integer
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its uint8 input (scale 0.5, zero point 0) is not on the grid of `signs32` (k / 255): after `range`, `mean` and `std` the neighbours 0 and 0.003921569 become 0 and 2
+      |
+    4 | models: [off]
+      |          ^^^
+
+    == one channel
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its uint8 input (scale 1, zero point 0) is not on the grid of `signs32` (k / 255): after `range`, `mean` and `std` 0.003921569 becomes 0.990, no whole number
+      |
+    4 | models: [off]
+      |          ^^^
+
+    == raw step
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its uint8 input (scale 0.58, zero point 83) is not on the grid of `own` ((q - 83) * 0.5847029, q from 0 to 255): after `range`, `mean` and `std` -48.530342 becomes -0.673, no whole number
+      |
+    4 | models: [off]
+      |          ^^^
+
+    == raw zero point
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its int8 input (scale 0.5847029, zero point 83) is not on the grid of `own` ((q - 83) * 0.5847029, q from 0 to 255): after `range`, `mean` and `std` 26.31163 becomes 128, outside of -128 to 127
+      |
+    4 | models: [off]
+      |          ^^^
+
+    == narrow raw
+    plan ./suites/my.yaml:4:10: model `off` does not fit: its uint8 input (scale 0.5, zero point 0) is not on the grid of `own` ((q - 0) * 1, q from 0 to 255): after `range`, `mean` and `std` the neighbours 0 and 1 become 0 and 2
+      |
+    4 | models: [off]
+      |          ^^^
+    ");
 }

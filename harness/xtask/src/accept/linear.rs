@@ -2,7 +2,7 @@
 
 use super::{Check, Context, Findings, named, number};
 use anyhow::{Context as _, Result};
-use attack::{Domain, Norm, ThreatModel, linear_worst_margin};
+use attack::{Norm, ThreatModel, linear_worst_margin};
 use graph::{Graph, Head, Interpreter, Model, NoExternalData, Tensor, gradient_graph};
 use registry::{Dataset, Datasets, RegisteredModel, Registry};
 use serde_json::json;
