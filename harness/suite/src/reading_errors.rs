@@ -207,7 +207,17 @@ fn values() {
       |
     9 | seed: 18446744073709551616
       |       ^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
 
+#[test]
+fn epsilons() {
+    assert_snapshot!(all(&[
+        ("negative", changed("epsilon: 8/255", "epsilon: -1")),
+        ("zero denominator", changed("epsilon: 8/255", "epsilon: 8/0")),
+        ("a word", changed("epsilon: 8/255", "epsilon: \"eight\"")),
+        ("nothing", changed("epsilon: 8/255", "epsilon:")),
+    ]), @r#"
     == negative
     read suites/my.yaml:5:32: `epsilon` is `-1`: it must not be negative
       |
