@@ -91,7 +91,7 @@ fn examine(bytes: &ModelBytes, model: &Model, args: &CheckArgs) -> Result<bool> 
     println!("multiply-accumulates of one row: {}", graph.macs() / ROWS as u64);
     let (classifier, cut) = graph::cut_softmax(&graph::fold_batch_norm(&graph)?)?;
     if let Some(cut) = &cut {
-        println!("ends in softmax `{}`: it is cut, attacks see the logits before it", cut.node);
+        println!("attacks see the logits: {cut} is cut");
     }
     let spec = spec(model, &graph)?;
     let range = [args.range[0], args.range[1]];

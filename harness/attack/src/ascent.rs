@@ -207,7 +207,8 @@ impl Climb<'_> {
         }
     }
 
-    /// One step up the gradient. `sign(0) = 0`; what is not finite does not move.
+    /// One step up the gradient. `sign(0) = 0`. Under L-inf NaN stands still and an infinite element counts by its sign; under L2
+    /// a row whose norm is not finite stands still.
     fn step(&mut self, ball: &Ball, gradient: &[f32], flags: &mut RowOutcome) {
         flags.zero_gradients += u32::from(gradient.iter().all(|g| *g == 0.0));
         flags.non_finite_gradients += u32::from(gradient.iter().any(|g| !g.is_finite()));

@@ -30,7 +30,8 @@ pub struct RowOutcome {
     /// Flag. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may
     /// be too weak. Do: try the margin loss or a random start.
     pub zero_gradients: u32,
-    /// Flag. Raised if a gradient was NaN or infinite somewhere. Means: those elements did not move (L2: the row). Do: look for overflow.
+    /// Flag. Raised if a gradient was NaN or infinite somewhere. Means: under L-inf the elements that were NaN stood still
+    /// and infinite ones moved by their sign; under L2 the row stood still. Do: look for overflow.
     pub non_finite_gradients: u32,
 }
 

@@ -61,7 +61,7 @@ impl Flag {
             flag: Flag::NonFiniteGradient,
             name: "non-finite-gradient",
             raised_if: "a gradient was NaN or infinite somewhere",
-            means: "those elements did not move, so the search may be too weak",
+            means: "NaN elements (L2: the row) did not move, so the search may be too weak",
             advice: "look for overflow in the model",
         },
         FlagDoc {

@@ -1,5 +1,5 @@
 use crate::ops::{Backward, Vjp};
-use crate::{Attrs, DType, Error, Graph, Tensor, ValueId, ValueType};
+use crate::{Attrs, DType, Error, Graph, Node, Tensor, ValueId, ValueType};
 use std::collections::{HashMap, HashSet};
 
 /// The scalar function of the logits that a gradient graph differentiates, per row. All are maximised.
@@ -34,6 +34,10 @@ pub struct GradientGraph {
     pub rows: usize,
     /// The number of classes `K`.
     pub classes: usize,
+    /// Nodes that the loss depends on but no gradient passes, since they are piecewise constant: one text per operator,
+    /// such as "`sign_1` and 2 more (Sign)". The gradient is then that of the other ways alone. Conditions of Where are
+    /// left out: they only choose.
+    pub stopped: Vec<String>,
 }
 
 /// Builds the gradient graph of a classifier: forward, loss head and reverse mode to the input.
@@ -67,7 +71,8 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
     let loss = emit_head(&mut graph, head, logits, weights)?;
     let scale = cotangent_scale(classifier);
     let start = graph.constant("cotangent_scale", Tensor::float(dtype, &[rows], vec![scale; rows]));
-    let mut gradient = differentiate(&mut graph, loss, start, &[x])?.remove(0);
+    let (mut gradients, stopped) = reverse(&mut graph, loss, start, &[x])?;
+    let mut gradient = gradients.remove(0);
     if scale != 1.0 {
         let back = graph.scalar(graph.value(gradient).dtype(), 1.0 / scale);
         gradient = graph.add("Mul", &[gradient, back], Attrs::new())?;
@@ -81,7 +86,23 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
             graph.rename(id, name);
         }
     }
-    Ok(GradientGraph { graph, rows, classes })
+    Ok(GradientGraph { graph, rows, classes, stopped: by_operator(&stopped) })
+}
+
+/// One text per operator, in the order of the nodes.
+fn by_operator(nodes: &[Node]) -> Vec<String> {
+    let mut ops: Vec<(&Node, usize)> = Vec::new();
+    for node in nodes {
+        match ops.iter_mut().find(|(first, _)| first.op().name == node.op().name) {
+            Some((_, more)) => *more += 1,
+            None => ops.push((node, 0)),
+        }
+    }
+    let text = |(node, more): (&Node, usize)| {
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("`{}`{more} ({})", node.name(), node.op().name)
+    };
+    ops.into_iter().map(text).collect()
 }
 
 /// Renames the model's own value of this name, so that ours can have it.
@@ -91,12 +112,21 @@ fn free_name(graph: &mut Graph, name: &str) {
     }
 }
 
-/// Reverse mode starts from this power of two, and the gradient is divided by it at the end: exact, but for keeping the
-/// tiny cotangents of confident rows and dead channels out of the denormal range, where processors are ten times slower.
-/// Half precision has no room for it.
+/// Reverse mode starts from this power of two, and the gradient is divided by it at the end: it keeps the tiny cotangents
+/// of confident rows and dead channels out of the denormal range, where processors are ten times slower.
+///
+/// It is exact as long as no cotangent overflows, so it is 1 where one may come within 2^48 of the largest float32: behind
+/// functions of the input whose slope has no bound. Half precision has no room for it at all.
 fn cotangent_scale(classifier: &Graph) -> f64 {
     let half = classifier.values().iter().any(|value| value.dtype() == DType::F16);
-    if half { 1.0 } else { (1u64 << 48) as f64 }
+    let depends = dependents(classifier, classifier.inputs());
+    let varies = |id: &Option<ValueId>| id.is_some_and(|id| depends.contains(&id));
+    let steep = |node: &Node| match node.op().name {
+        "Exp" | "Log" | "Sqrt" => node.inputs().iter().any(varies),
+        "Div" => varies(&node.inputs()[1]),
+        _ => false,
+    };
+    if half || classifier.nodes().iter().any(steep) { 1.0 } else { (1u64 << 48) as f64 }
 }
 
 fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -> Result<ValueId, Error> {
@@ -143,10 +173,21 @@ pub fn differentiate(
     cotangent: ValueId,
     wrt: &[ValueId],
 ) -> Result<Vec<ValueId>, Error> {
+    Ok(reverse(graph, output, cotangent, wrt)?.0)
+}
+
+/// As [`differentiate`]; also the piecewise constant nodes that a cotangent other than zero reached, in order.
+fn reverse(
+    graph: &mut Graph,
+    output: ValueId,
+    cotangent: ValueId,
+    wrt: &[ValueId],
+) -> Result<(Vec<ValueId>, Vec<Node>), Error> {
     let depends = dependents(graph, wrt);
     let mut cotangents: HashMap<ValueId, ValueId> = HashMap::from([(output, cotangent)]);
     let nodes = graph.nodes().to_vec();
-    let mut stopped = None;
+    let mut last = None;
+    let mut stopped = Vec::new();
     for node in nodes.iter().rev() {
         let arrived: Vec<Option<ValueId>> = node.outputs().iter().map(|id| cotangents.get(id).copied()).collect();
         let wants: Vec<bool> = node.inputs().iter().map(|id| id.is_some_and(|id| depends.contains(&id))).collect();
@@ -156,10 +197,13 @@ pub fn differentiate(
         let rule = match node.op().vjp {
             Vjp::Rule(rule) => rule,
             Vjp::Constant => {
-                stopped = Some(node.clone());
+                last = Some(node);
+                // Where sends zeros to its condition.
+                if arrived.iter().flatten().any(|&id| !is_zero(graph, id)) {
+                    stopped.push(node.clone());
+                }
                 continue;
             }
-            Vjp::Missing(reason) => return Err(no_gradient(node.name(), node.op().name, reason)),
         };
         let mut back = Backward { graph: &mut *graph, node: node.clone(), cotangents: arrived, wants: wants.clone() };
         let results = rule(&mut back)?;
@@ -179,14 +223,21 @@ pub fn differentiate(
             cotangents.insert(input, sum);
         }
     }
-    wrt.iter()
+    stopped.reverse();
+    let gradients = wrt
+        .iter()
         .map(|id| {
-            cotangents.get(id).copied().ok_or_else(|| match &stopped {
+            cotangents.get(id).copied().ok_or_else(|| match last {
                 Some(node) => no_gradient(node.name(), node.op().name, "it is piecewise constant"),
                 None => Error::Graph(format!("the output does not depend on `{}`", graph.value(*id).name())),
             })
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok((gradients, stopped))
+}
+
+fn is_zero(graph: &Graph, id: ValueId) -> bool {
+    graph.value(id).data().is_some_and(|data| data.to_f64().iter().all(|&element| element == 0.0))
 }
 
 fn no_gradient(node: &str, op: &str, reason: &str) -> Error {
@@ -358,6 +409,54 @@ mod tests {
         let ones = graph.constant("ones", Tensor::f32(&[2, 2], [1.0; 4]));
         let error = differentiate(&mut graph, sign, ones, &[x]).unwrap_err();
         assert!(matches!(&error, Error::NoGradient { op, .. } if op == "Sign"), "{error}");
+    }
+
+    #[test]
+    fn ways_that_are_dropped_are_named() {
+        let mut graph = linear();
+        let z = graph.outputs()[0];
+        let named = |graph: &mut Graph, name: &str, op: &str, inputs: &[ValueId], attrs: Attrs| {
+            let inputs: Vec<_> = inputs.iter().copied().map(Some).collect();
+            graph.add_node(name, op, &inputs, attrs, 1).unwrap()[0]
+        };
+        let zero = graph.scalar(DType::F32, 0.0);
+        let chosen = named(&mut graph, "chooses", "Greater", &[z, zero], Attrs::new());
+        let y = graph.add("Where", &[chosen, z, zero], Attrs::new()).unwrap();
+        graph.set_outputs(vec![y]);
+        assert!(gradient_graph(&graph, Head::Margin).unwrap().stopped.is_empty());
+        let sign = named(&mut graph, "first", "Sign", &[z], Attrs::new());
+        let again = named(&mut graph, "second", "Sign", &[y], Attrs::new());
+        let equal = named(&mut graph, "same", "Equal", &[z, zero], Attrs::new());
+        let float = i64::from(DType::F32.onnx());
+        let equal = named(&mut graph, "number", "Cast", &[equal], Attrs::new().int("to", float));
+        let sum = [sign, again, equal].into_iter().fold(y, |sum, x| graph.add("Add", &[sum, x], Attrs::new()).unwrap());
+        graph.set_outputs(vec![sum]);
+        for head in Head::ALL {
+            let stopped = gradient_graph(&graph, *head).unwrap().stopped;
+            assert_eq!(stopped, ["`first` and 1 more (Sign)", "`same` (Equal)"]);
+        }
+    }
+
+    #[test]
+    fn steep_functions_of_the_input_start_from_one() {
+        let scale = |op: &str, swapped: bool| {
+            let mut graph = linear();
+            let (z, two) = (graph.outputs()[0], graph.scalar(DType::F32, 2.0));
+            let inputs = match op {
+                "Div" if swapped => vec![two, z],
+                "Div" => vec![z, two],
+                _ => vec![z],
+            };
+            let y = graph.add(op, &inputs, Attrs::new()).unwrap();
+            graph.set_outputs(vec![y]);
+            cotangent_scale(&graph)
+        };
+        for op in ["Relu", "Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Div"] {
+            assert_eq!(scale(op, false), 2_f64.powi(48), "{op}");
+        }
+        for op in ["Exp", "Log", "Sqrt", "Div"] {
+            assert_eq!(scale(op, true), 1.0, "{op}");
+        }
     }
 
     #[test]

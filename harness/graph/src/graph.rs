@@ -338,7 +338,7 @@ impl Graph {
         if types.len() < outputs {
             return Err(format!("has {outputs} outputs, at most {} are supported", types.len()));
         }
-        types.iter().take(outputs).try_for_each(check_size)?;
+        types.iter().take(outputs).try_for_each(|ty| elements(&ty.shape).map(drop))?;
         Ok(types.into_iter().take(outputs).collect())
     }
 
@@ -446,11 +446,13 @@ impl Graph {
     }
 }
 
-/// Errors: more elements than a value may have.
-pub(crate) fn check_size(ty: &ValueType) -> Result<(), String> {
-    let count = ty.shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
-    match count.filter(|&count| count <= LARGEST_VALUE) {
-        Some(_) => Ok(()),
-        None => Err(format!("a value of shape {:?} is too large", ty.shape)),
-    }
+/// The number of elements of a shape.
+///
+/// Errors: they are more than a value may have.
+pub(crate) fn elements(shape: &[usize]) -> Result<usize, String> {
+    let count = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
+    // A dimension can be huge where another is 0.
+    let bounded = shape.iter().all(|&dim| dim <= LARGEST_VALUE);
+    let count = count.filter(|&count| bounded && count <= LARGEST_VALUE);
+    count.ok_or_else(|| format!("a value of shape {shape:?} is too large: more than {LARGEST_VALUE} elements"))
 }

@@ -2,7 +2,7 @@
 //! folded. Files with a fixed batch of 1 are re-batched on the way.
 
 use crate::file_node::FileNode;
-use crate::graph::check_size;
+use crate::graph::elements;
 use crate::model::{Dim, Model, Port};
 use crate::ops::{self, Upgrade};
 use crate::{Attr, DType, Error, Graph, Tensor, ValueId, ValueType};
@@ -220,7 +220,7 @@ fn bind(port: &Port, batch: usize) -> Result<ValueType, Error> {
         }
     }
     let ty = ValueType::new(port.dtype, shape);
-    check_size(&ty).map_err(|_| refuse(format!("is too large: {:?}", ty.shape)))?;
+    elements(&ty.shape).map_err(|_| refuse(format!("is too large: {:?}", ty.shape)))?;
     if batch == 0 { Err(refuse("needs a batch of at least 1".to_owned())) } else { Ok(ty) }
 }
 

@@ -1,6 +1,7 @@
 //! Tensors of a file: every way in which ONNX can store the elements, checked before anything is allocated.
 
 use crate::external::{ExternalData, Place};
+use crate::graph::elements;
 use crate::proto::{EXTERNAL, TensorProto};
 use crate::{DType, Data, Error, Tensor};
 use half::{bf16, f16};
@@ -13,8 +14,8 @@ pub(crate) fn decode(proto: &TensorProto, external: &dyn ExternalData) -> Result
     let refuse = |reason: String| Error::Decode(format!("tensor `{}`: {reason}", proto.name));
     let dtype = element_type(proto.data_type).map_err(refuse)?;
     let shape = shape(&proto.dims).map_err(refuse)?;
-    let count = checked_len(&shape).map_err(refuse)?;
-    let bytes = count.checked_mul(dtype.bytes()).ok_or_else(|| refuse(format!("shape {shape:?} is too large")))?;
+    let count = elements(&shape).map_err(refuse)?;
+    let bytes = count * dtype.bytes();
     if proto.segment.is_some() {
         return Err(refuse("it is stored in segments, which is not supported".to_owned()));
     }
@@ -58,14 +59,6 @@ pub(crate) fn element_type(number: i32) -> Result<DType, String> {
         let known: Vec<&str> = DType::ALL.iter().map(|row| row.2).collect();
         format!("element type {number} is not supported, only {}", known.join(", "))
     })
-}
-
-/// The number of elements of a shape.
-///
-/// Errors: it overflows.
-pub(crate) fn checked_len(shape: &[usize]) -> Result<usize, String> {
-    let product = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
-    product.ok_or_else(|| format!("shape {shape:?} is too large"))
 }
 
 fn shape(dims: &[i64]) -> Result<Vec<usize>, String> {

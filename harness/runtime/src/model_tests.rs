@@ -89,7 +89,7 @@ fn a_softmax_is_cut_for_the_oracle_and_kept_for_the_judge() {
     assert_near(&prepared.oracle().unwrap().logits(x.view()).unwrap(), &by_hand(&x));
     let scores = prepared.predictor().unwrap().predict(x.view()).unwrap();
     assert!(scores.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-6), "{scores}");
-    assert_eq!(prepared.softmax_cut().unwrap().node, "out");
+    assert_eq!(prepared.softmax_cut().unwrap().node.as_deref(), Some("out"));
     assert_eq!(prepared.notes(), ["attacks see the logits: softmax `out` was cut"]);
 }
 

@@ -101,6 +101,12 @@ impl Prepared {
         let mut gradients = HashMap::new();
         for &head in heads {
             let gradient = graph::gradient_graph(&classifier, as_graph_head(head))?;
+            for stopped in &gradient.stopped {
+                let note = format!("no gradient passes {stopped}: it is piecewise constant");
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
             gradients.insert(head, graph::encode(&gradient.graph));
         }
         let prepared = Self(Arc::new(Inner {
@@ -170,7 +176,7 @@ impl Prepared {
         self.0.ops.values().sum()
     }
 
-    /// The softmax that was cut from the end for the attacks.
+    /// What was cut from the end for the attacks: a softmax, quantizers, or both.
     pub fn softmax_cut(&self) -> Option<&SoftmaxCut> {
         self.0.softmax_cut.as_ref()
     }
@@ -228,38 +234,22 @@ fn classifier(
     let folded = graph::fold_batch_norm(forward)?;
     let (mut graph, cut) = graph::cut_softmax(&folded)?;
     note_cut(spec, cut.as_ref(), notes)?;
-    skip_output_quantization(&mut graph, notes);
     flatten_output(&mut graph, spec)?;
     Ok((graph::prepend_input(&graph.pruned().0, &spec.map)?, cut))
 }
 
 fn note_cut(spec: &ModelSpec, cut: Option<&SoftmaxCut>, notes: &mut Vec<String>) -> Result<(), Error> {
     let output = &spec.output;
-    match (spec.kind, cut) {
-        (OutputKind::Softmax, None) => {
-            let text = format!("output `{output}` is declared softmax, but the graph does not end in one");
-            return Err(Error::Model(text));
-        }
-        (_, Some(cut)) => {
-            let node = &cut.node;
-            let around = if cut.quantized { " and the quantisation around it" } else { "" };
-            notes.push(format!("attacks see the logits: softmax `{node}`{around} was cut"));
-            if spec.kind == OutputKind::Logits {
-                notes.push(format!("output `{output}` is declared logits, but it is the output of a softmax"));
-            }
-        }
-        (OutputKind::Logits, None) => {}
+    let softmax = cut.is_some_and(|cut| cut.node.is_some());
+    if spec.kind == OutputKind::Softmax && !softmax {
+        let text = format!("output `{output}` is declared softmax, but the graph does not end in one");
+        return Err(Error::Model(text));
+    }
+    notes.extend(cut.map(|cut| format!("attacks see the logits: {cut} was cut")));
+    if spec.kind == OutputKind::Logits && softmax {
+        notes.push(format!("output `{output}` is declared logits, but it is the output of a softmax"));
     }
     Ok(())
-}
-
-/// Logits that leave the file quantized are taken from before the quantisation, where they still have a gradient.
-fn skip_output_quantization(graph: &mut Graph, notes: &mut Vec<String>) {
-    let output = graph.outputs()[0];
-    let Some(node) = graph.producer(output).filter(|node| node.op().name == "QuantizeLinear") else { return };
-    let Some(input) = node.inputs()[0] else { return };
-    notes.push(format!("attacks see the logits before they are quantized by `{}`", node.name()));
-    graph.set_outputs(vec![input]);
 }
 
 /// Makes the output `[N, K]` in float32.

@@ -32,8 +32,7 @@ fn counts(attrs: &Attrs, axes: &[Axis]) -> Result<Vec<f64>, String> {
     let padded = attrs.get_int("count_include_pad", 0)? != 0;
     let count = |axis: &Axis, window: usize| {
         let end = axis.begin + axis.input + axis.end;
-        let in_padded = |tap: &usize| window * axis.stride + tap * axis.dilation < end;
-        if padded { (0..axis.kernel).filter(in_padded).count() } else { axis.covered(window).count() }
+        if padded { axis.taps_before(window, end) } else { axis.taps(window).len() }
     };
     let (rows, columns) = window::plane(axes);
     let windows = 0..rows.output * columns.output;

@@ -1,9 +1,7 @@
 //! Axis numbers and sizes as files give them, checked before anything is computed from them.
 
 use super::Call;
-
-/// No value may hold more elements than this: a file of a few bytes must not ask for all of the memory.
-const MAX_ELEMENTS: usize = 1 << 28;
+use crate::graph::elements;
 
 /// A possibly negative axis as an index.
 ///
@@ -35,12 +33,8 @@ pub(super) fn axes(values: &[i64], rank: usize) -> Result<Vec<usize>, String> {
 ///
 /// Errors: it has too many elements.
 pub(super) fn bounded(shape: Vec<usize>) -> Result<Vec<usize>, String> {
-    let len = shape.iter().try_fold(1_usize, |len, &dim| len.checked_mul(dim));
-    match len {
-        // A dimension can be huge where another is 0.
-        Some(len) if len <= MAX_ELEMENTS && shape.iter().all(|&dim| dim <= MAX_ELEMENTS) => Ok(shape),
-        _ => Err(format!("the shape {shape:?} has more than {MAX_ELEMENTS} elements")),
-    }
+    elements(&shape)?;
+    Ok(shape)
 }
 
 /// A dimension that a file gives.

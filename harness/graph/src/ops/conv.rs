@@ -38,7 +38,7 @@ impl Conv {
             }
         })?;
         let group = usize::try_from(group).ok().filter(|&group| group > 0).ok_or("group must be positive")?;
-        if depth * group != *channels || filters % group != 0 {
+        if depth.checked_mul(group) != Some(*channels) || filters % group != 0 {
             return Err(format!("input {x:?} and weights {w:?} do not fit with group {group}"));
         }
         let axes = window::read(attrs, spatial, kernel, Rounding::Floor)?;

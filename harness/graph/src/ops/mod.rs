@@ -191,8 +191,6 @@ pub enum Vjp {
     Rule(fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>),
     /// Piecewise constant: no gradient passes, and asking for one through this operator alone is an error.
     Constant,
-    /// Differentiable, but without a rule yet; the text says what is missing.
-    Missing(&'static str),
 }
 
 /// An operator.

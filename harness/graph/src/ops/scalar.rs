@@ -101,12 +101,18 @@ fn float_as_input(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     same_as_input(call)
 }
 
-fn number_as_input(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+/// The output type of functions of floats and integers.
+pub(super) fn number_as_input(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     expect_inputs(call, 1)?;
     if call.ty(0)?.dtype == DType::Bool { Err("input 0 must hold numbers".to_owned()) } else { same_as_input(call) }
 }
 
-fn signed_map(call: &Call<'_>, float: impl Fn(f64) -> f64, int: impl Fn(i64) -> i64) -> Result<Vec<Tensor>, String> {
+/// Applies a function of floats or one of integers to every element of the first input.
+pub(super) fn signed_map(
+    call: &Call<'_>,
+    float: impl Fn(f64) -> f64,
+    int: impl Fn(i64) -> i64,
+) -> Result<Vec<Tensor>, String> {
     let x = call.tensor(0)?;
     match x.data() {
         Data::Float(_) => map_elements(call, float),

@@ -1,5 +1,7 @@
 use super::Call;
+use super::axes::bounded;
 use crate::Attrs;
+use std::ops::Range;
 
 /// One spatial axis of a sliding window: how outputs of a convolution or pooling see the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +24,24 @@ pub(super) struct Axis {
 
 impl Axis {
     /// The input element under one tap of one window; `None` in the padding.
-    pub(super) fn at(&self, window: usize, tap: usize) -> Option<usize> {
+    #[cfg(test)]
+    fn at(&self, window: usize, tap: usize) -> Option<usize> {
         (window * self.stride + tap * self.dilation).checked_sub(self.begin).filter(|&at| at < self.input)
+    }
+
+    /// The taps of one window that lie before this many elements, counted with the padding.
+    pub(super) fn taps_before(&self, window: usize, end: usize) -> usize {
+        end.saturating_sub(window * self.stride).div_ceil(self.dilation).min(self.kernel)
+    }
+
+    /// The taps of one window that lie inside the input.
+    pub(super) fn taps(&self, window: usize) -> Range<usize> {
+        self.taps_before(window, self.begin)..self.taps_before(window, self.begin + self.input)
     }
 
     /// The input elements under one window.
     pub(super) fn covered(&self, window: usize) -> impl Iterator<Item = usize> + '_ {
-        (0..self.kernel).filter_map(move |tap| self.at(window, tap))
+        self.taps(window).map(move |tap| window * self.stride + tap * self.dilation - self.begin)
     }
 
     /// The length of the dilated window.
@@ -101,6 +114,7 @@ fn resolve(mut axis: Axis, auto: &str, rounding: Rounding) -> Result<Axis, Strin
         other => return Err(format!("auto_pad is `{other}`, allowed are NOTSET, SAME_UPPER, SAME_LOWER and VALID")),
     }
     let padded = axis.begin + axis.input + axis.end;
+    bounded(vec![padded])?;
     let Some(room) = padded.checked_sub(axis.span()) else {
         return Err(format!("a window of {} does not fit into {padded} elements", axis.span()));
     };
@@ -127,12 +141,15 @@ pub(super) fn kernel_shape(attrs: &Attrs, rank: usize) -> Result<Vec<usize>, Str
 
 /// The windows of a pooling: its only input is `[N, C, …]`.
 ///
-/// Errors: as [`read`], or windows that see no element.
+/// Errors: as [`read`], windows that see no element, or a window so large that its weights in the gradient, one for each
+/// channel and tap, would not be a value.
 pub(super) fn pooling(call: &Call<'_>) -> Result<Vec<Axis>, String> {
     let spatial = call.shape(0)?.get(2..).ok_or("input 0 must be [N, C, …]")?;
     let kernel = kernel_shape(call.attrs, spatial.len())?;
     let ceil = call.attrs.get_int("ceil_mode", 0)? != 0;
     let axes = read(call.attrs, spatial, &kernel, if ceil { Rounding::Ceil } else { Rounding::Floor })?;
+    let channels = call.shape(0)?[1];
+    bounded([channels].into_iter().chain(kernel).collect())?;
     for axis in &axes {
         if axis.begin.max(axis.end) >= axis.kernel {
             return Err(format!(
@@ -140,7 +157,10 @@ pub(super) fn pooling(call: &Call<'_>) -> Result<Vec<Axis>, String> {
                 axis.begin, axis.end, axis.kernel
             ));
         }
-        if (0..axis.output).any(|window| axis.covered(window).next().is_none()) {
+        // Windows that start inside the input see an element, and so do those before it that cannot step over it.
+        let early = if axis.dilation > axis.input { axis.begin.div_ceil(axis.stride) } else { 0 };
+        let early = 0..axis.output.min(early);
+        if early.chain([axis.output - 1]).any(|window| axis.taps(window).is_empty()) {
             return Err("a window lies in the padding alone".to_owned());
         }
     }
@@ -248,6 +268,7 @@ pub(super) fn volumes(axes: &[Axis]) -> (usize, usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DType, Graph, ValueType};
 
     fn axis(attrs: Attrs, input: usize, kernel: usize, rounding: Rounding) -> Result<(usize, usize, usize), String> {
         read(&attrs, &[input], &[kernel], rounding).map(|axes| (axes[0].begin, axes[0].end, axes[0].output))
@@ -285,6 +306,37 @@ mod tests {
             assert!(axis(attrs.clone(), input, kernel, floor).is_err(), "{attrs:?} {input} {kernel}");
         }
         assert!(read(&Attrs::new(), &[4, 4, 4], &[1, 1, 1], floor).is_err());
+    }
+
+    #[test]
+    fn huge_windows_are_refused_at_once() {
+        let pool = |op: &str, kernel: &[i64], pads: &[i64], strides: &[i64], size: &[usize]| {
+            let mut graph = Graph::new("test");
+            let x = graph.input("x", ValueType::new(DType::F32, [&[1, 1], size].concat()));
+            let lists = [("kernel_shape", kernel), ("pads", pads), ("strides", strides)];
+            let attrs = lists.into_iter().fold(Attrs::new(), |attrs, (name, list)| attrs.ints(name, list.to_vec()));
+            graph.add(op, &[x], attrs).map(|y| graph.shape(y).to_vec())
+        };
+        for op in ["MaxPool", "AveragePool"] {
+            let huge = i64::from(i32::MAX);
+            assert!(pool(op, &[huge], &[huge - 1, huge - 1], &[1], &[1]).is_err());
+            assert!(pool(op, &[1 << 27; 2], &[1 << 26; 4], &[1; 2], &[1; 2]).is_err());
+            assert!(pool(op, &[1 << 29], &[1 << 28, 1 << 28], &[huge], &[1]).is_err());
+            let wide = 1 << 26;
+            assert_eq!(pool(op, &[wide], &[wide - 1, wide - 1], &[1], &[1]).unwrap(), [1, 1, 1 << 26]);
+        }
+    }
+
+    #[test]
+    fn taps_inside_agree_with_the_definition() {
+        for (stride, dilation, begin) in [(1, 1, 0), (2, 1, 3), (1, 3, 4), (3, 2, 5), (2, 4, 1)] {
+            let axis = Axis { input: 5, kernel: 4, stride, dilation, begin, end: 6, output: 6 };
+            for window in 0..axis.output {
+                let inside: Vec<usize> = (0..axis.kernel).filter_map(|tap| axis.at(window, tap)).collect();
+                assert_eq!(axis.covered(window).collect::<Vec<_>>(), inside, "{axis:?} {window}");
+                assert_eq!(axis.taps(window).is_empty(), inside.is_empty(), "{axis:?} {window}");
+            }
+        }
     }
 
     #[test]

@@ -1,19 +1,31 @@
 use crate::{Attrs, Error, Graph, Node, Tensor, ValueId};
+use std::fmt;
 
-/// What [`cut_softmax`] took away.
+/// What [`cut_softmax`] took away: a softmax, quantizers, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SoftmaxCut {
-    /// The name of the Softmax node.
-    pub node: String,
-    /// Whether the file quantizes the softmax after it.
+    /// The name of the Softmax node, where there was one.
+    pub node: Option<String>,
+    /// Whether quantizers went: before or after the softmax, or of logits that no softmax follows.
     pub quantized: bool,
+}
+
+impl fmt::Display for SoftmaxCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node {
+            Some(node) if self.quantized => write!(f, "softmax `{node}` and the quantisation around it"),
+            Some(node) => write!(f, "softmax `{node}`"),
+            None => f.write_str("the quantisation of the output"),
+        }
+    }
 }
 
 /// Replaces a final softmax over the classes by its input, the logits, as floats.
 ///
 /// Recognises Softmax, then any of Identity, Dropout, Reshape, Flatten, Squeeze, Unsqueeze, Transpose that keeps the
-/// order of elements, Cast between floats, QuantizeLinear and DequantizeLinear. Where quantized logits end the graph without a softmax, only the quantizer goes, so that the output
-/// is a float. Any other graph comes back as it is.
+/// order of elements, Cast between floats, QuantizeLinear and DequantizeLinear. Quantizers in front of the softmax, with
+/// any of these between, go too. Where quantized logits end the graph without a softmax, only the quantizers go. Any other
+/// graph comes back as it is.
 ///
 /// Shapes: the output keeps its shape `[N, …]`.
 /// Errors: the graph has not exactly one output.
@@ -24,8 +36,10 @@ pub fn cut_softmax(graph: &Graph) -> Result<(Graph, Option<SoftmaxCut>), Error> 
     };
     let ending = Ending::of(graph, output);
     let softmax = graph.producer(ending.from).filter(|node| node.op().name == "Softmax");
-    let softmax = softmax.filter(|node| is_over_classes(graph, node));
-    let Some(logits) = softmax.map_or(ending.before_quantizer, |node| node.inputs()[0]) else {
+    let softmax = softmax.filter(|node| is_over_classes(graph, node, graph.shape(output)));
+    let front = softmax.and_then(|node| node.inputs()[0]).map(|input| (input, Ending::of(graph, input)));
+    let before_quantizer = front.as_ref().map_or(ending.before_quantizer, |(_, front)| front.before_quantizer);
+    let Some(logits) = before_quantizer.or(front.as_ref().map(|&(input, _)| input)) else {
         return Ok((graph.clone(), None));
     };
     let mut cut = graph.clone();
@@ -36,9 +50,9 @@ pub fn cut_softmax(graph: &Graph) -> Result<(Graph, Option<SoftmaxCut>), Error> 
         false => logits,
     };
     cut.set_outputs(vec![logits]);
-    let quantized = ending.before_quantizer.is_some();
-    let report = softmax.map(|node| SoftmaxCut { node: node.name().to_owned(), quantized });
-    Ok((cut.pruned().0, report))
+    let quantized = before_quantizer.or(ending.before_quantizer).is_some();
+    let report = SoftmaxCut { node: softmax.map(|node| node.name().to_owned()), quantized };
+    Ok((cut.pruned().0, Some(report)))
 }
 
 fn reshape(graph: &mut Graph, x: ValueId, shape: &[usize]) -> Result<ValueId, Error> {
@@ -84,13 +98,14 @@ fn passes(graph: &Graph, node: &Node, input: ValueId) -> bool {
     }
 }
 
-/// Whether a softmax runs over everything but the batch: one distribution per row.
-fn is_over_classes(graph: &Graph, softmax: &Node) -> bool {
+/// Whether a softmax runs over everything but the batch: one distribution per row of the output. A reshape after it may
+/// have put several distributions into one row.
+fn is_over_classes(graph: &Graph, softmax: &Node, output: &[usize]) -> bool {
     let shape = graph.shape(softmax.outputs()[0]);
     let axis = softmax.attrs().get_int("axis", -1).unwrap_or(-1);
     let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
     let others = shape.iter().enumerate().skip(1).filter(|&(index, _)| index as i64 != axis);
-    axis > 0 && others.map(|(_, &dim)| dim).product::<usize>() == 1
+    axis > 0 && shape.first() == output.first() && others.map(|(_, &dim)| dim).product::<usize>() == 1
 }
 
 #[cfg(test)]
@@ -120,8 +135,12 @@ mod tests {
     }
 
     fn check(graph: &Graph, expected: Option<bool>, nodes: usize) {
+        let softmax = Some("softmax".to_owned());
+        check_report(graph, expected.map(|quantized| SoftmaxCut { node: softmax, quantized }), nodes);
+    }
+
+    fn check_report(graph: &Graph, expected: Option<SoftmaxCut>, nodes: usize) {
         let (cut, report) = cut_softmax(graph).unwrap();
-        let expected = expected.map(|quantized| SoftmaxCut { node: "softmax".to_owned(), quantized });
         assert_eq!(report, expected);
         let output = cut.value(cut.outputs()[0]);
         assert_eq!((output.dtype(), output.shape()), (DType::F32, graph.shape(graph.outputs()[0])));
@@ -151,7 +170,53 @@ mod tests {
 
     #[test]
     fn quantized_logits_become_floats() {
-        check(&classifier(&[2, 5], |graph, z| quantizer(graph, "QuantizeLinear", z)), None, 1);
+        let quantized = SoftmaxCut { node: None, quantized: true };
+        assert_eq!(quantized.to_string(), "the quantisation of the output");
+        let graph = classifier(&[2, 5], |graph, z| quantizer(graph, "QuantizeLinear", z));
+        check_report(&graph, Some(quantized.clone()), 1);
+        let back = |graph: &mut Graph, z| {
+            let q = quantizer(graph, "QuantizeLinear", z);
+            quantizer(graph, "DequantizeLinear", q)
+        };
+        check_report(&classifier(&[2, 5], back), Some(quantized), 1);
+    }
+
+    #[test]
+    fn quantizers_in_front_of_it_go_too() {
+        for (moved, ending) in [(false, false), (true, false), (false, true)] {
+            let graph = classifier(&[2, 5], |graph, z| {
+                let q = quantizer(graph, "QuantizeLinear", z);
+                let mut z = quantizer(graph, "DequantizeLinear", q);
+                if moved {
+                    z = graph.add("Flatten", &[z], Attrs::new()).unwrap();
+                }
+                let p = softmax(graph, z, -1);
+                if ending { quantizer(graph, "QuantizeLinear", p) } else { p }
+            });
+            check(&graph, Some(true), 1);
+            let logits = cut_softmax(&graph).unwrap().0;
+            assert_eq!(logits.value(logits.outputs()[0]).name(), "z");
+        }
+    }
+
+    #[test]
+    fn a_softmax_of_groups_within_a_row_stays() {
+        let grouped = |graph: &mut Graph, z| {
+            let groups = graph.constant("groups", Tensor::ints([-1, 5]));
+            let z = graph.add("Reshape", &[z, groups], Attrs::new()).unwrap();
+            let p = softmax(graph, z, -1);
+            let rows = graph.constant("rows", Tensor::ints([-1, 10]));
+            graph.add("Reshape", &[p, rows], Attrs::new()).unwrap()
+        };
+        for rows in [1, 2] {
+            check(&classifier(&[rows, 10], grouped), None, 4);
+            let quantized = |graph: &mut Graph, z| {
+                let p = grouped(graph, z);
+                quantizer(graph, "QuantizeLinear", p)
+            };
+            let graph = classifier(&[rows, 10], quantized);
+            check_report(&graph, Some(SoftmaxCut { node: None, quantized: true }), 4);
+        }
     }
 
     #[test]
