@@ -4,8 +4,8 @@ use attack::{Domain, Grid};
 use graph::{InputMap, Quantize};
 use registry::Dataset;
 
-/// How far from a whole number a quantized value may be before it is rounded, in steps of the model: more than float32
-/// arithmetic on 256 steps errs by, less than any other grid would show.
+/// How far from one step of the model a step of the data may be: more than float32 arithmetic on 256 steps errs by, less
+/// than any other grid would show.
 const WHOLE: f64 = 1e-3;
 
 /// What values the rows of a data set may have, as attacks take it.
@@ -22,7 +22,10 @@ pub fn attack_domain(dataset: &Dataset) -> Domain {
 
 /// Whether inputs move on the data's grid: they do where the file's input is integer.
 ///
-/// Errors: the input is integer, and the points of the grid do not become neighbouring integers that its type has.
+/// The file rounds what lies between its integers, as pixels in `[-1, 1]` at a scale of 2/255 do: that is the file's own
+/// business, the attacker moves on the data's grid.
+///
+/// Errors: the input is integer, and a step of the grid is not a step of the model, or leaves its type.
 pub(crate) fn moves_on_grid(map: &InputMap, dataset: &Dataset) -> Result<bool, String> {
     let Some(quantize) = map.quantize else { return Ok(false) };
     let domain = attack_domain(dataset);
@@ -50,17 +53,13 @@ fn check_channel(map: &InputMap, quantize: Quantize, channel: usize, points: &[f
     let mut before = None;
     for point in points {
         let quantized = f64::from(point * scale + offset) / f64::from(quantize.scale) + quantize.zero_point as f64;
-        let whole = quantized.round_ties_even();
-        if (quantized - whole).abs() >= WHOLE {
-            return Err(format!("{point} becomes {quantized:.3}, no whole number"));
+        if quantized < low as f64 - 0.5 - WHOLE || quantized > high as f64 + 0.5 + WHOLE {
+            return Err(format!("{point} becomes {quantized:.3}, outside of {low} to {high}"));
         }
-        if whole < low as f64 || whole > high as f64 {
-            return Err(format!("{point} becomes {whole}, outside of {low} to {high}"));
-        }
-        if let Some((other, before)) = before.replace((*point, whole))
-            && (whole - before).abs() != 1.0
+        if let Some((other, before)) = before.replace((*point, quantized))
+            && ((quantized - before).abs() - 1.0).abs() >= WHOLE
         {
-            return Err(format!("the neighbours {other} and {point} become {before} and {whole}"));
+            return Err(format!("the neighbours {other} and {point} become {before:.3} and {quantized:.3}"));
         }
     }
     Ok(())
