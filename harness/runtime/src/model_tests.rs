@@ -103,6 +103,30 @@ fn what_is_declared_about_the_softmax_is_checked() {
 }
 
 #[test]
+fn quantizers_that_are_cut_and_ways_that_are_dropped_are_noted() {
+    let quantized = |softmax: bool| {
+        let file = File::new().input("in", FLOAT, &["N", "4"]).output("out", FLOAT, &["N", "3"]);
+        let file = file.floats("w", &[4, 3], &WEIGHTS).floats("scale", &[], &[0.125]);
+        let file = file.node("MatMul", &["in", "w"], "z").node("QuantizeLinear", &["z", "scale"], "q");
+        match softmax {
+            true => file.node("DequantizeLinear", &["q", "scale"], "d").node("Softmax", &["d"], "out"),
+            false => file.node("DequantizeLinear", &["q", "scale"], "out"),
+        }
+    };
+    let prepared = prepare(quantized(true), spec(OutputKind::Softmax)).unwrap();
+    assert_eq!(prepared.notes(), ["attacks see the logits: softmax `out` and the quantisation around it was cut"]);
+    let prepared = prepare(quantized(false), spec(OutputKind::Logits)).unwrap();
+    assert_eq!(prepared.notes(), ["attacks see the logits: the quantisation of the output was cut"]);
+    let x = rows(3);
+    assert_near(&prepared.oracle().unwrap().logits(x.view()).unwrap(), &by_hand(&x));
+    let file = File::new().input("in", FLOAT, &["N", "4"]).output("out", FLOAT, &["N", "3"]);
+    let file = file.floats("w", &[4, 3], &WEIGHTS).node("MatMul", &["in", "w"], "z");
+    let file = file.node("Sign", &["z"], "side").node("Add", &["z", "side"], "out");
+    let prepared = prepare(file, spec(OutputKind::Logits)).unwrap();
+    assert_eq!(prepared.notes(), ["no gradient passes `side` (Sign): it is piecewise constant"]);
+}
+
+#[test]
 fn rows_do_not_depend_on_how_they_are_grouped() {
     let prepared = prepare(linear("N", true), spec(OutputKind::Softmax)).unwrap();
     let x = rows(70);
