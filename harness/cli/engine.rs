@@ -1,7 +1,7 @@
 //! Computes the blocks that are missing.
 
 use crate::parallel;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use attack::{AttackSpec, Predictor, RowOutcome, Rows, Setting, argmax};
 use evidence::{AttackRow, Block, CleanRow, Keep, Keyed, Lookup, Store, Verdict, Witnesses, witness_digest};
 use indicatif::ProgressBar;
@@ -152,6 +152,10 @@ fn predict(
     samples: &Samples,
 ) -> Result<Vec<CleanRow>> {
     let scores = judge.predict(matrix(samples, subject.dataset)?.view())?;
+    if let Some((row, _)) = rows.iter().zip(scores.rows()).find(|(_, scores)| scores.iter().any(|score| score.is_nan()))
+    {
+        bail!("the scores of row {row} of data set `{}` are NaN", subject.dataset.name);
+    }
     let rows = rows.iter().zip(&samples.labels).zip(scores.rows()).map(|((&row, &label), scores)| {
         let scores = scores.to_vec();
         let label = subject.label_map[label];

@@ -32,10 +32,31 @@ impl Model {
         Ok(build.graph.pruned().0)
     }
 
+    /// The graph at the smallest batch that it can be read at, and that batch: the fixed one, 1, or 2 where 1 does not
+    /// work, as with a Squeeze that would take the batch away too.
+    ///
+    /// Errors: as [`Model::graph`], for a batch of 1 where the batch is open.
+    pub fn smallest(&self) -> Result<(Graph, usize), Error> {
+        let first = self.fixed_batch().unwrap_or(1);
+        self.graph(first).map(|graph| (graph, first)).or_else(|error| match self.fixed_batch() {
+            Some(_) => Err(error),
+            None => self.graph(2).map(|graph| (graph, 2)).map_err(|_| error),
+        })
+    }
+
     /// Every node that keeps this model from being evaluated, not only the first: operators that are not in the table,
     /// and forms of known ones that are refused. Of nodes behind such a node only the operator is checked.
     pub fn unsupported(&self) -> Vec<Error> {
-        let Ok(mut build) = Build::new(self, 1).or_else(|_| Build::new(self, self.fixed_batch())) else {
+        let errors = self.unsupported_at(self.fixed_batch().unwrap_or(1));
+        if errors.is_empty() || self.fixed_batch().is_some() {
+            return errors;
+        }
+        let at_two = self.unsupported_at(2);
+        if at_two.len() < errors.len() { at_two } else { errors }
+    }
+
+    fn unsupported_at(&self, batch: usize) -> Vec<Error> {
+        let Ok(mut build) = Build::new(self, batch) else {
             return self.nodes.iter().filter_map(refusal).collect();
         };
         let mut errors = Vec::new();
@@ -72,12 +93,12 @@ impl Model {
         Ok(build)
     }
 
-    fn fixed_batch(&self) -> usize {
-        let mut fixed = self.inputs().iter().filter_map(|input| match input.dims.first() {
+    /// The batch size that the file fixes, 1 included.
+    pub fn fixed_batch(&self) -> Option<usize> {
+        self.inputs().iter().find_map(|input| match input.dims.first() {
             Some(Dim::Fixed(batch)) => Some(*batch),
             _ => None,
-        });
-        fixed.next().unwrap_or(1)
+        })
     }
 }
 
@@ -153,6 +174,10 @@ impl<'m> Build<'m> {
     }
 
     fn constant(&mut self, node: &FileNode) -> Result<ValueId, Error> {
+        if node.outputs.len() != 1 {
+            let found = node.outputs.len();
+            return Err(node.unsupported(&format!("a constant has exactly one output, found {found}")));
+        }
         let mut attrs = node.attrs.iter();
         let (Some((name, attr)), None) = (attrs.next(), attrs.next()) else {
             return Err(node.unsupported("a constant has exactly one attribute, its value"));
@@ -224,7 +249,10 @@ fn bind(port: &Port, batch: usize) -> Result<ValueType, Error> {
     if batch == 0 { Err(refuse("needs a batch of at least 1".to_owned())) } else { Ok(ty) }
 }
 
-/// Every value of a re-batched graph must be what it was at batch 1 but for the leading dimension, or rows would mix.
+/// Every value of a re-batched graph must have the shape that it had at batch 1 but for the leading dimension.
+///
+/// Shapes alone do not show that rows stay apart: `[8, 8, 3] - [8, 3]` broadcasts rows over another axis. Whoever runs
+/// the graph at another batch has to compare values too.
 fn check_rebatched(build: &Build<'_>, single: &Build<'_>) -> Result<(), Error> {
     let names = build.model.nodes.iter().flat_map(|node| node.outputs.iter().flatten().map(move |name| (node, name)));
     for (node, name) in names {
@@ -475,6 +503,35 @@ mod tests {
         assert_eq!(model.graph(1).unwrap_err().to_string(), found[0]);
         assert_eq!(model.ops()["com.microsoft.Gelu"], 1);
         assert!(parse(&sample()).unwrap().unsupported().is_empty());
+    }
+
+    #[test]
+    fn a_constant_with_two_outputs_is_refused() {
+        let two = graph_with(1, |graph| {
+            let one = tensor_attribute("value", tensor_proto::encode("", &Tensor::scalar(1.0)));
+            let outputs = ["c", "d"].map(str::to_owned).to_vec();
+            graph.node.push(NodeProto { output: outputs, ..constant("two", one) });
+            graph.node.push(node("reader", "Relu", &["d"], &["e"]));
+        });
+        check_errors(vec![("node `two`: operator `Constant` is not supported: a constant has exactly one output", {
+            two.map(|_| ())
+        })]);
+    }
+
+    #[test]
+    fn a_squeeze_that_takes_a_batch_of_one_away_is_read_at_two() {
+        let model = with_graph(|graph| {
+            graph.node[1] = node("squeeze", "Squeeze", &["wide"], &["narrow"]);
+            graph.node.push(node("unsqueeze", "Unsqueeze", &["sum", "axes"], &["wide"]));
+            graph.node.push(node("concat", "MatMul", &["narrow", "square"], &["y"]));
+            graph.initializer.push(tensor_proto::encode("axes", &Tensor::ints([2, 3])));
+            graph.initializer.push(tensor_proto::encode("square", &Tensor::f32(&[2, 2], [0.0, 1.0, 2.0, 3.0])));
+        });
+        let model = parse(&model).unwrap();
+        assert!(model.graph(1).is_err());
+        let (graph, batch) = model.smallest().unwrap();
+        assert_eq!((batch, graph.shape(graph.outputs()[0])), (2, &[2, 2][..]));
+        assert!(model.unsupported().is_empty(), "{:?}", model.unsupported());
     }
 
     #[test]

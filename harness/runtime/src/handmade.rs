@@ -3,7 +3,14 @@
 
 use crate::inferred::field;
 
+/// The value of an attribute.
+pub(crate) enum Ints {
+    One(u64),
+    List(Vec<u64>),
+}
+
 /// A file in the making.
+#[derive(Clone)]
 pub(crate) struct File {
     graph: Vec<u8>,
 }
@@ -11,6 +18,8 @@ pub(crate) struct File {
 pub(crate) const FLOAT: u64 = 1;
 pub(crate) const UINT8: u64 = 2;
 pub(crate) const INT8: u64 = 3;
+pub(crate) const INT32: u64 = 6;
+pub(crate) const DOUBLE: u64 = 11;
 
 fn number(field: u8, mut value: u64) -> Vec<u8> {
     let mut bytes = vec![field << 3];
@@ -48,9 +57,24 @@ impl File {
         self
     }
 
-    pub(crate) fn node(mut self, op: &str, inputs: &[&str], output: &str) -> Self {
+    pub(crate) fn node(self, op: &str, inputs: &[&str], output: &str) -> Self {
+        self.node_with(op, inputs, output, &[])
+    }
+
+    /// A node with integer attributes.
+    pub(crate) fn node_with(mut self, op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Ints)]) -> Self {
         let mut node: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
         node.extend([field(2, output.as_bytes()), field(3, output.as_bytes()), field(4, op.as_bytes())].concat());
+        for (name, ints) in attributes {
+            let (content, kind) = match ints {
+                Ints::One(value) => (number(3, *value), 2),
+                Ints::List(values) => (values.iter().flat_map(|&value| number(8, value)).collect(), 7),
+            };
+            node.extend(field(
+                5,
+                &[field(1, name.as_bytes()), content, [&[0xa0, 0x01][..], &[kind]].concat()].concat(),
+            ));
+        }
         self.graph.extend(field(1, &node));
         self
     }

@@ -12,6 +12,7 @@ mod inferred;
 mod oracle;
 mod prepared;
 pub mod provision;
+mod rows;
 mod session;
 mod shipped;
 mod value;

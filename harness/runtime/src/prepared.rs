@@ -1,7 +1,9 @@
 use crate::oracle::GradientOracle;
+use crate::rows;
+use crate::session::{self, Optimisation};
 use crate::{Error, Provider, ShippedModel};
 use attack::LossHead;
-use graph::{Attrs, DType, Dim, ExternalData, Graph, Head, InputMap, Model, SoftmaxCut};
+use graph::{Attrs, DType, ExternalData, Graph, Head, InputMap, Model, SoftmaxCut};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -88,16 +90,14 @@ impl Prepared {
     /// Reads a model and builds the gradient graph of every head.
     ///
     /// Errors: everything that can be known before a run: the provider is not available, the bytes are no model, an
-    /// operator is not supported or has no gradient, the model is not what `spec` says, ONNX Runtime refuses it.
+    /// operator is not supported or has no gradient, the model is not what `spec` says, rows influence each other, ONNX
+    /// Runtime refuses the model or a graph made from it.
     pub fn new(bytes: ModelBytes, spec: ModelSpec, heads: &[LossHead], provider: Provider) -> Result<Self, Error> {
         provider.require()?;
         let model = Model::parse(&bytes.model, &bytes)?;
-        let fixed = fixed_batch(&model);
-        let smallest = select_output(&model.graph(fixed.unwrap_or(1))?, &spec)?;
-        let micro_batch = fixed.unwrap_or_else(|| graph::micro_batch(&smallest));
         let mut notes = Vec::new();
-        let forward = select_output(&model.graph(micro_batch)?, &spec)?;
-        let (classifier, softmax_cut) = classifier(&forward, &spec, &mut notes)?;
+        let batched = batched(&model, &spec, &mut notes)?;
+        let Batched { classifier, softmax_cut, macs } = batched;
         let mut gradients = HashMap::new();
         for &head in heads {
             let gradient = graph::gradient_graph(&classifier, as_graph_head(head))?;
@@ -110,8 +110,8 @@ impl Prepared {
             gradients.insert(head, graph::encode(&gradient.graph));
         }
         let prepared = Self(Arc::new(Inner {
-            micro_batch,
-            macs: smallest.macs() / fixed.unwrap_or(1) as u64,
+            micro_batch: batch_of(&classifier),
+            macs,
             parameters: model.parameters(),
             ops: model.ops(),
             softmax_cut,
@@ -122,7 +122,10 @@ impl Prepared {
             bytes,
             spec,
         }));
-        prepared.predictor()?;
+        for own in std::iter::once(&prepared.0.logits).chain(prepared.0.gradients.values()) {
+            session::open(own, &[], Optimisation::Own)?;
+        }
+        rows::check_judge(&mut prepared.predictor()?, prepared.spec())?;
         Ok(prepared)
     }
 
@@ -195,12 +198,51 @@ fn as_graph_head(head: LossHead) -> Head {
     }
 }
 
-/// The batch size of a file that runs at no other. Files with a batch of 1 are read at any.
-fn fixed_batch(model: &Model) -> Option<usize> {
-    match model.inputs().first()?.dims.first()? {
-        &Dim::Fixed(rows) if rows > 1 => Some(rows),
-        _ => None,
+/// A classifier at the batch size that it is attacked at.
+struct Batched {
+    classifier: Graph,
+    softmax_cut: Option<SoftmaxCut>,
+    macs: u64,
+}
+
+/// Reads the model at its micro-batch, and makes sure that rows stay apart there.
+///
+/// A file with a fixed batch of 1 is read at others where that changes nothing, and row by row where it does. One with
+/// another fixed batch can't be read at a second size: there the judge's rows, of the same file, speak for the graph's.
+fn batched(model: &Model, spec: &ModelSpec, notes: &mut Vec<String>) -> Result<Batched, Error> {
+    let read = |graph: &Graph, notes: &mut Vec<String>| classifier(&select_output(graph, spec)?, spec, notes);
+    let (graph, rows) = model.smallest()?;
+    let smallest = select_output(&graph, spec)?;
+    let macs = smallest.macs() / rows as u64;
+    let (small, softmax_cut) = read(&graph, notes)?;
+    let at_small = Batched { classifier: small, softmax_cut, macs };
+    let fixed = model.fixed_batch();
+    let micro_batch = graph::micro_batch(&smallest);
+    if fixed.is_some_and(|rows| rows > 1) || micro_batch == rows {
+        return Ok(at_small);
     }
+    let at_micro_batch = model.graph(micro_batch).map_err(Error::from).and_then(|graph| {
+        let (classifier, _) = read(&graph, &mut Vec::new())?;
+        let agree = rows::agree(&classifier, &at_small.classifier, spec)?;
+        Ok((classifier, agree))
+    });
+    let reason = match at_micro_batch {
+        Ok((classifier, true)) => return Ok(Batched { classifier, ..at_small }),
+        Ok((_, false)) => {
+            format!("rows influence each other: at a batch of {micro_batch} a row's logits are not those at {rows}")
+        }
+        Err(error) if fixed.is_none() => return Err(error),
+        Err(error) => error.to_string(),
+    };
+    if fixed.is_none() {
+        return Err(Error::Model(reason));
+    }
+    notes.push(format!("attacks run one row at a time, as the file's fixed batch of 1 can't be widened: {reason}"));
+    Ok(at_small)
+}
+
+fn batch_of(classifier: &Graph) -> usize {
+    classifier.shape(classifier.inputs()[0])[0]
 }
 
 /// The model with the declared output alone, after checking that the declared input is the only one.

@@ -34,7 +34,8 @@ impl ShippedModel {
         check_input_type(spec, dtype)?;
         let fixed = check_input_shape(spec, &shape)?;
         let output = find("output", &spec.output, session.outputs())?;
-        let (_, shape) = tensor_type("output", output)?;
+        let (scores, shape) = tensor_type("output", output)?;
+        check_output_type(spec, scores)?;
         check_output_shape(spec, &shape)?;
         Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)) })
     }
@@ -68,7 +69,9 @@ impl ShippedModel {
 }
 
 impl Predictor for ShippedModel {
-    /// Errors: a run fails, or the output of a row is NaN.
+    /// Scores that are NaN are passed on: what to do with such a row is for the caller to say.
+    ///
+    /// Errors: a run fails, or rows have another length.
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, OracleError> {
         let row_len = self.spec.map.row_len();
         if x.ncols() != row_len {
@@ -77,10 +80,6 @@ impl Predictor for ShippedModel {
         let mut scores = Vec::with_capacity(x.nrows() * self.spec.classes);
         for chunk in x.axis_chunks_iter(Axis(0), self.batch) {
             scores.extend(self.scores(chunk).map_err(|error| OracleError(error.to_string()))?);
-        }
-        if let Some(index) = scores.iter().position(|score| score.is_nan()) {
-            let (row, output) = (index / self.spec.classes, &self.spec.output);
-            return Err(OracleError(format!("predict: output `{output}` of row {row} is NaN")));
         }
         Ok(Array2::from_shape_vec((x.nrows(), self.spec.classes), scores).expect("one score per row and class"))
     }
@@ -124,6 +123,17 @@ fn check_input_shape(spec: &ModelSpec, found: &[Option<usize>]) -> Result<Option
             Ok(*batch)
         }
         _ => Err(Error::Model(format!("input `{name}` is declared as rows of {row:?}, the file has {}", shown(found)))),
+    }
+}
+
+/// Scores are compared as float32, so every value of the output's type must be one.
+fn check_output_type(spec: &ModelSpec, found: DType) -> Result<(), Error> {
+    match found {
+        DType::F64 | DType::I32 | DType::U32 | DType::I64 => Err(Error::Model(format!(
+            "output `{}` is {found}, which rounds when scores are compared as float32: export it as float32",
+            spec.output
+        ))),
+        _ => Ok(()),
     }
 }
 
