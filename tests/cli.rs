@@ -149,9 +149,15 @@ fn model_check_says_what_holds() -> Result<(), Failed> {
     let parts =
         ["opset 21", "operators: ", "Gemm 1", "rows do not influence each other", "CrossEntropy", "can be evaluated"];
     scratch.run(["model", "check", "raw/linear.onnx"])?.expect(0, &parts)?;
-    scratch.run(["model", "check", "conv"])?.expect(0, &["Conv 1", "is cut", "softmax `", "can be evaluated"])?;
+    scratch.run(["model", "check", "conv"])?.expect(0, &["Conv 1", "was cut", "softmax `", "can be evaluated"])?;
     scratch.run(["model", "check", "models/conv"])?.expect(0, &["can be evaluated"])?;
-    scratch.run(["model", "check", "nowhere.onnx"])?.expect(2, &["nowhere.onnx"])
+    scratch.run(["model", "check", "nowhere.onnx"])?.expect(2, &["no such file", "nowhere.onnx"])?;
+    scratch.run(["model", "check", "conv", "--inputs", "0"])?.expect(2, &["--inputs must be at least 1"])?;
+    for range in [["1", "1"], ["1", "0"], ["0", "inf"], ["nan", "1"]] {
+        let args = ["model", "check", "conv", "--range", range[0], range[1]];
+        scratch.run(args)?.expect(2, &["--range must be two finite numbers"])?;
+    }
+    Ok(())
 }
 
 fn data_sets_come_from_npz() -> Result<(), Failed> {

@@ -150,9 +150,10 @@ pub(crate) struct AddModelArgs {
 pub(crate) struct CheckArgs {
     /// An ONNX file, a model folder or a registered name
     pub(crate) path: PathBuf,
-    /// The range of the random inputs, in the units of the file's own input
-    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], default_values_t = [0.0, 1.0], allow_negative_numbers = true)]
-    pub(crate) range: Vec<f64>,
+    /// The range of the random inputs, in the units of the file's own input [default: all values of an integer type, the
+    /// manifest's range, or 0 1]
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
+    pub(crate) range: Option<Vec<f64>>,
     /// Random inputs to compare gradients on
     #[arg(long, default_value_t = 32)]
     pub(crate) inputs: usize,
