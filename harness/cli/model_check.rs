@@ -15,13 +15,27 @@ use registry::{FolderFiles, InputSpec};
 use runtime::{ModelBytes, ModelSpec, OrtExecutor, OutputKind, Prepared, Provider};
 use std::path::Path;
 
-/// How far the scores of a float file may be from the f64 reference, relative to the largest of them: hundreds of
-/// units of float32, for the sums of a network.
-const OUTPUT_LIMIT: f64 = 1e-4;
-/// How far a directional derivative in f64 may be from a central difference.
-const DIFFERENCE_LIMIT: f64 = 1e-6;
-/// How far the median gradient in float32 may be from that in f64.
-const RUNTIME_LIMIT: f64 = 1e-5;
+/// What a check allows.
+struct Limits {
+    /// How far the scores of a file may be from the f64 reference, relative to the largest of them.
+    outputs: f64,
+    /// How far a directional derivative in f64 may be from a central difference.
+    differences: f64,
+    /// How far the median gradient of ONNX Runtime may be from that in f64.
+    runtime: f64,
+}
+
+/// In float32: hundreds of its units for the sums of a network.
+const SINGLE: Limits = Limits { outputs: 1e-4, differences: 1e-6, runtime: 1e-5 };
+/// In half precision, which rounds every step, and every constant of a gradient rule, to 5e-4.
+const HALF: Limits = Limits { outputs: 3e-2, differences: 5e-3, runtime: 5e-2 };
+
+impl Limits {
+    fn of(graph: &Graph) -> &'static Self {
+        let half = graph.values().iter().any(|value| matches!(value.dtype(), DType::F16 | DType::BF16));
+        if half { &HALF } else { &SINGLE }
+    }
+}
 
 /// External data beside an ONNX file.
 pub(crate) struct Beside(FolderFiles);
@@ -170,12 +184,11 @@ fn check_outputs(prepared: &Prepared, model: &Model, range: [f64; 2]) -> Result<
     let worst = differences.fold(0.0_f64, |worst, error| if worst.is_nan() || error <= worst { worst } else { error });
     println!("outputs differ from the f64 reference by {worst:.1e} of the largest");
     let quantized = graph.nodes().iter().any(|node| node.op().name == "QuantizeLinear");
-    Ok(if quantized || worst <= OUTPUT_LIMIT {
+    let allowed = Limits::of(&graph).outputs;
+    Ok(if quantized || worst <= allowed {
         Vec::new()
     } else {
-        vec![format!(
-            "outputs differ from the f64 reference by {worst:.1e} of the largest, allowed is {OUTPUT_LIMIT:.0e}"
-        )]
+        vec![format!("outputs differ from the f64 reference by {worst:.1e} of the largest, allowed is {allowed:.0e}")]
     })
 }
 
@@ -187,11 +200,12 @@ fn as_tensor(dtype: DType, shape: &[usize], values: &[f32]) -> Tensor {
     }
 }
 
-/// Compares every head's gradient with central differences and with ONNX Runtime's float32.
+/// Compares every head's gradient with central differences and with what ONNX Runtime computes.
 ///
 /// Through quantisation there is no derivative to compare with: there some row's gradient must be finite and not zero.
 fn check_gradients(classifier: &Graph, range: [f64; 2], inputs: usize) -> Result<Vec<String>> {
     let straight_through = classifier.nodes().iter().any(|node| node.op().name == "QuantizeLinear");
+    let limits = Limits::of(classifier);
     let mut failures = Vec::new();
     let mut rows = Vec::new();
     for head in Head::ALL {
@@ -219,20 +233,21 @@ fn check_gradients(classifier: &Graph, range: [f64; 2], inputs: usize) -> Result
         if straight_through {
             require(useful, "zero or not finite on every row".to_owned());
         } else {
-            require(differences.rows > 0, "no row could be compared with central differences".to_owned());
-            let text = format!("{error:.1e} from central differences, allowed is {DIFFERENCE_LIMIT:.0e}");
-            require(error <= DIFFERENCE_LIMIT, text);
-            let text = format!("ONNX Runtime's median error is {median:.1e}, allowed is {RUNTIME_LIMIT:.0e}");
-            require(median <= RUNTIME_LIMIT, text);
+            let text = format!("{error:.1e} from central differences, allowed is {:.0e}", limits.differences);
+            require(error <= limits.differences, text);
+            let text = format!("ONNX Runtime's median error is {median:.1e}, allowed is {:.0e}", limits.runtime);
+            require(median <= limits.runtime, text);
         }
         let told = match differences {
             _ if straight_through => "straight-through".to_owned(),
+            // A deep net of random weights can have a kink within every step of every row, which says nothing against it.
+            DirectionalCheck { rows: 0, skipped, .. } => format!("can't tell (all {skipped} rows at a kink)"),
             DirectionalCheck { rows, skipped, error } => format!("{error:.1e} ({rows} rows, {skipped} at a kink)"),
         };
         let within = format!("{:.1} %", 100.0 * runtime.share_within(1e-2));
         rows.push([format!("{head:?}"), told, format!("{median:.1e}"), within]);
     }
-    let header = ["gradient of", "error against central differences", "ONNX Runtime f32: median", "within 1e-2"];
+    let header = ["gradient of", "error against central differences", "ONNX Runtime: median", "within 1e-2"];
     println!("{}", table::render(header, rows));
     Ok(failures)
 }
