@@ -314,10 +314,10 @@ mod tests {
 
         ## How to run it again
 
-        With Tinyassay 0.1.0 and the file of suite `resnet8-linf`:
+        With Tinyassay 0.1.0 and the file of suite `resnet8-linf`, here called `resnet8-linf.yaml`:
 
         ```sh
-        tinyassay run suites/resnet8-linf.yaml --out again
+        tinyassay run resnet8-linf.yaml --samples 10000 --out again
         ```
 
         The plan's digest is `64879f7d6b960a01909762d911a32d4582c20010c5641ee90278b644a9e3b525`. On the same runtime identity `again/results.json` equals `results.json` byte for byte; blocks in `evidence/` are reused when the run is given `--cache` with that folder. `sha256sum -c SHA256SUMS` checks the files of this folder.
