@@ -48,7 +48,7 @@ command again to resume after an interruption, or with more samples to extend it
 pub(crate) struct RunArgs {
     /// The suite, a YAML file (see suites/README.md)
     pub(crate) suite: PathBuf,
-    /// The report folder [default: reports/<suite name>]
+    /// The report folder [default: reports/NAME, by the name of the suite]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Validates the suite, builds every gradient graph, prints plan and cost, and stops
