@@ -14,6 +14,10 @@ const KINK: f64 = 5e-7;
 /// Rounding of a loss in f64, relative to the largest logit or loss: ten units of 2^-52, for the sums of a network.
 const ROUNDING: f64 = 2e-15;
 
+/// Below this share of its typical size, the root of the sum of the squares of its terms, a directional derivative cancels
+/// out, and what float32 constants round by shows as a large relative error. Such a row is skipped.
+const CANCELLING: f64 = 0.05;
+
 /// Random numbers that are the same everywhere: splitmix64. The caller chooses the seed.
 #[derive(Debug, Clone)]
 pub struct Splitmix(u64);
@@ -50,10 +54,9 @@ impl Splitmix {
 pub struct DirectionalCheck {
     /// Rows whose directional derivative was compared.
     pub rows: usize,
-    /// Rows that were not: at a kink of the network, or too flat to tell from rounding, at every step size.
+    /// Rows that were not: at a kink of the network, cancelling, or too flat to tell from rounding, at every step size.
     pub skipped: usize,
-    /// Largest error of a directional derivative, relative to it or, where it cancels out, to the root of the sum of the
-    /// squares of its terms, which is what it would be in a typical direction.
+    /// Largest relative error of a directional derivative.
     pub error: f64,
 }
 
@@ -171,7 +174,10 @@ pub fn compare_differences(
         let sides = [wide?, middle?, narrow?];
         open.retain(|&row| {
             let slope = sides[0].slope(row);
-            let size = slope.abs().max(slopes[row].abs()).max(typical[row]);
+            let size = slope.abs().max(slopes[row].abs());
+            if size < CANCELLING * typical[row] {
+                return true;
+            }
             let flat = size == 0.0;
             // Curvature bends in proportion to the step; a kink does not, but for one place that the next pair sees.
             let kinked = |pair: &[Sides<'_>]| (pair[0].bend(row) - 2.0 * pair[1].bend(row)).abs() > KINK * size;
@@ -262,9 +268,9 @@ mod tests {
         }
     }
 
-    /// The two halves of the direction's derivative cancel but for a millionth: rounding to float32 is no error then.
+    /// The two halves of the direction's derivative cancel but for a millionth: rounding would pass for an error.
     #[test]
-    fn a_direction_that_cancels_out_is_judged_by_its_terms() {
+    fn a_direction_that_cancels_out_is_skipped() {
         let mut graph = Graph::new("cancelling");
         let x = graph.input("x", ValueType::new(DType::F32, [1, 2]));
         let mut random = Splitmix::new(1);
@@ -282,8 +288,7 @@ mod tests {
         let mut check = DirectionalCheck::default();
         let x = Tensor::f32(&[1, 2], [0.5, 0.25]);
         compare_differences(&mut check, &built, &x, &weights, [0.0, 1.0], &mut Splitmix::new(1)).unwrap();
-        assert_eq!(check.rows, 1);
-        assert!((1e-9..1e-6).contains(&check.error), "{check:?}");
+        assert_eq!((check.rows, check.skipped, check.error), (0, 1, 0.0));
     }
 
     #[test]
