@@ -195,7 +195,7 @@ fn reverse(
             continue;
         }
         let rule = match node.op().vjp {
-            Vjp::Rule(rule) => rule,
+            Vjp::Rule(rule, _) => rule,
             Vjp::Constant => {
                 last = Some(node);
                 // Where sends zeros to its condition.

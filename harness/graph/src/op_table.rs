@@ -15,7 +15,7 @@ pub fn supported_ops_table() -> String {
 
 fn row(op: &Op) -> String {
     let gradient = match op.vjp {
-        Vjp::Rule(_) => "yes",
+        Vjp::Rule(..) => "yes",
         Vjp::Constant => "piecewise constant",
     };
     let attributes: Vec<String> = op.attrs.iter().map(|attr| format!("`{attr}`")).collect();

@@ -51,7 +51,7 @@ fn with_gradient(built: &Built) -> Result<Option<Built>, graph::Error> {
     let output = graph.outputs()[0];
     let wrt: Vec<ValueId> = built.fed.iter().copied().filter(|&id| graph.value(id).dtype().is_float()).collect();
     let ty = graph.value(output).ty().clone();
-    let differentiable = graph.producer(output).is_some_and(|node| matches!(node.op().vjp, graph::ops::Vjp::Rule(_)));
+    let differentiable = graph.producer(output).is_some_and(|node| matches!(node.op().vjp, graph::ops::Vjp::Rule(..)));
     if wrt.is_empty() || !ty.dtype.is_float() || !differentiable {
         return Ok(None);
     }

@@ -12,7 +12,7 @@ pub(super) const OP: Op = Op {
     attrs: &["auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Conv", "ConvTranspose", "Expand", "Mul", "Reshape"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

@@ -10,7 +10,7 @@ pub(super) const OP: Op = Op {
     attrs: &["epsilon", "momentum", "training_mode"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Mul"]),
     macs: no_macs,
     upgrade,
     cases,

@@ -2,7 +2,7 @@
 //! `Sub`, `Mul`, `Div`. Opsets: 7, 13, 14.
 
 use super::broadcast::{broadcast_inputs, stretch, unbroadcast};
-use super::{Backward, Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
+use super::{Backward, Call, Case, CaseInput, Derive, Op, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
@@ -13,12 +13,14 @@ pub(super) const ADD: Op = op(
     "a + b",
     |call| eval(call, |a, b| a + b, |a, b| Some(a.wrapping_add(b))),
     |back| both(back, |_, c| Ok(c), |_, c| Ok(c)),
+    &["ReduceSum", "Reshape"],
 );
 pub(super) const SUB: Op = op(
     "Sub",
     "a - b",
     |call| eval(call, |a, b| a - b, |a, b| Some(a.wrapping_sub(b))),
     |back| both(back, |_, c| Ok(c), |back, c| back.emit("Neg", &[c])),
+    &["Neg", "ReduceSum", "Reshape"],
 );
 pub(super) const MUL: Op = op(
     "Mul",
@@ -29,6 +31,7 @@ pub(super) const MUL: Op = op(
         let (a, b) = (back.input(0), back.input(1));
         both(back, |back, c| back.emit("Mul", &[c, b]), |back, c| back.emit("Mul", &[c, a]))
     },
+    &["Mul", "ReduceSum", "Reshape"],
 );
 pub(super) const DIV: Op = op(
     "Div",
@@ -47,15 +50,11 @@ pub(super) const DIV: Op = op(
             },
         )
     },
+    &["Div", "Mul", "Neg", "ReduceSum", "Reshape"],
 );
 
-const fn op(
-    name: &'static str,
-    doc: &'static str,
-    eval: Eval,
-    vjp: fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>,
-) -> Op {
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp), macs: no_macs, upgrade: unchanged, cases }
+const fn op(name: &'static str, doc: &'static str, eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
+    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
 }
 
 /// The element type that two inputs share.

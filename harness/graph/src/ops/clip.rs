@@ -9,7 +9,7 @@ pub(super) const OP: Op = Op {
     attrs: &[],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["And", "Cast", "GreaterOrEqual", "LessOrEqual", "Mul"]),
     macs: no_macs,
     upgrade,
     cases,

@@ -11,7 +11,7 @@ pub(super) const OP: Op = Op {
     attrs: &["axis"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Slice"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

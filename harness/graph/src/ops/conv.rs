@@ -11,7 +11,7 @@ pub(super) const OP: Op = Op {
     attrs: &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Conv", "ConvTranspose", "ReduceSum"]),
     macs,
     upgrade: unchanged,
     cases,

@@ -10,7 +10,7 @@ pub(super) const OP: Op = Op {
     attrs: &["axis", "block_size"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Mul"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

@@ -11,7 +11,7 @@ pub(super) const OP: Op = Op {
     attrs: &["seed"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &[]),
     macs: no_macs,
     upgrade,
     cases,

@@ -22,7 +22,7 @@ pub(super) const GATHER: Op = Op {
         let targets: Vec<_> = targets(call)?.into_iter().map(Some).collect();
         Ok(vec![pick(x, call.shape(1)?, &targets, None)])
     },
-    vjp: Vjp::Rule(gather_vjp),
+    vjp: Vjp::Rule(gather_vjp, &["ScatterElements"]),
     macs: no_macs,
     upgrade: unchanged,
     cases: gather_cases,
@@ -33,7 +33,7 @@ pub(super) const SCATTER: Op = Op {
     attrs: &["axis", "reduction"],
     infer: scatter_infer,
     eval: scatter_eval,
-    vjp: Vjp::Rule(scatter_vjp),
+    vjp: Vjp::Rule(scatter_vjp, &["GatherElements", "ScatterElements"]),
     macs: no_macs,
     upgrade: unchanged,
     cases: scatter_cases,

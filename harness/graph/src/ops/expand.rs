@@ -15,7 +15,7 @@ pub(super) const OP: Op = Op {
         Ok(vec![ValueType::new(call.ty(0)?.dtype, shape(call)?)])
     },
     eval: |call| Ok(vec![stretch(call.tensor(0)?, &shape(call)?).into_owned()]),
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["ReduceSum", "Reshape"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

@@ -3,20 +3,27 @@
 
 use super::binary::same_dtype;
 use super::broadcast::{broadcast_inputs, stretch, unbroadcast};
-use super::{Backward, Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
+use super::{Backward, Call, Case, CaseInput, Derive, Op, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
-type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
 
-pub(super) const MAX: Op =
-    op("Max", |call| eval(call, |a, b| a >= b, i64::max), |back| to_first(back, "Greater", "GreaterOrEqual"));
-pub(super) const MIN: Op =
-    op("Min", |call| eval(call, |a, b| a <= b, i64::min), |back| to_first(back, "Less", "LessOrEqual"));
+pub(super) const MAX: Op = op(
+    "Max",
+    |call| eval(call, |a, b| a >= b, i64::max),
+    |back| to_first(back, "Greater", "GreaterOrEqual"),
+    &["And", "Cast", "Greater", "GreaterOrEqual", "Mul", "ReduceSum", "Reshape"],
+);
+pub(super) const MIN: Op = op(
+    "Min",
+    |call| eval(call, |a, b| a <= b, i64::min),
+    |back| to_first(back, "Less", "LessOrEqual"),
+    &["And", "Cast", "Less", "LessOrEqual", "Mul", "ReduceSum", "Reshape"],
+);
 
-const fn op(name: &'static str, eval: Eval, vjp: Derive) -> Op {
+const fn op(name: &'static str, eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
     let doc = "of equal inputs the first gets the gradient";
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp), macs: no_macs, upgrade: unchanged, cases }
+    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {

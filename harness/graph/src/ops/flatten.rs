@@ -14,7 +14,7 @@ pub(super) const OP: Op = Op {
         Ok(vec![ValueType::new(call.ty(0)?.dtype, shape(call)?)])
     },
     eval: |call| Ok(vec![call.tensor(0)?.clone().reshaped(&shape(call)?)]),
-    vjp: Vjp::Rule(to_input_shape),
+    vjp: Vjp::Rule(to_input_shape, &["Reshape"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

@@ -12,7 +12,7 @@ pub(super) const OP: Op = Op {
     attrs: &["alpha", "beta", "transA", "transB"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Gemm", "Mul", "ReduceSum", "Reshape"]),
     macs,
     upgrade: unchanged,
     cases,

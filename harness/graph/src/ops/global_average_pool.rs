@@ -10,7 +10,7 @@ pub(super) const OP: Op = Op {
     attrs: &[],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Expand", "Mul"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

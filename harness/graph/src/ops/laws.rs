@@ -102,7 +102,7 @@ fn with_call(op: &Op, case: &Case, check: impl Fn(&Call<'_>) -> Result<(), Strin
 #[test]
 fn gradient_rules_agree_with_central_differences() {
     for_all_cases(|op, case| {
-        let Vjp::Rule(_) = op.vjp else { return Ok(()) };
+        let Vjp::Rule(..) = op.vjp else { return Ok(()) };
         let drawn = case.inputs.iter().any(|input| matches!(input, CaseInput::Random(..)));
         match compared(op, case, 1.0)? {
             Some(0) if drawn => Err("every draw is at a kink".to_owned()),
@@ -113,7 +113,7 @@ fn gradient_rules_agree_with_central_differences() {
 
 #[test]
 fn every_gradient_rule_between_floats_is_compared() {
-    for op in OPS.iter().filter(|op| matches!(op.vjp, Vjp::Rule(_))) {
+    for op in OPS.iter().filter(|op| matches!(op.vjp, Vjp::Rule(..))) {
         let cases = (op.cases)();
         let compared = |case| compared(op, case, 1.0).is_ok_and(|count| count.is_some_and(|count| count > 0));
         assert!(
@@ -132,7 +132,7 @@ fn between_floats(op: &'static Op, case: &Case) -> bool {
 #[test]
 fn a_rule_that_is_off_by_a_thousandth_is_caught() {
     for_all_cases(|op, case| {
-        let (Vjp::Rule(_), Ok(Some(1..))) = (op.vjp, compared(op, case, 1.0)) else { return Ok(()) };
+        let (Vjp::Rule(..), Ok(Some(1..))) = (op.vjp, compared(op, case, 1.0)) else { return Ok(()) };
         match compared(op, case, 1.001) {
             Ok(_) if moves(op, case)? => Err("not caught".to_owned()),
             _ => Ok(()),
@@ -175,6 +175,33 @@ impl Row {
         let direction = |&index: &usize| random.tensor(inputs[index].shape(), -1.0, 1.0).to_f64();
         let directions = gradient.wrt.iter().map(direction).collect();
         Ok(Some(Self { forward, gradient, directions }))
+    }
+
+    /// The same for the gradient with respect to the first of the inputs that has one, as a function of all of them.
+    ///
+    /// Where reverse mode says that it does not depend on an input, the derivative must be zero.
+    fn second(op: &'static Op, case: &Case, seed: u64) -> Result<Option<Self>, String> {
+        let Some(first) = Self::new(op, case, seed)? else { return Ok(None) };
+        let CaseGradient { mut graph, inputs, wrt, .. } = first.gradient;
+        let output = graph.outputs()[0];
+        graph.set_outputs(vec![output]);
+        let forward = graph.clone();
+        let cotangent = Splitmix::new(seed ^ 0x5eed).tensor(graph.shape(output), -1.0, 1.0);
+        let seed = graph.constant("second_cotangent", cotangent.clone());
+        let gradients = wrt.iter().map(|&index| {
+            let input = graph.inputs()[index];
+            match differentiate(&mut graph, output, seed, &[input]) {
+                Ok(gradients) => Ok(gradients[0]),
+                Err(Error::Graph(_)) => {
+                    Ok(graph.constant("zeros", super::tests::zeros(&graph.value(input).ty().clone())))
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        });
+        let gradients = gradients.collect::<Result<_, _>>()?;
+        graph.set_outputs(gradients);
+        let gradient = CaseGradient { graph: graph.pruned().0, inputs, wrt, cotangent };
+        Ok(Some(Self { forward, gradient, directions: first.directions }))
     }
 
     /// Per gradient the products of its elements with those of the direction.
@@ -242,11 +269,62 @@ fn piecewise_constant_operators_refuse() {
 }
 
 #[test]
-fn what_rules_emit_can_be_differentiated_again() {
+fn rules_emit_what_they_list() {
+    let broken: Vec<String> = OPS.iter().filter_map(|op| emits_what_it_lists(op).err()).collect();
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+fn emits_what_it_lists(op: &'static Op) -> Result<(), String> {
+    let Vjp::Rule(_, listed) = op.vjp else { return Ok(()) };
+    let mut emitted: Vec<&str> = Vec::new();
+    for case in (op.cases)() {
+        emitted.extend(emitted_by(op, &case).map_err(|error| error.to_string())?);
+    }
+    emitted.sort_unstable();
+    emitted.dedup();
+    let unruled: Vec<&&str> = listed.iter().filter(|name| super::find(name).is_none()).collect();
+    if emitted != listed {
+        return Err(format!("{} emits {emitted:?} and lists {listed:?}", op.name));
+    }
+    if unruled.is_empty() { Ok(()) } else { Err(format!("{} emits {unruled:?}, which have no rule", op.name)) }
+}
+
+/// The operators of the nodes that the rule adds for each float input of a case, without the sums over several uses.
+fn emitted_by(op: &'static Op, case: &Case) -> Result<Vec<&'static str>, Error> {
+    let (mut graph, inputs) = case_graph(op, case, 0)?;
+    let outputs = graph.outputs().to_vec();
+    let mut emitted = Vec::new();
+    if graph.nodes().is_empty() {
+        return Ok(emitted);
+    }
+    let ty = ValueType::new(DType::F32, graph.shape(outputs[0]));
+    let cotangent = graph.input("cotangent", ty);
+    for (&input, _) in graph.inputs().iter().zip(&inputs) {
+        let mut graph = graph.clone();
+        let before = graph.nodes().len();
+        match differentiate(&mut graph, outputs[0], cotangent, &[input]) {
+            Ok(_) => emitted.extend(graph.nodes()[before..].iter().map(|node| node.op().name)),
+            Err(Error::NoGradient { .. } | Error::Graph(_)) => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(emitted)
+}
+
+/// Second derivatives: the gradient of every case is differentiated once more, along a random direction, and held
+/// against central differences of the gradient.
+#[test]
+fn gradients_can_be_differentiated_again() {
     for_all_cases(|op, case| {
-        let Some(row) = Row::new(op, case, 0)? else { return Ok(()) };
-        let missing = |op: &&str| super::find(op).is_none();
-        let emitted: Vec<&str> = row.gradient.graph.nodes().iter().map(|node| node.op().name).filter(missing).collect();
-        if emitted.is_empty() { Ok(()) } else { Err(format!("emits {emitted:?}")) }
+        if !matches!(op.vjp, Vjp::Rule(..)) {
+            return Ok(());
+        }
+        let mut compared = None;
+        for seed in 0..DRAWS {
+            let Some(row) = Row::second(op, case, seed)? else { continue };
+            *compared.get_or_insert(0) += usize::from(row.agrees(1.0)?);
+        }
+        let drawn = case.inputs.iter().any(|input| matches!(input, CaseInput::Random(..)));
+        if compared == Some(0) && drawn { Err("every draw is at a kink".to_owned()) } else { Ok(()) }
     });
 }

@@ -12,7 +12,7 @@ pub(super) const OP: Op = Op {
     attrs: &[],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["MatMul", "ReduceSum", "Reshape", "Transpose"]),
     macs,
     upgrade: unchanged,
     cases,

@@ -184,11 +184,15 @@ impl<'a> Call<'a> {
     }
 }
 
+/// A gradient rule.
+pub type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
+
 /// How an operator takes part in reverse mode.
 #[derive(Clone, Copy)]
 pub enum Vjp {
-    /// The vector-Jacobian product: one cotangent per input, `None` for inputs that need none.
-    Rule(fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>),
+    /// The vector-Jacobian product: one cotangent per input, `None` for inputs that need none; and the operators that it
+    /// emits, in alphabetical order, each of which has a rule itself or is piecewise constant.
+    Rule(Derive, &'static [&'static str]),
     /// Piecewise constant: no gradient passes, and asking for one through this operator alone is an error.
     Constant,
 }

@@ -12,7 +12,7 @@ pub(super) const OP: Op = Op {
     attrs: &["axis"],
     infer,
     eval,
-    vjp: Vjp::Rule(|back| Err(back.refuse("it is piecewise constant in its indices"))),
+    vjp: Vjp::Rule(|back| Err(back.refuse("it is piecewise constant in its indices")), &[]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

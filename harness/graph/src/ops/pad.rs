@@ -12,7 +12,7 @@ pub(super) const OP: Op = Op {
     attrs: &["mode"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Pad", "ScatterElements", "Slice"]),
     macs: no_macs,
     upgrade,
     cases,

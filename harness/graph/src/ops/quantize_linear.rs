@@ -11,7 +11,7 @@ pub(super) const OP: Op = Op {
     attrs: &["axis", "block_size", "output_dtype", "saturate"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["And", "Cast", "Div", "GreaterOrEqual", "LessOrEqual", "Mul"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

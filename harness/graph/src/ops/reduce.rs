@@ -7,12 +7,11 @@ use super::binary::wrapped;
 use super::expand::expand_to;
 use super::reshape::reshape_to;
 use super::transpose::{inverse, transpose};
-use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, expect_float, no_macs};
+use super::{Backward, Call, Case, CaseInput, Derive, Op, Upgrade, Vjp, expect_float, no_macs};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 type Infer = fn(&Call<'_>) -> Result<Vec<ValueType>, String>;
-type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
 type Older = fn(&mut Upgrade<'_>) -> Result<(), String>;
 
 pub(super) const REDUCE_SUM: Op = op(
@@ -21,6 +20,7 @@ pub(super) const REDUCE_SUM: Op = op(
     number,
     |call| eval(call, |group| group.iter().sum(), |group| Some(group.iter().fold(0, |sum, x| sum.wrapping_add(*x)))),
     |back| spread(back, None),
+    &["Expand", "Reshape"],
     |up| axes_to_input(up, 13),
 );
 pub(super) const REDUCE_MEAN: Op = op(
@@ -36,6 +36,7 @@ pub(super) const REDUCE_MEAN: Op = op(
         let count = from.iter().product::<usize>() as f64 / to.iter().product::<usize>() as f64;
         spread(back, Some(1.0 / count))
     },
+    &["Expand", "Mul", "Reshape"],
     |up| axes_to_input(up, 18),
 );
 pub(super) const REDUCE_MAX: Op = op(
@@ -44,12 +45,21 @@ pub(super) const REDUCE_MAX: Op = op(
     number,
     |call| eval(call, |group| group.iter().copied().reduce(larger).unwrap_or(f64::NAN), |g| g.iter().copied().max()),
     to_first_largest,
+    &["ArgMax", "Cast", "Equal", "Mul", "Reshape", "Transpose"],
     |up| axes_to_input(up, 18),
 );
 
-const fn op(name: &'static str, doc: &'static str, infer: Infer, eval: Eval, vjp: Derive, upgrade: Older) -> Op {
+const fn op(
+    name: &'static str,
+    doc: &'static str,
+    infer: Infer,
+    eval: Eval,
+    vjp: Derive,
+    emits: &'static [&'static str],
+    upgrade: Older,
+) -> Op {
     let attrs = &["keepdims", "noop_with_empty_axes"];
-    Op { name, doc, attrs, infer, eval, vjp: Vjp::Rule(vjp), macs: no_macs, upgrade, cases }
+    Op { name, doc, attrs, infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade, cases }
 }
 
 fn axes_to_input(up: &mut Upgrade<'_>, since: i64) -> Result<(), String> {

@@ -10,7 +10,7 @@ pub(super) const OP: Op = Op {
     attrs: &[],
     infer: number_as_input,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Cast", "Greater", "Mul"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

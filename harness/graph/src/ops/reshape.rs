@@ -11,7 +11,7 @@ pub(super) const OP: Op = Op {
     attrs: &["allowzero"],
     infer,
     eval: |call| Ok(vec![call.tensor(0)?.clone().reshaped(&shape(call)?)]),
-    vjp: Vjp::Rule(to_input_shape),
+    vjp: Vjp::Rule(to_input_shape, &["Reshape"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

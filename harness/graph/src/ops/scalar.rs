@@ -3,24 +3,26 @@
 //! Opsets: 6, 9 (Sign), 13, 16 (LeakyRelu).
 
 use super::binary::{expect_inputs, wrapped};
-use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, map_elements, no_macs, same_as_input, unchanged};
+use super::{
+    Backward, Call, Case, CaseInput, Derive, Op, Vjp, expect_float, map_elements, no_macs, same_as_input, unchanged,
+};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
-type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
 type Cases = fn() -> Vec<Case>;
 
 pub(super) const ABS: Op = signed(
     "Abs",
     "|x|; the gradient at 0 is 0",
     |call| signed_map(call, f64::abs, i64::wrapping_abs),
-    Vjp::Rule(|back| times(back, sign)),
+    Vjp::Rule(|back| times(back, sign), &["Cast", "Greater", "Less", "Mul", "Sub"]),
 );
 pub(super) const EXP: Op = float(
     "Exp",
     "e^x",
     |call| map_elements(call, f64::exp),
     |back| times(back, |back| Ok(back.output(0))),
+    &["Mul"],
     || cases(-2.0, 2.0),
 );
 pub(super) const LOG: Op = float(
@@ -28,22 +30,27 @@ pub(super) const LOG: Op = float(
     "ln x",
     |call| map_elements(call, f64::ln),
     |back| divided(back, |back| Ok(back.input(0))),
+    &["Div"],
     || cases(0.3, 3.0),
 );
 pub(super) const NEG: Op = signed(
     "Neg",
     "-x",
     |call| signed_map(call, |x| -x, i64::wrapping_neg),
-    Vjp::Rule(|back| {
-        let cotangent = back.cotangent();
-        Ok(vec![Some(back.emit("Neg", &[cotangent])?)])
-    }),
+    Vjp::Rule(
+        |back| {
+            let cotangent = back.cotangent();
+            Ok(vec![Some(back.emit("Neg", &[cotangent])?)])
+        },
+        &["Neg"],
+    ),
 );
 pub(super) const SIGMOID: Op = float(
     "Sigmoid",
     "1 / (1 + e^-x)",
     |call| map_elements(call, sigmoid),
     |back| times(back, sigmoid_derivative),
+    &["Mul", "Sub"],
     || cases(-4.0, 4.0),
 );
 pub(super) const SIGN: Op = signed(
@@ -52,13 +59,20 @@ pub(super) const SIGN: Op = signed(
     |call| signed_map(call, |x| if x == 0.0 { 0.0 } else { x.signum() }, i64::signum),
     Vjp::Constant,
 );
-pub(super) const SQRT: Op =
-    float("Sqrt", "square root", |call| map_elements(call, f64::sqrt), |back| divided(back, twice), || cases(0.3, 3.0));
+pub(super) const SQRT: Op = float(
+    "Sqrt",
+    "square root",
+    |call| map_elements(call, f64::sqrt),
+    |back| divided(back, twice),
+    &["Add", "Div"],
+    || cases(0.3, 3.0),
+);
 pub(super) const TANH: Op = float(
     "Tanh",
     "hyperbolic tangent",
     |call| map_elements(call, f64::tanh),
     |back| times(back, tanh_derivative),
+    &["Mul", "Sub"],
     || cases(-2.0, 2.0),
 );
 pub(super) const LEAKY_RELU: Op = Op {
@@ -71,6 +85,7 @@ pub(super) const LEAKY_RELU: Op = Op {
             map_elements(call, |x| if x > 0.0 { x } else { alpha * x })
         },
         |back| times(back, leaky_relu_derivative),
+        &["Add", "Cast", "Greater", "Max", "Mul"],
         || {
             let case = |name, attrs| Case::new(name, attrs, vec![CaseInput::Random(vec![2, 3, 4], -1.0, 1.0)]);
             vec![
@@ -84,9 +99,16 @@ pub(super) const LEAKY_RELU: Op = Op {
 };
 
 /// A function of floats.
-const fn float(name: &'static str, doc: &'static str, eval: Eval, vjp: Derive, cases: Cases) -> Op {
+const fn float(
+    name: &'static str,
+    doc: &'static str,
+    eval: Eval,
+    vjp: Derive,
+    emits: &'static [&'static str],
+    cases: Cases,
+) -> Op {
     let infer = float_as_input;
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp), macs: no_macs, upgrade: unchanged, cases }
+    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
 }
 
 /// A function of floats and integers.

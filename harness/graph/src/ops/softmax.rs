@@ -2,19 +2,28 @@
 //! Before 13 the input is flattened to two axes at `axis` and normalised over the second.
 
 use super::binary::expect_inputs;
-use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, axes, expect_float, no_macs, same_as_input};
+use super::{Backward, Call, Case, CaseInput, Derive, Op, Upgrade, Vjp, axes, expect_float, no_macs, same_as_input};
 use crate::{Attr, Attrs, Error, Tensor, ValueId, ValueType};
 
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
-type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
 
-pub(super) const SOFTMAX: Op =
-    op("Softmax", "over one axis (default the last)", |call| eval(call, |x, log_sum| (x - log_sum).exp()), vjp);
-pub(super) const LOG_SOFTMAX: Op =
-    op("LogSoftmax", "over one axis (default the last)", |call| eval(call, |x, log_sum| x - log_sum), log_vjp);
+pub(super) const SOFTMAX: Op = op(
+    "Softmax",
+    "over one axis (default the last)",
+    |call| eval(call, |x, log_sum| (x - log_sum).exp()),
+    vjp,
+    &["Mul", "ReduceSum", "Sub"],
+);
+pub(super) const LOG_SOFTMAX: Op = op(
+    "LogSoftmax",
+    "over one axis (default the last)",
+    |call| eval(call, |x, log_sum| x - log_sum),
+    log_vjp,
+    &["Exp", "Mul", "ReduceSum", "Sub"],
+);
 
-const fn op(name: &'static str, doc: &'static str, eval: Eval, vjp: Derive) -> Op {
-    Op { name, doc, attrs: &["axis"], infer, eval, vjp: Vjp::Rule(vjp), macs: no_macs, upgrade, cases }
+const fn op(name: &'static str, doc: &'static str, eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
+    Op { name, doc, attrs: &["axis"], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade, cases }
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {

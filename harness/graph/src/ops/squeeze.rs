@@ -22,7 +22,7 @@ pub(super) const UNSQUEEZE: Op = Op {
     attrs: &[],
     infer: |call| infer(call, unsqueezed),
     eval: |call| Ok(vec![call.tensor(0)?.clone().reshaped(&unsqueezed(call)?)]),
-    vjp: Vjp::Rule(to_input_shape),
+    vjp: Vjp::Rule(to_input_shape, &["Reshape"]),
     macs: no_macs,
     upgrade,
     cases: unsqueeze_cases,

@@ -364,7 +364,7 @@ fn sample(input: &super::CaseInput) -> Option<(Tensor, bool)> {
     }
 }
 
-fn zeros(ty: &ValueType) -> Tensor {
+pub(super) fn zeros(ty: &ValueType) -> Tensor {
     match ty.dtype.is_float() {
         true => Tensor::float(ty.dtype, &ty.shape, vec![0.0; ty.len()]),
         false => Tensor::int(ty.dtype, &ty.shape, vec![0; ty.len()]),

@@ -12,7 +12,7 @@ pub(super) const OP: Op = Op {
     attrs: &["perm"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Transpose"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

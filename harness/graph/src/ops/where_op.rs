@@ -11,7 +11,7 @@ pub(super) const OP: Op = Op {
     attrs: &[],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp),
+    vjp: Vjp::Rule(vjp, &["Cast", "Mul", "Not", "ReduceSum", "Reshape"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,
