@@ -24,6 +24,7 @@ mod conv_transpose;
 mod dequantize_linear;
 mod dropout;
 mod elements;
+mod elementwise;
 mod expand;
 mod extremum;
 mod flatten;
@@ -47,6 +48,7 @@ mod reshape;
 mod scalar;
 mod shape;
 mod slice;
+mod slopes;
 mod softmax;
 mod squeeze;
 #[cfg(test)]
@@ -60,30 +62,45 @@ pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph};
 /// Every operator, in alphabetical order.
 pub const OPS: &[&Op] = &[
     &scalar::ABS,
+    &scalar::ACOS,
+    &scalar::ACOSH,
     &binary::ADD,
     &logic::AND,
     &arg_max::OP,
+    &scalar::ASIN,
+    &scalar::ASINH,
+    &scalar::ATAN,
+    &scalar::ATANH,
     &average_pool::OP,
     &batch_normalization::OP,
     &cast::OP,
+    &scalar::CEIL,
+    &scalar::CELU,
     &clip::OP,
     &concat::OP,
     &constant_of_shape::OP,
     &conv::OP,
     &conv_transpose::OP,
+    &scalar::COS,
+    &scalar::COSH,
     &dequantize_linear::OP,
     &binary::DIV,
     &dropout::OP,
+    &scalar::ELU,
     &compare::EQUAL,
+    &scalar::ERF,
     &scalar::EXP,
     &expand::OP,
     &flatten::OP,
+    &scalar::FLOOR,
     &gather::OP,
     &elements::GATHER,
+    &scalar::GELU,
     &gemm::OP,
     &global_average_pool::OP,
     &compare::GREATER,
     &compare::GREATER_OR_EQUAL,
+    &scalar::HARD_SIGMOID,
     &identity::OP,
     &scalar::LEAKY_RELU,
     &compare::LESS,
@@ -101,21 +118,30 @@ pub const OPS: &[&Op] = &[
     &logic::OR,
     &pad::OP,
     &quantize_linear::OP,
+    &scalar::RECIPROCAL,
     &reduce::REDUCE_MAX,
     &reduce::REDUCE_MEAN,
     &reduce::REDUCE_SUM,
     &relu::OP,
     &reshape::OP,
+    &scalar::ROUND,
     &elements::SCATTER,
+    &scalar::SELU,
     &shape::OP,
     &scalar::SIGMOID,
     &scalar::SIGN,
+    &scalar::SIN,
+    &scalar::SINH,
     &slice::OP,
     &softmax::SOFTMAX,
+    &scalar::SOFTPLUS,
+    &scalar::SOFTSIGN,
     &scalar::SQRT,
     &squeeze::SQUEEZE,
     &binary::SUB,
+    &scalar::TAN,
     &scalar::TANH,
+    &scalar::THRESHOLDED_RELU,
     &transpose::OP,
     &squeeze::UNSQUEEZE,
     &where_op::OP,

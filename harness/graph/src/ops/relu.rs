@@ -1,6 +1,6 @@
 //! Relu. Spec: <https://onnx.ai/onnx/operators/onnx__Relu.html>. Opsets: 6, 13, 14.
 
-use super::scalar::{number_as_input, signed_map};
+use super::elementwise::{number_as_input, signed_map};
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Error, Tensor, ValueId};
 

@@ -1,21 +1,21 @@
-//! Functions of one element: Abs, Exp, LeakyRelu, Log, Neg, Sigmoid, Sign, Sqrt, Tanh. One line each: the function, how
-//! its derivative times the cotangent is emitted, and where it is tested. Specs: <https://onnx.ai/onnx/operators/>.
-//! Opsets: 6, 9 (Sign), 13, 16 (LeakyRelu).
+//! Functions of one element. One line each: the function, how its derivative times the cotangent is emitted, and where it
+//! is tested. Specs: <https://onnx.ai/onnx/operators/>. Opsets: 6, 7 (Sin and its kin), 9 (Sign, Erf, the hyperbolic
+//! functions), 10 (ThresholdedRelu), 11 (Round), 12 (Celu), 13, 16 (LeakyRelu), 20 (Gelu).
 
-use super::binary::{expect_inputs, wrapped};
-use super::{
-    Backward, Call, Case, CaseInput, Derive, Op, Vjp, expect_float, map_elements, no_macs, same_as_input, unchanged,
+use super::elementwise::{
+    cases, erf, float, float_as_input, float_input, gelu_by_tanh, number, selu, sigmoid, signed, signed_map, steps,
+    with_attrs,
 };
-use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
-
-type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
-type Cases = fn() -> Vec<Case>;
+use super::slopes::{self, divided, times};
+use super::{Case, CaseInput, Op, Vjp, map_elements};
+use crate::Attrs;
+use std::f64::consts::FRAC_1_SQRT_2;
 
 pub(super) const ABS: Op = signed(
     "Abs",
     "|x|; the gradient at 0 is 0",
     |call| signed_map(call, f64::abs, i64::wrapping_abs),
-    Vjp::Rule(|back| times(back, sign), &["Cast", "Greater", "Less", "Mul", "Sub"]),
+    Vjp::Rule(|back| times(back, slopes::sign), &["Cast", "Greater", "Less", "Mul", "Sub"]),
 );
 pub(super) const EXP: Op = float(
     "Exp",
@@ -49,7 +49,7 @@ pub(super) const SIGMOID: Op = float(
     "Sigmoid",
     "1 / (1 + e^-x)",
     |call| map_elements(call, sigmoid),
-    |back| times(back, sigmoid_derivative),
+    |back| times(back, slopes::sigmoid),
     &["Mul", "Sub"],
     || cases(-4.0, 4.0),
 );
@@ -63,7 +63,7 @@ pub(super) const SQRT: Op = float(
     "Sqrt",
     "square root",
     |call| map_elements(call, f64::sqrt),
-    |back| divided(back, twice),
+    |back| divided(back, slopes::twice),
     &["Add", "Div"],
     || cases(0.3, 3.0),
 );
@@ -71,7 +71,7 @@ pub(super) const TANH: Op = float(
     "Tanh",
     "hyperbolic tangent",
     |call| map_elements(call, f64::tanh),
-    |back| times(back, tanh_derivative),
+    |back| times(back, slopes::tanh),
     &["Mul", "Sub"],
     || cases(-2.0, 2.0),
 );
@@ -84,143 +84,291 @@ pub(super) const LEAKY_RELU: Op = Op {
             let alpha = f64::from(call.attrs.get_float("alpha", 0.01)?);
             map_elements(call, |x| if x > 0.0 { x } else { alpha * x })
         },
-        |back| times(back, leaky_relu_derivative),
+        |back| times(back, slopes::leaky_relu),
         &["Add", "Cast", "Greater", "Max", "Mul"],
         || {
-            let case = |name, attrs| Case::new(name, attrs, vec![CaseInput::Random(vec![2, 3, 4], -1.0, 1.0)]);
-            vec![
-                case("default alpha", Attrs::new()),
-                case("alpha below one", Attrs::new().float("alpha", 0.3)),
-                case("alpha above one", Attrs::new().float("alpha", 1.5)),
-                case("negative alpha", Attrs::new().float("alpha", -0.5)),
-            ]
+            with_attrs(&[
+                ("default alpha", &[]),
+                ("alpha below one", &[("alpha", 0.3)]),
+                ("alpha above one", &[("alpha", 1.5)]),
+                ("negative alpha", &[("alpha", -0.5)]),
+            ])
         },
     )
 };
 
-/// A function of floats.
-const fn float(
-    name: &'static str,
-    doc: &'static str,
-    eval: Eval,
-    vjp: Derive,
-    emits: &'static [&'static str],
-    cases: Cases,
-) -> Op {
-    let infer = float_as_input;
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
-}
-
-/// A function of floats and integers.
-const fn signed(name: &'static str, doc: &'static str, eval: Eval, vjp: Vjp) -> Op {
-    let (infer, cases) = (number_as_input, signed_cases);
-    Op { name, doc, attrs: &[], infer, eval, vjp, macs: no_macs, upgrade: unchanged, cases }
-}
-
-fn float_as_input(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    expect_inputs(call, 1)?;
-    expect_float(call, 0)?;
-    same_as_input(call)
-}
-
-/// The output type of functions of floats and integers.
-pub(super) fn number_as_input(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    expect_inputs(call, 1)?;
-    if call.ty(0)?.dtype == DType::Bool { Err("input 0 must hold numbers".to_owned()) } else { same_as_input(call) }
-}
-
-/// Applies a function of floats or one of integers to every element of the first input.
-pub(super) fn signed_map(
-    call: &Call<'_>,
-    float: impl Fn(f64) -> f64,
-    int: impl Fn(i64) -> i64,
-) -> Result<Vec<Tensor>, String> {
-    let x = call.tensor(0)?;
-    match x.data() {
-        Data::Float(_) => map_elements(call, float),
-        Data::Int(values) => {
-            let data = values.iter().map(|&value| wrapped(x.dtype(), int(value))).collect();
-            Ok(vec![Tensor::int(x.dtype(), x.shape(), data)])
-        }
-    }
-}
-
-fn times(
-    back: &mut Backward<'_>,
-    derivative: impl FnOnce(&mut Backward<'_>) -> Result<ValueId, Error>,
-) -> Result<Vec<Option<ValueId>>, Error> {
-    let (cotangent, derivative) = (back.cotangent(), derivative(back)?);
-    Ok(vec![Some(back.emit("Mul", &[cotangent, derivative])?)])
-}
-
-fn divided(
-    back: &mut Backward<'_>,
-    divisor: impl FnOnce(&mut Backward<'_>) -> Result<ValueId, Error>,
-) -> Result<Vec<Option<ValueId>>, Error> {
-    let (cotangent, divisor) = (back.cotangent(), divisor(back)?);
-    Ok(vec![Some(back.emit("Div", &[cotangent, divisor])?)])
-}
-
-fn sign(back: &mut Backward<'_>) -> Result<ValueId, Error> {
-    let x = back.input(0);
-    let dtype = back.graph.value(x).dtype();
-    if !dtype.is_float() {
-        return Err(back.refuse(&format!("it computes in {dtype}")));
-    }
-    let zero = back.scalar(0.0);
-    let positive = back.emit("Greater", &[x, zero])?;
-    let positive = back.mask(positive)?;
-    let negative = back.emit("Less", &[x, zero])?;
-    let negative = back.mask(negative)?;
-    back.emit("Sub", &[positive, negative])
-}
-
-fn twice(back: &mut Backward<'_>) -> Result<ValueId, Error> {
-    let y = back.output(0);
-    back.emit("Add", &[y, y])
-}
-
-fn sigmoid(x: f64) -> f64 {
-    if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
-}
-
-/// `y · (1 - y)`.
-fn sigmoid_derivative(back: &mut Backward<'_>) -> Result<ValueId, Error> {
-    let (y, one) = (back.output(0), back.scalar(1.0));
-    let rest = back.emit("Sub", &[one, y])?;
-    back.emit("Mul", &[y, rest])
-}
-
-/// `1 - y²`.
-fn tanh_derivative(back: &mut Backward<'_>) -> Result<ValueId, Error> {
-    let (y, one) = (back.output(0), back.scalar(1.0));
-    let square = back.emit("Mul", &[y, y])?;
-    back.emit("Sub", &[one, square])
-}
-
-/// 1 where x > 0, else alpha. The maximum of mask and alpha is exact; a scaled mask plus alpha would round.
-fn leaky_relu_derivative(back: &mut Backward<'_>) -> Result<ValueId, Error> {
-    let alpha = back.ask(|call| call.attrs.get_float("alpha", 0.01))?;
-    let (x, zero, slope) = (back.input(0), back.scalar(0.0), back.scalar(alpha.into()));
-    let positive = back.emit("Greater", &[x, zero])?;
-    let mask = back.mask(positive)?;
-    if (0.0..=1.0).contains(&alpha) {
-        return back.emit("Max", &[mask, slope]);
-    }
-    let rise = back.scalar(1.0 - f64::from(alpha));
-    let rise = back.emit("Mul", &[mask, rise])?;
-    back.emit("Add", &[rise, slope])
-}
-
-fn cases(low: f64, high: f64) -> Vec<Case> {
-    let case = |name, shape| Case::new(name, Attrs::new(), vec![CaseInput::Random(shape, low, high)]);
-    vec![case("a vector", vec![5]), case("a scalar", vec![]), case("four axes", vec![2, 3, 2, 2])]
-}
-
-fn signed_cases() -> Vec<Case> {
-    let ints = |dtype, data| CaseInput::Fed(Tensor::int(dtype, &[3], data));
-    let mut cases = cases(-2.0, 2.0);
-    cases.push(Case::new("integers", Attrs::new(), vec![ints(DType::I64, vec![-5, 0, 7])]));
-    cases.push(Case::new("narrow integers", Attrs::new(), vec![ints(DType::I32, vec![-9, 0, 100])]));
-    cases
-}
+pub(super) const ACOS: Op = float(
+    "Acos",
+    "inverse cosine",
+    |call| map_elements(call, f64::acos),
+    |back| {
+        divided(back, |back| {
+            let root = slopes::root(back, slopes::one_minus_square)?;
+            back.emit("Neg", &[root])
+        })
+    },
+    &["Add", "Div", "Mul", "Neg", "Sqrt", "Sub"],
+    || cases(-0.9, 0.9),
+);
+pub(super) const ACOSH: Op = float(
+    "Acosh",
+    "inverse hyperbolic cosine",
+    |call| map_elements(call, f64::acosh),
+    |back| divided(back, |back| slopes::root(back, slopes::square_minus_one)),
+    &["Add", "Div", "Mul", "Sqrt", "Sub"],
+    || cases(1.2, 3.0),
+);
+pub(super) const ASIN: Op = float(
+    "Asin",
+    "inverse sine",
+    |call| map_elements(call, f64::asin),
+    |back| divided(back, |back| slopes::root(back, slopes::one_minus_square)),
+    &["Add", "Div", "Mul", "Sqrt", "Sub"],
+    || cases(-0.9, 0.9),
+);
+pub(super) const ASINH: Op = float(
+    "Asinh",
+    "inverse hyperbolic sine",
+    |call| map_elements(call, f64::asinh),
+    |back| divided(back, |back| slopes::root(back, slopes::one_plus_square)),
+    &["Add", "Div", "Mul", "Sqrt"],
+    || cases(-2.0, 2.0),
+);
+pub(super) const ATAN: Op = float(
+    "Atan",
+    "inverse tangent",
+    |call| map_elements(call, f64::atan),
+    |back| divided(back, slopes::one_plus_square),
+    &["Add", "Div", "Mul"],
+    || cases(-2.0, 2.0),
+);
+pub(super) const ATANH: Op = float(
+    "Atanh",
+    "inverse hyperbolic tangent",
+    |call| map_elements(call, f64::atanh),
+    |back| divided(back, slopes::one_minus_square),
+    &["Add", "Div", "Mul", "Sub"],
+    || cases(-0.8, 0.8),
+);
+pub(super) const COS: Op = float(
+    "Cos",
+    "cosine",
+    |call| map_elements(call, f64::cos),
+    |back| {
+        times(back, |back| {
+            let sine = back.emit("Sin", &[back.input(0)])?;
+            back.emit("Neg", &[sine])
+        })
+    },
+    &["Mul", "Neg", "Sin"],
+    || cases(-4.0, 4.0),
+);
+pub(super) const COSH: Op = float(
+    "Cosh",
+    "hyperbolic cosine",
+    |call| map_elements(call, f64::cosh),
+    |back| times(back, |back| back.emit("Sinh", &[back.input(0)])),
+    &["Mul", "Sinh"],
+    || cases(-2.0, 2.0),
+);
+pub(super) const ERF: Op = float(
+    "Erf",
+    "error function",
+    |call| map_elements(call, erf),
+    |back| times(back, slopes::erf),
+    &["Exp", "Mul", "Neg"],
+    || cases(-3.0, 3.0),
+);
+pub(super) const RECIPROCAL: Op = float(
+    "Reciprocal",
+    "1 / x",
+    |call| map_elements(call, f64::recip),
+    |back| {
+        // In this order the square of a large y can't overflow where the product does not.
+        let (y, cotangent) = (back.output(0), back.cotangent());
+        let product = back.emit("Mul", &[cotangent, y])?;
+        let product = back.emit("Mul", &[product, y])?;
+        Ok(vec![Some(back.emit("Neg", &[product])?)])
+    },
+    &["Mul", "Neg"],
+    || cases(0.3, 3.0),
+);
+pub(super) const SIN: Op = float(
+    "Sin",
+    "sine",
+    |call| map_elements(call, f64::sin),
+    |back| times(back, |back| back.emit("Cos", &[back.input(0)])),
+    &["Cos", "Mul"],
+    || cases(-4.0, 4.0),
+);
+pub(super) const SINH: Op = float(
+    "Sinh",
+    "hyperbolic sine",
+    |call| map_elements(call, f64::sinh),
+    |back| times(back, |back| back.emit("Cosh", &[back.input(0)])),
+    &["Cosh", "Mul"],
+    || cases(-2.0, 2.0),
+);
+pub(super) const SOFTPLUS: Op = float(
+    "Softplus",
+    "ln(1 + e^x)",
+    |call| map_elements(call, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
+    |back| times(back, |back| back.emit("Sigmoid", &[back.input(0)])),
+    &["Mul", "Sigmoid"],
+    || cases(-4.0, 4.0),
+);
+pub(super) const SOFTSIGN: Op = float(
+    "Softsign",
+    "x / (1 + |x|)",
+    |call| map_elements(call, |x| x / (1.0 + x.abs())),
+    |back| divided(back, slopes::softsign_divisor),
+    &["Abs", "Add", "Div", "Mul"],
+    || cases(-2.0, 2.0),
+);
+pub(super) const TAN: Op = float(
+    "Tan",
+    "tangent",
+    |call| map_elements(call, f64::tan),
+    |back| times(back, slopes::tan),
+    &["Add", "Mul"],
+    || cases(-1.2, 1.2),
+);
+pub(super) const CEIL: Op =
+    steps("Ceil", "the least integer that is not below x; piecewise constant, no gradient", |call| {
+        map_elements(call, f64::ceil)
+    });
+pub(super) const FLOOR: Op =
+    steps("Floor", "the largest integer that is not above x; piecewise constant, no gradient", |call| {
+        map_elements(call, f64::floor)
+    });
+pub(super) const ROUND: Op =
+    steps("Round", "the nearest integer, of two the even one; piecewise constant, no gradient", |call| {
+        map_elements(call, f64::round_ties_even)
+    });
+pub(super) const CELU: Op = Op {
+    attrs: &["alpha"],
+    infer: |call| {
+        if call.attrs.get_float("alpha", 1.0)? == 0.0 { Err("alpha is 0".to_owned()) } else { float_as_input(call) }
+    },
+    ..float(
+        "Celu",
+        "x where x > 0, else alpha · (e^(x / alpha) - 1); the gradient at 0 is 1",
+        |call| {
+            let alpha = number(call, "alpha", 1.0)?;
+            map_elements(call, |x| if x > 0.0 { x } else { alpha * (x / alpha).exp_m1() })
+        },
+        |back| {
+            let alpha = back.ask(|call| number(call, "alpha", 1.0))?;
+            times(back, |back| slopes::bent(back, 1.0, alpha, alpha))
+        },
+        &["Add", "Greater", "Mul", "Where"],
+        || with_attrs(&[("default alpha", &[]), ("alpha above one", &[("alpha", 1.5)])]),
+    )
+};
+pub(super) const ELU: Op = Op {
+    attrs: &["alpha"],
+    ..float(
+        "Elu",
+        "x where x > 0, else alpha · (e^x - 1); the gradient at 0 is alpha",
+        |call| {
+            let alpha = number(call, "alpha", 1.0)?;
+            map_elements(call, |x| if x > 0.0 { x } else { alpha * x.exp_m1() })
+        },
+        |back| {
+            let alpha = back.ask(|call| number(call, "alpha", 1.0))?;
+            times(back, |back| slopes::bent(back, 1.0, alpha, 1.0))
+        },
+        &["Add", "Greater", "Mul", "Where"],
+        || {
+            with_attrs(&[
+                ("default alpha", &[]),
+                ("alpha below one", &[("alpha", 0.3)]),
+                ("negative alpha", &[("alpha", -0.5)]),
+            ])
+        },
+    )
+};
+pub(super) const GELU: Op = Op {
+    attrs: &["approximate"],
+    infer: |call| gelu_by_tanh(call).and(float_input(call)),
+    ..float(
+        "Gelu",
+        "½ x (1 + erf(x / √2)), or by tanh with `approximate`",
+        |call| match gelu_by_tanh(call)? {
+            false => map_elements(call, |x| 0.5 * x * (1.0 + erf(x * FRAC_1_SQRT_2))),
+            true => map_elements(call, |x| {
+                0.5 * x * (1.0 + (slopes::GELU_LINEAR * (x + slopes::GELU_CUBIC * x.powi(3))).tanh())
+            }),
+        },
+        |back| {
+            let by_tanh = back.ask(gelu_by_tanh)?;
+            times(back, if by_tanh { slopes::gelu_tanh } else { slopes::gelu })
+        },
+        &["Add", "Erf", "Exp", "Mul", "Neg", "Sub", "Tanh"],
+        || {
+            let case = |name, attrs| Case::new(name, attrs, vec![CaseInput::Random(vec![2, 3, 4], -4.0, 4.0)]);
+            vec![
+                case("by default", Attrs::new()),
+                case("exact", Attrs::new().text("approximate", "none")),
+                case("by tanh", Attrs::new().text("approximate", "tanh")),
+            ]
+        },
+    )
+};
+pub(super) const HARD_SIGMOID: Op = Op {
+    attrs: &["alpha", "beta"],
+    ..float(
+        "HardSigmoid",
+        "alpha · x + beta between 0 and 1; the gradient at both ends is 0",
+        |call| {
+            let (alpha, beta) = (number(call, "alpha", 0.2)?, number(call, "beta", 0.5)?);
+            map_elements(call, |x| (alpha * x + beta).clamp(0.0, 1.0))
+        },
+        |back| {
+            let alpha = back.ask(|call| number(call, "alpha", 0.2))?;
+            times(back, |back| slopes::hard_sigmoid(back, alpha))
+        },
+        &["And", "Cast", "Greater", "Less", "Mul"],
+        || {
+            with_attrs(&[
+                ("by default", &[]),
+                ("steep", &[("alpha", 0.9), ("beta", 0.4)]),
+                ("falling", &[("alpha", -0.75)]),
+            ])
+        },
+    )
+};
+pub(super) const SELU: Op = Op {
+    attrs: &["alpha", "gamma"],
+    ..float(
+        "Selu",
+        "gamma · x where x > 0, else gamma · alpha · (e^x - 1); the gradient at 0 is gamma · alpha",
+        |call| {
+            let (alpha, gamma) = selu(call)?;
+            map_elements(call, |x| gamma * if x > 0.0 { x } else { alpha * x.exp_m1() })
+        },
+        |back| {
+            let (alpha, gamma) = back.ask(selu)?;
+            times(back, |back| slopes::bent(back, gamma, gamma * alpha, 1.0))
+        },
+        &["Add", "Greater", "Mul", "Where"],
+        || with_attrs(&[("by default", &[]), ("both given", &[("alpha", 0.5), ("gamma", 2.0)])]),
+    )
+};
+pub(super) const THRESHOLDED_RELU: Op = Op {
+    attrs: &["alpha"],
+    ..float(
+        "ThresholdedRelu",
+        "x where x > alpha, else 0; the gradient at alpha is 0",
+        |call| {
+            let alpha = number(call, "alpha", 1.0)?;
+            map_elements(call, |x| if x > alpha { x } else { 0.0 })
+        },
+        |back| {
+            let alpha = back.ask(|call| number(call, "alpha", 1.0))?;
+            times(back, |back| slopes::step(back, alpha))
+        },
+        &["Cast", "Greater", "Mul"],
+        || with_attrs(&[("default alpha", &[]), ("negative alpha", &[("alpha", -0.5)])]),
+    )
+};
