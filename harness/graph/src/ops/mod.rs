@@ -48,9 +48,11 @@ mod scalar;
 mod shape;
 mod slice;
 mod softmax;
+mod split;
 mod squeeze;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod transpose;
 mod where_op;
 mod window;
@@ -112,10 +114,12 @@ pub const OPS: &[&Op] = &[
     &scalar::SIGN,
     &slice::OP,
     &softmax::SOFTMAX,
+    &split::OP,
     &scalar::SQRT,
     &squeeze::SQUEEZE,
     &binary::SUB,
     &scalar::TANH,
+    &tile::OP,
     &transpose::OP,
     &squeeze::UNSQUEEZE,
     &where_op::OP,
@@ -310,6 +314,8 @@ pub struct Upgrade<'a> {
     pub attrs: Attrs,
     /// The inputs.
     pub inputs: Vec<Option<ValueId>>,
+    /// How many outputs the file names.
+    pub outputs: usize,
     /// The graph so far, for constants and helper nodes.
     pub graph: &'a mut Graph,
 }
