@@ -163,6 +163,7 @@ impl<'m> Build<'m> {
             op: node.op.clone(),
             attrs: node.attrs.clone(),
             inputs,
+            outputs: node.outputs.len(),
             graph: &mut self.graph,
         };
         (op.upgrade)(&mut upgrade).map_err(refuse)?;

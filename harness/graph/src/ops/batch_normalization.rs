@@ -116,7 +116,7 @@ mod tests {
         let mut upgraded = |opset, spatial| {
             let attrs = Attrs::new().int("spatial", spatial);
             let op = "BatchNormalization".to_owned();
-            let mut node = Upgrade { opset, op, attrs, inputs: Vec::new(), graph: &mut graph };
+            let mut node = Upgrade { opset, op, attrs, inputs: Vec::new(), outputs: 1, graph: &mut graph };
             upgrade(&mut node).map(|()| node.attrs)
         };
         assert_eq!(upgraded(7, 1), Ok(Attrs::new()));

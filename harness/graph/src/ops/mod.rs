@@ -50,9 +50,11 @@ mod shape;
 mod slice;
 mod slopes;
 mod softmax;
+mod split;
 mod squeeze;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod transpose;
 mod where_op;
 mod window;
@@ -136,12 +138,14 @@ pub const OPS: &[&Op] = &[
     &softmax::SOFTMAX,
     &scalar::SOFTPLUS,
     &scalar::SOFTSIGN,
+    &split::OP,
     &scalar::SQRT,
     &squeeze::SQUEEZE,
     &binary::SUB,
     &scalar::TAN,
     &scalar::TANH,
     &scalar::THRESHOLDED_RELU,
+    &tile::OP,
     &transpose::OP,
     &squeeze::UNSQUEEZE,
     &where_op::OP,
@@ -336,6 +340,8 @@ pub struct Upgrade<'a> {
     pub attrs: Attrs,
     /// The inputs.
     pub inputs: Vec<Option<ValueId>>,
+    /// How many outputs the file names.
+    pub outputs: usize,
     /// The graph so far, for constants and helper nodes.
     pub graph: &'a mut Graph,
 }

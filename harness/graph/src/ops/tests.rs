@@ -24,7 +24,7 @@ fn read_old(op: &str, opset: i64, attrs: Attrs, shape: &[usize], constants: &[Te
     let mut inputs = vec![Some(x(&mut graph, shape))];
     inputs.extend(constants.iter().map(|tensor| Some(graph.constant("c", tensor.clone()))));
     let def = find(op).ok_or("is not in the table")?;
-    let mut upgrade = Upgrade { opset, op: op.to_owned(), attrs, inputs, graph: &mut graph };
+    let mut upgrade = Upgrade { opset, op: op.to_owned(), attrs, inputs, outputs: 1, graph: &mut graph };
     (def.upgrade)(&mut upgrade)?;
     let Upgrade { op, attrs, inputs, .. } = upgrade;
     let ids = graph.add_node("node", &op, &inputs, attrs, 1).map_err(|error| error.to_string())?;
