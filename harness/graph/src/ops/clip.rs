@@ -5,7 +5,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Clip",
-    doc: "min(max(x, low), high), both bounds optional; the gradient is 1 where low <= x <= high, bounds included",
+    doc: "min(max(x, low), high), both bounds optional; the gradient is 1 inside; at a bound it is 0 behind a layer (as ReLU6), else 1",
     attrs: &[],
     infer,
     eval,
@@ -53,9 +53,13 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     if back.wants.iter().skip(1).any(|&wanted| wanted) {
         return Err(back.refuse("a bound depends on the input"));
     }
-    let x = back.input(0);
+    // The output tells as well as the input where bounds count as outside, and leaves Conv and Clip to be fused.
+    let (x, tests) = match is_activation(back) {
+        true => (back.output(0), ["Greater", "Less"]),
+        false => (back.input(0), ["GreaterOrEqual", "LessOrEqual"]),
+    };
     let mut inside = None;
-    for (index, test) in [(1, "GreaterOrEqual"), (2, "LessOrEqual")] {
+    for (index, test) in [1, 2].into_iter().zip(tests) {
         let Some(&Some(bound)) = back.node.inputs().get(index) else { continue };
         let within = back.emit(test, &[x, bound])?;
         inside = Some(match inside {
@@ -72,6 +76,13 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
         cotangent = super::reshape::reshape_to(back, cotangent, &shape)?;
     }
     Ok(vec![Some(cotangent), None, None])
+}
+
+/// Whether it is an activation function, as ReLU6 is: what it clips comes out of a layer and not from the input, whose
+/// pixels often lie on a bound.
+fn is_activation(back: &Backward<'_>) -> bool {
+    let layers = ["Add", "BatchNormalization", "Conv", "ConvTranspose", "Gemm", "MatMul"];
+    back.graph.producer(back.input(0)).is_some_and(|node| layers.contains(&node.op().name))
 }
 
 fn upgrade(up: &mut Upgrade<'_>) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! Pure functions from graph to graph, other than differentiation.
 
 mod batch_norm;
+pub(crate) mod cpu;
 mod input_map;
 mod micro_batch;
 mod rewrite;

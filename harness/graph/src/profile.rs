@@ -1,0 +1,28 @@
+use crate::transforms::cpu;
+use crate::{Error, Graph};
+
+/// For which kind of machine a graph is written. Both forms compute the same function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// As reverse mode writes it, for any execution provider.
+    Portable,
+    /// For ONNX Runtime's CPU provider, whose convolutions keep their data in blocks of channels: what stands between
+    /// convolutions is written with operators that work on the blocks, since leaving them costs more than the work.
+    Cpu,
+}
+
+impl Profile {
+    /// Both profiles.
+    pub const ALL: &[Profile] = &[Profile::Portable, Profile::Cpu];
+
+    /// Writes a graph for this kind of machine. Names of inputs and outputs stay.
+    ///
+    /// Lowering comes last: what it writes is not meant to be differentiated.
+    /// Errors: none for a valid graph but those of building one.
+    pub fn lower(self, graph: &Graph) -> Result<Graph, Error> {
+        match self {
+            Profile::Portable => Ok(graph.clone()),
+            Profile::Cpu => cpu::lower(graph),
+        }
+    }
+}

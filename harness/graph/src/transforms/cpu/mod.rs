@@ -1,0 +1,84 @@
+//! Rewrites a graph for ONNX Runtime's CPU provider. Each rule is a file and a line in [`RULES`]; what was measured for
+//! each, and what was tried and not kept, is in `harness/benches/README.md`.
+
+use super::rewrite::Rewrite;
+use crate::{Attrs, Error, Graph, Node, Tensor, ValueId};
+use std::collections::HashMap;
+
+mod depthwise;
+mod mask;
+mod mean;
+mod spread;
+
+/// Replaces a node by a faster form; `None` where the rule does not apply.
+type Rule = fn(&mut Lowering<'_>, &Node) -> Result<Option<ValueId>, Error>;
+
+const RULES: &[Rule] = &[mask::lower, depthwise::lower, mean::lower, spread::lower];
+
+/// ONNX Runtime lays channels out in blocks of 16 (8 without AVX-512); other numbers of channels are padded, and
+/// depthwise convolutions then leave the blocks.
+const BLOCK: usize = 16;
+
+/// A graph half lowered.
+struct Lowering<'a> {
+    old: &'a Graph,
+    producers: HashMap<ValueId, &'a Node>,
+    rewrite: Rewrite<'a>,
+}
+
+/// Applies the first rule that fits to every node.
+pub(crate) fn lower(graph: &Graph) -> Result<Graph, Error> {
+    let outputs = graph.nodes().iter().flat_map(|node| node.outputs().iter().map(move |&id| (id, node)));
+    let mut lowering = Lowering { old: graph, producers: outputs.collect(), rewrite: Rewrite::new(graph) };
+    for node in graph.nodes() {
+        let mut replaced = None;
+        for rule in RULES {
+            replaced = rule(&mut lowering, node)?;
+            if replaced.is_some() {
+                break;
+            }
+        }
+        match replaced {
+            Some(value) => lowering.rewrite.place(node.outputs()[0], value),
+            None => lowering.rewrite.copy(node)?,
+        }
+    }
+    Ok(lowering.rewrite.finish())
+}
+
+impl<'a> Lowering<'a> {
+    /// The node that computes a value of the old graph, where it is this operator.
+    fn producer(&self, id: ValueId, op: &str) -> Option<&'a Node> {
+        self.producers.get(&id).copied().filter(|node| node.op().name == op)
+    }
+
+    /// An input of a node in the old graph.
+    fn input(&self, node: &Node, index: usize) -> Option<ValueId> {
+        node.inputs().get(index).copied().flatten()
+    }
+
+    /// The constant of one element that is an input of a node.
+    fn scalar(&self, node: &Node, index: usize) -> Option<f64> {
+        let data = self.old.value(self.input(node, index)?).data()?;
+        if data.len() == 1 { data.floats().ok().map(|floats| floats[0]) } else { None }
+    }
+
+    /// Adds a node.
+    fn add(&mut self, op: &str, inputs: &[ValueId], attrs: Attrs) -> Result<ValueId, Error> {
+        self.rewrite.graph.add(op, inputs, attrs)
+    }
+
+    /// Adds a depthwise 1x1 convolution `weight · x + bias` of `[N, C, H, W]`: an affine map that stays in the blocks.
+    fn affine(&mut self, x: ValueId, weight: f64, bias: Option<f64>) -> Result<ValueId, Error> {
+        let (channels, dtype) = (self.rewrite.graph.shape(x)[1], self.rewrite.graph.value(x).dtype());
+        let filled = |shape: &[usize], value| Tensor::float(dtype, shape, vec![value; channels]).rounded();
+        let mut inputs = vec![x, self.rewrite.graph.constant("factor", filled(&[channels, 1, 1, 1], weight))];
+        if let Some(bias) = bias {
+            inputs.push(self.rewrite.graph.constant("shift", filled(&[channels], bias)));
+        }
+        self.add("Conv", &inputs, Attrs::new().int("group", channels as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests;
