@@ -13,7 +13,7 @@ impl Model {
     /// outputs do not need. Values and nodes keep their names.
     ///
     /// The leading dimension of every input becomes `batch`, whether it is symbolic or fixed to 1; in the second case
-    /// constant Reshape targets that hold the batch of 1 follow.
+    /// constant targets of Reshape and Resize that hold the batch of 1 follow.
     /// Errors: a node is not supported, an input has another fixed batch or a further symbolic dimension, or an output
     /// (or, for a fixed batch of 1, any value) does not follow the batch.
     pub fn graph(&self, batch: usize) -> Result<Graph, Error> {
@@ -106,7 +106,7 @@ impl Model {
 fn refusal(node: &FileNode) -> Option<Error> {
     match &node.refusal {
         Some(reason) => Some(node.unsupported(reason)),
-        None if node.op == "Constant" || ops::find(&node.op).is_some() => None,
+        None if node.op == "Constant" || ops::upgrade_of(&node.op).is_some() => None,
         None => Some(node.unsupported("it is not in the operator table")),
     }
 }
@@ -156,7 +156,7 @@ impl<'m> Build<'m> {
 
     fn apply(&mut self, node: &FileNode) -> Result<Vec<ValueId>, Error> {
         let refuse = |reason| Error::Node { node: node.name.clone(), op: node.op.clone(), reason };
-        let op = ops::find(&node.op).ok_or_else(|| node.unsupported("it is not in the operator table"))?;
+        let rewrite = ops::upgrade_of(&node.op).ok_or_else(|| node.unsupported("it is not in the operator table"))?;
         let inputs = node.inputs.iter().map(|input| input.as_ref().map(|name| self.values[name.as_str()])).collect();
         let mut upgrade = Upgrade {
             opset: self.model.opset(),
@@ -166,10 +166,15 @@ impl<'m> Build<'m> {
             outputs: node.outputs.len(),
             graph: &mut self.graph,
         };
-        (op.upgrade)(&mut upgrade).map_err(refuse)?;
+        rewrite(&mut upgrade).map_err(refuse)?;
         let Upgrade { op, attrs, mut inputs, .. } = upgrade;
-        if op == "Reshape" && self.rebatch && self.batch != 1 {
-            self.rebatch_target(&mut inputs);
+        let target = match op.as_str() {
+            "Reshape" => 1,
+            "Resize" => 3,
+            _ => inputs.len(),
+        };
+        if self.rebatch && self.batch != 1 && target < inputs.len() {
+            self.rebatch_target(&mut inputs, target);
         }
         self.graph.add_node(&node.name, &op, &inputs, attrs, node.outputs.len())
     }
@@ -195,17 +200,17 @@ impl<'m> Build<'m> {
         Ok(self.graph.constant(&node.name, tensor))
     }
 
-    /// Replaces a leading 1 of a Reshape target by the batch, where the input has the batch and the target does not.
-    fn rebatch_target(&mut self, inputs: &mut [Option<ValueId>]) {
-        let &mut [Some(data), Some(ref mut target)] = inputs else { return };
-        let (data, value) = (self.graph.value(data), self.graph.value(*target));
+    /// Replaces a leading 1 of a target shape by the batch, where the input has the batch and the target does not.
+    fn rebatch_target(&mut self, inputs: &mut [Option<ValueId>], target: usize) {
+        let (Some(data), Some(shape)) = (inputs[0], inputs[target]) else { return };
+        let (data, value) = (self.graph.value(data), self.graph.value(shape));
         let Some(Ok(dims)) = value.data().map(Tensor::integers) else { return };
         if data.data().is_some() || data.shape().first() != Some(&self.batch) || dims.first() != Some(&1) {
             return;
         }
         let rebatched = Tensor::ints(std::iter::once(self.batch as i64).chain(dims[1..].iter().copied()));
         let name = format!("{}_rebatched", value.name());
-        *target = self.graph.constant(&name, rebatched);
+        inputs[target] = Some(self.graph.constant(&name, rebatched));
     }
 
     fn output(&self, port: &Port) -> Result<ValueId, Error> {

@@ -18,8 +18,8 @@ mod instantiate;
 mod interpreter;
 mod model;
 mod op_table;
-mod profile;
 pub mod ops;
+mod profile;
 mod proto;
 mod revision;
 #[cfg(test)]

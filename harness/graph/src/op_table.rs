@@ -1,9 +1,10 @@
-use crate::ops::{OPS, Op, Vjp};
+use crate::ops::{OPS, Op, RETIRED, Retired, Vjp};
 
 /// The table of supported operators, in Markdown.
 pub fn supported_ops_table() -> String {
     let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).collect();
     rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
+    rows.extend(RETIRED.iter().map(retired_row));
     rows.sort();
     let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
     for row in rows {
@@ -18,8 +19,15 @@ fn row(op: &Op) -> String {
         Vjp::Rule(..) => "yes",
         Vjp::Constant => "piecewise constant",
     };
-    let attributes: Vec<String> = op.attrs.iter().map(|attr| format!("`{attr}`")).collect();
-    format!("| {} | {gradient} | {} | {} |", op.name, attributes.join(", "), op.doc.replace('|', "\\|"))
+    format!("| {} | {gradient} | {} | {} |", op.name, list(op.attrs), op.doc.replace('|', "\\|"))
+}
+
+fn retired_row(op: &Retired) -> String {
+    format!("| {} (up to opset {}) | yes | {} | {} |", op.name, op.until, list(op.attrs), op.doc)
+}
+
+fn list(attrs: &[&str]) -> String {
+    attrs.iter().map(|attr| format!("`{attr}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::axes::axis;
 use super::axis_map::pick;
 use super::binary::{expect_inputs, same_dtype, wrapped};
 use super::gather::{expect_index, position};
-use super::{Backward, Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
+use super::{Backward, Call, Case, CaseInput, Op, Retired, Upgrade, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const GATHER: Op = Op {
@@ -38,6 +38,14 @@ pub(super) const SCATTER: Op = Op {
     upgrade: unchanged,
     cases: scatter_cases,
 };
+
+pub(super) const RETIRED_SCATTER: Retired =
+    Retired { name: "Scatter", attrs: &["axis"], doc: "read as ScatterElements", until: 10, upgrade: from_scatter };
+
+fn from_scatter(up: &mut Upgrade<'_>) -> Result<(), String> {
+    up.op = SCATTER.name.to_owned();
+    Ok(())
+}
 
 fn the_axis(call: &Call<'_>) -> Result<usize, String> {
     axis(call.attrs.get_int("axis", 0)?, call.shape(0)?.len())

@@ -32,6 +32,7 @@ mod gather;
 mod gemm;
 mod global_average_pool;
 mod identity;
+mod interpolation;
 #[cfg(test)]
 mod laws;
 mod logic;
@@ -45,6 +46,7 @@ mod quantize_linear;
 mod reduce;
 mod relu;
 mod reshape;
+mod resize;
 mod scalar;
 mod shape;
 mod slice;
@@ -126,6 +128,7 @@ pub const OPS: &[&Op] = &[
     &reduce::REDUCE_SUM,
     &relu::OP,
     &reshape::OP,
+    &resize::OP,
     &scalar::ROUND,
     &elements::SCATTER,
     &scalar::SELU,
@@ -151,9 +154,18 @@ pub const OPS: &[&Op] = &[
     &where_op::OP,
 ];
 
+/// Operators that the newest operator set no longer has, in alphabetical order.
+pub const RETIRED: &[Retired] = &[elements::RETIRED_SCATTER, resize::UPSAMPLE];
+
 /// The operator with this name in the standard ONNX domain.
 pub fn find(name: &str) -> Option<&'static Op> {
     OPS.binary_search_by(|op| op.name.cmp(name)).ok().map(|index| OPS[index])
+}
+
+/// The upgrade of nodes with this name in a file, also of retired operators.
+pub fn upgrade_of(name: &str) -> Option<Rewrite> {
+    let retired = || RETIRED.iter().find(|retired| retired.name == name).map(|retired| retired.upgrade);
+    find(name).map(|op| op.upgrade).or_else(retired)
 }
 
 /// One input of a call: its type, and its elements where they are known.
@@ -217,6 +229,9 @@ impl<'a> Call<'a> {
 /// A gradient rule.
 pub type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
 
+/// Rewrites a node of an older form in place.
+pub type Rewrite = fn(&mut Upgrade<'_>) -> Result<(), String>;
+
 /// How an operator takes part in reverse mode.
 #[derive(Clone, Copy)]
 pub enum Vjp {
@@ -244,7 +259,7 @@ pub struct Op {
     /// Multiply-accumulates of one call (convolutions and dense layers, no bias).
     pub macs: fn(&Call<'_>) -> u64,
     /// Rewrites an older form into this one.
-    pub upgrade: fn(&mut Upgrade<'_>) -> Result<(), String>,
+    pub upgrade: Rewrite,
     /// The cases on which the rules above are tested.
     pub cases: fn() -> Vec<Case>,
 }
@@ -253,6 +268,21 @@ impl std::fmt::Debug for Op {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// An operator of older operator sets alone, which becomes another when a file is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Retired {
+    /// Its name in the standard ONNX domain.
+    pub name: &'static str,
+    /// The attributes that it has.
+    pub attrs: &'static [&'static str],
+    /// One line for the table of supported operators.
+    pub doc: &'static str,
+    /// The last operator set that has it.
+    pub until: i64,
+    /// Makes it one of [`OPS`].
+    pub upgrade: Rewrite,
 }
 
 /// What a gradient rule works with: the graph that it extends, the forward node and the cotangents of its outputs.

@@ -1,6 +1,6 @@
 //! Tables over many operators: older forms, refusals, ties, and integers on a way that carries gradients.
 
-use super::{OPS, Upgrade, find};
+use super::{OPS, Upgrade, upgrade_of};
 use crate::{Attr, Attrs, DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
 use proptest::prelude::*;
 
@@ -23,9 +23,9 @@ fn read_old(op: &str, opset: i64, attrs: Attrs, shape: &[usize], constants: &[Te
     let mut graph = Graph::new("old");
     let mut inputs = vec![Some(x(&mut graph, shape))];
     inputs.extend(constants.iter().map(|tensor| Some(graph.constant("c", tensor.clone()))));
-    let def = find(op).ok_or("is not in the table")?;
+    let rewrite = upgrade_of(op).ok_or("is not in the table")?;
     let mut upgrade = Upgrade { opset, op: op.to_owned(), attrs, inputs, outputs: 1, graph: &mut graph };
-    (def.upgrade)(&mut upgrade)?;
+    rewrite(&mut upgrade)?;
     let Upgrade { op, attrs, inputs, .. } = upgrade;
     let ids = graph.add_node("node", &op, &inputs, attrs, 1).map_err(|error| error.to_string())?;
     graph.set_outputs(ids);

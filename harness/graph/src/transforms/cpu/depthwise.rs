@@ -38,7 +38,9 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
     let x = lowering.rewrite.at(x);
     let scales = Tensor::f32(&[4], [1.0, 1.0, strides[0] as f64, strides[1] as f64]);
     let repeated = spread::nearest(lowering, x, scales)?;
-    let first = |at: usize| (at / size[1]).is_multiple_of(strides[0] as usize) && (at % size[1]).is_multiple_of(strides[1] as usize);
+    let first = |at: usize| {
+        (at / size[1]).is_multiple_of(strides[0] as usize) && (at % size[1]).is_multiple_of(strides[1] as usize)
+    };
     let mask = Tensor::f32(&[1, 1, size[0], size[1]], (0..size[0] * size[1]).map(|at| f64::from(u8::from(first(at)))));
     let mask = lowering.rewrite.graph.constant("first_of_repeated", mask);
     let filled = lowering.add("Mul", &[repeated, mask], Attrs::new())?;
@@ -50,6 +52,7 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
 /// The taps of every channel in reverse order.
 fn flipped(weights: &Tensor) -> Tensor {
     let taps: usize = weights.shape()[2..].iter().product();
-    let reversed = weights.to_f64().chunks(taps.max(1)).flat_map(|taps| taps.iter().rev().copied().collect::<Vec<_>>()).collect();
+    let reversed =
+        weights.to_f64().chunks(taps.max(1)).flat_map(|taps| taps.iter().rev().copied().collect::<Vec<_>>()).collect();
     Tensor::float(weights.dtype(), weights.shape(), reversed)
 }

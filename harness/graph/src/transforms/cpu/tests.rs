@@ -74,9 +74,13 @@ fn a_network_keeps_to_what_stays_in_blocks() {
         let left: Vec<&str> =
             ops(&lowered).into_iter().filter(|op| ["And", "Greater", "Less", "ReduceMean"].contains(op)).collect();
         // The head compares, the network does not.
-        assert!(left.iter().all(|op| ops(&gradient_graph(&head(), Head::Margin).unwrap().graph).contains(op)), "{left:?}");
+        assert!(
+            left.iter().all(|op| ops(&gradient_graph(&head(), Head::Margin).unwrap().graph).contains(op)),
+            "{left:?}"
+        );
         assert_eq!(ops(&lowered).contains(&"Expand"), channels != 16);
-        let names = |graph: &Graph| graph.outputs().iter().map(|&id| graph.value(id).name().to_owned()).collect::<Vec<_>>();
+        let names =
+            |graph: &Graph| graph.outputs().iter().map(|&id| graph.value(id).name().to_owned()).collect::<Vec<_>>();
         assert_eq!(names(&lowered), names(&portable));
     }
 }
