@@ -33,7 +33,7 @@ fn file(graph: &Graph, batch: Option<&str>) -> Vec<u8> {
     let port = |id: &ValueId| value_info(graph.value(*id), batch);
     let constants = graph.ids().filter(|id| used.contains(id)).map(|id| graph.value(id));
     let proto = GraphProto {
-        node: graph.nodes().iter().map(|node| node_proto(graph, node)).collect(),
+        node: nodes(graph),
         name: if graph.name().is_empty() { "graph".to_owned() } else { graph.name().to_owned() },
         initializer: constants
             .filter_map(|value| value.data().map(|tensor| tensor_proto::encode(value.name(), tensor)))
@@ -62,12 +62,22 @@ fn value_info(value: &Value, batch: Option<&str>) -> ValueInfoProto {
     ValueInfoProto { name: value.name().to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
 
-fn node_proto(graph: &Graph, node: &Node) -> NodeProto {
+/// The nodes under names of their own: ONNX Runtime refuses two of one name, which a graph made of others may have.
+fn nodes(graph: &Graph) -> Vec<NodeProto> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut unique = |name: &str| {
+        let mut candidates = std::iter::once(name.to_owned()).chain((1..).map(|count| format!("{name}.{count}")));
+        candidates.find(|name| taken.insert(name.clone())).expect("there is no end of candidates")
+    };
+    graph.nodes().iter().map(|node| node_proto(graph, node, unique(node.name()))).collect()
+}
+
+fn node_proto(graph: &Graph, node: &Node, unique: String) -> NodeProto {
     let name = |id: ValueId| graph.value(id).name().to_owned();
     NodeProto {
         input: node.inputs().iter().map(|id| id.map(name).unwrap_or_default()).collect(),
         output: node.outputs().iter().map(|&id| name(id)).collect(),
-        name: node.name().to_owned(),
+        name: unique,
         op_type: node.op().name.to_owned(),
         attribute: node.attrs().iter().map(|(name, attr)| attribute(name, attr)).collect(),
         domain: String::new(),

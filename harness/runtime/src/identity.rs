@@ -1,4 +1,5 @@
 use crate::{Error, env};
+use graph::Profile;
 use std::fmt;
 
 /// Where graphs run.
@@ -25,6 +26,14 @@ impl Provider {
                 provider: self.to_string(),
                 reason: "this version runs on `cpu` only, and never falls back to it silently".to_owned(),
             }),
+        }
+    }
+
+    /// The form of our own graphs that runs best on it.
+    pub fn profile(self) -> Profile {
+        match self {
+            Provider::Cpu => Profile::Cpu,
+            Provider::Cuda => Profile::Portable,
         }
     }
 }

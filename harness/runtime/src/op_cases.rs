@@ -3,7 +3,7 @@
 use crate::{OrtExecutor, inferred_types};
 use graph::check::Splitmix;
 use graph::ops::{Case, CaseInput, OPS, Op};
-use graph::{Data, Executor, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
+use graph::{Data, Executor, Graph, Interpreter, Profile, Tensor, ValueId, ValueType, differentiate};
 
 /// Largest difference between f32 and f64, in units of the largest element: sums of a few hundred products in f32
 /// (6e-8 each), and ONNX Runtime's polynomial exp, tanh and sigmoid.
@@ -107,13 +107,12 @@ fn value_check(executor: OrtExecutor) -> impl Fn(&Op, &Case) -> Result<(), Strin
     move |op, case| compare(&build(op, case).map_err(|error| error.to_string())?, executor)
 }
 
-fn gradient_check(executor: OrtExecutor) -> impl Fn(&Op, &Case) -> Result<(), String> {
+fn gradient_check(executor: OrtExecutor, profile: Profile) -> impl Fn(&Op, &Case) -> Result<(), String> {
     move |op, case| {
         let built = build(op, case).map_err(|error| error.to_string())?;
-        match with_gradient(&built).map_err(|error| error.to_string())? {
-            Some(gradient) => compare(&gradient, executor),
-            None => Ok(()),
-        }
+        let Some(gradient) = with_gradient(&built).map_err(|error| error.to_string())? else { return Ok(()) };
+        let graph = profile.lower(&gradient.graph).map_err(|error| error.to_string())?;
+        compare(&Built { graph, ..gradient }, executor)
     }
 }
 
@@ -155,12 +154,18 @@ fn values_agree_with_the_interpreter_optimised() {
 
 #[test]
 fn gradients_agree_with_the_interpreter_unoptimised() {
-    check_all(gradient_check(OrtExecutor::unoptimised()));
+    check_all(gradient_check(OrtExecutor::unoptimised(), Profile::Portable));
 }
 
 #[test]
 fn gradients_agree_with_the_interpreter_optimised() {
-    check_all(gradient_check(OrtExecutor::new()));
+    check_all(gradient_check(OrtExecutor::new(), Profile::Portable));
+}
+
+#[test]
+fn gradients_agree_with_the_interpreter_in_the_cpu_profile() {
+    check_all(gradient_check(OrtExecutor::unoptimised(), Profile::Cpu));
+    check_all(gradient_check(OrtExecutor::new(), Profile::Cpu));
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Prepared {
                     notes.push(note);
                 }
             }
-            gradients.insert(head, graph::encode(&gradient.graph));
+            gradients.insert(head, graph::encode(&provider.profile().lower(&gradient.graph)?));
         }
         let prepared = Self(Arc::new(Inner {
             micro_batch: batch_of(&classifier),
@@ -116,7 +116,7 @@ impl Prepared {
             ops: model.ops(),
             softmax_cut,
             notes,
-            logits: graph::encode(&classifier),
+            logits: graph::encode(&provider.profile().lower(&classifier)?),
             gradients,
             classifier,
             bytes,

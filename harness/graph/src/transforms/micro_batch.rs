@@ -1,19 +1,21 @@
 use crate::{Graph, Value};
 
-/// Bytes of a core's cache that the largest activation of one micro-batch should fit.
-const ACTIVATION_BYTES: usize = 512 * 1024;
+/// Bytes of the average activation of one micro-batch: a node then works long enough to be worth its call, and the
+/// activations around it stay in a core's cache.
+const ACTIVATION_BYTES: usize = 1024 * 1024;
 
-/// How many rows one session runs at once: the largest power of two that keeps the largest activation within 512 KiB,
+/// How many rows one session runs at once: the largest power of two that keeps the average activation within 1 MiB,
 /// at least 4 and at most 64.
 ///
 /// A pure function of the graph, never timed, because results depend on it. `graph` is the model at any batch, which the
 /// leading dimension of its input tells; where it can be, at 1.
 pub fn micro_batch(graph: &Graph) -> usize {
-    let activations = graph.values().iter().filter(|value| value.data().is_none());
+    let activations: Vec<&Value> = graph.values().iter().filter(|value| value.data().is_none()).collect();
     let bytes = |value: &Value| value.ty().len() * value.dtype().bytes();
     let batch = graph.inputs().first().and_then(|&input| graph.shape(input).first().copied()).unwrap_or(1).max(1);
-    let largest = (activations.map(bytes).max().unwrap_or(0) / batch).max(1);
-    let rows = (ACTIVATION_BYTES / largest).max(1);
+    let total: usize = activations.iter().copied().map(bytes).sum();
+    let average = (total / activations.len().max(1) / batch).max(1);
+    let rows = (ACTIVATION_BYTES / average).max(1);
     (1 << rows.ilog2()).clamp(4, 64)
 }
 
