@@ -21,33 +21,41 @@ mod concat;
 mod constant_of_shape;
 mod conv;
 mod conv_transpose;
+mod depth_to_space;
 mod dequantize_linear;
 mod dropout;
+mod einsum;
 mod elements;
 mod expand;
 mod extremum;
+mod eye_like;
 mod flatten;
 mod gather;
+mod gather_nd;
 mod gemm;
 mod global_average_pool;
 mod identity;
 mod interpolation;
+mod is_nan;
 #[cfg(test)]
 mod laws;
 mod logic;
 mod matmul;
 mod max_pool;
+mod non_zero;
 mod one_hot;
 mod pad;
 mod product;
 mod quantization;
 mod quantize_linear;
+mod range;
 mod reduce;
 mod relu;
 mod reshape;
 mod resize;
 mod scalar;
 mod shape;
+mod size;
 mod slice;
 mod softmax;
 mod split;
@@ -55,7 +63,9 @@ mod squeeze;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod top_k;
 mod transpose;
+mod trilu;
 mod where_op;
 mod window;
 
@@ -66,7 +76,8 @@ pub const OPS: &[&Op] = &[
     &scalar::ABS,
     &binary::ADD,
     &logic::AND,
-    &arg_max::OP,
+    &arg_max::ARG_MAX,
+    &arg_max::ARG_MIN,
     &average_pool::OP,
     &batch_normalization::OP,
     &cast::OP,
@@ -75,20 +86,26 @@ pub const OPS: &[&Op] = &[
     &constant_of_shape::OP,
     &conv::OP,
     &conv_transpose::OP,
+    &depth_to_space::DEPTH_TO_SPACE,
     &dequantize_linear::OP,
     &binary::DIV,
     &dropout::OP,
+    &einsum::OP,
     &compare::EQUAL,
     &scalar::EXP,
     &expand::OP,
+    &eye_like::OP,
     &flatten::OP,
     &gather::OP,
     &elements::GATHER,
+    &gather_nd::GATHER,
     &gemm::OP,
     &global_average_pool::OP,
     &compare::GREATER,
     &compare::GREATER_OR_EQUAL,
     &identity::OP,
+    &is_nan::IS_INF,
+    &is_nan::IS_NAN,
     &scalar::LEAKY_RELU,
     &compare::LESS,
     &compare::LESS_OR_EQUAL,
@@ -100,11 +117,13 @@ pub const OPS: &[&Op] = &[
     &extremum::MIN,
     &binary::MUL,
     &scalar::NEG,
+    &non_zero::OP,
     &logic::NOT,
     &one_hot::OP,
     &logic::OR,
     &pad::OP,
     &quantize_linear::OP,
+    &range::OP,
     &reduce::REDUCE_MAX,
     &reduce::REDUCE_MEAN,
     &reduce::REDUCE_SUM,
@@ -112,20 +131,26 @@ pub const OPS: &[&Op] = &[
     &reshape::OP,
     &resize::OP,
     &elements::SCATTER,
+    &gather_nd::SCATTER,
     &shape::OP,
     &scalar::SIGMOID,
     &scalar::SIGN,
+    &size::OP,
     &slice::OP,
     &softmax::SOFTMAX,
+    &depth_to_space::SPACE_TO_DEPTH,
     &split::OP,
     &scalar::SQRT,
     &squeeze::SQUEEZE,
     &binary::SUB,
     &scalar::TANH,
     &tile::OP,
+    &top_k::OP,
     &transpose::OP,
+    &trilu::OP,
     &squeeze::UNSQUEEZE,
     &where_op::OP,
+    &logic::XOR,
 ];
 
 /// Operators that the newest operator set no longer has, in alphabetical order.
@@ -344,7 +369,7 @@ pub struct Upgrade<'a> {
     pub attrs: Attrs,
     /// The inputs.
     pub inputs: Vec<Option<ValueId>>,
-    /// How many outputs the file names.
+    /// How many outputs the file names; an upgrade may ask for more.
     pub outputs: usize,
     /// The graph so far, for constants and helper nodes.
     pub graph: &'a mut Graph,
