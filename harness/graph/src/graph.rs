@@ -306,7 +306,7 @@ impl Graph {
         let data = inputs.iter().map(|id| id.map(|id| self.value(id).data()));
         let constants: Option<Vec<Option<&Tensor>>> =
             data.map(|data| data.map_or(Some(None), |data| data.map(Some))).collect();
-        let shape_only = def.name == "Shape";
+        let shape_only = matches!(def.name, "EyeLike" | "Shape" | "Size");
         if let Some(constants) = constants
             && !shape_only
         {

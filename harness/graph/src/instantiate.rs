@@ -167,7 +167,7 @@ impl<'m> Build<'m> {
             graph: &mut self.graph,
         };
         rewrite(&mut upgrade).map_err(refuse)?;
-        let Upgrade { op, attrs, mut inputs, .. } = upgrade;
+        let Upgrade { op, attrs, mut inputs, outputs, .. } = upgrade;
         let target = match op.as_str() {
             "Reshape" => 1,
             "Resize" => 3,
@@ -176,7 +176,7 @@ impl<'m> Build<'m> {
         if self.rebatch && self.batch != 1 && target < inputs.len() {
             self.rebatch_target(&mut inputs, target);
         }
-        self.graph.add_node(&node.name, &op, &inputs, attrs, node.outputs.len())
+        self.graph.add_node(&node.name, &op, &inputs, attrs, outputs)
     }
 
     fn constant(&mut self, node: &FileNode) -> Result<ValueId, Error> {
@@ -446,6 +446,18 @@ mod tests {
             }),
         ]);
         assert!(graph_with(3, |graph| graph.input[0] = value("x", &[Some(3), Some(2)])).is_ok());
+    }
+
+    #[test]
+    fn sizes_of_a_resize_follow_the_batch() {
+        let graph = graph_with(3, |graph| {
+            graph.input = vec![value("x", &[Some(1), Some(2), Some(2)])];
+            graph.output = vec![value("y", &[Some(1), Some(2), Some(4)])];
+            graph.node = vec![node("resize", "Resize", &["x", "", "", "sizes"], &["y"])];
+            graph.initializer = vec![tensor_proto::encode("sizes", &Tensor::ints([1, 2, 4]))];
+        });
+        let graph = graph.unwrap();
+        assert_eq!(graph.shape(graph.outputs()[0]), [3, 2, 4]);
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! ArgMax. Spec: <https://onnx.ai/onnx/operators/onnx__ArgMax.html>. Opsets: 1, 11, 12 (select_last_index), 13.
+//! ArgMax and ArgMin. Specs: <https://onnx.ai/onnx/operators/onnx__ArgMax.html>, `ArgMin`. Opsets: 1, 11, 12
+//! (select_last_index), 13.
 
 use super::axes::{axis, flag};
 use super::binary::expect_inputs;
 use super::{Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Tensor, ValueType};
 
-pub(super) const OP: Op = Op {
+pub(super) const ARG_MAX: Op = Op {
     name: "ArgMax",
     doc: "of equal elements the first (or the last, by `select_last_index`); piecewise constant, no gradient",
     attrs: &["axis", "keepdims", "select_last_index"],
@@ -23,14 +24,15 @@ pub(super) const OP: Op = Op {
         }
         Ok(vec![ValueType::new(DType::I64, shape)])
     },
-    eval,
+    eval: |call| eval(call, |next, held| next > held),
     vjp: Vjp::Constant,
     macs: no_macs,
     upgrade: unchanged,
     cases,
 };
+pub(super) const ARG_MIN: Op = Op { name: "ArgMin", eval: |call| eval(call, |next, held| next < held), ..ARG_MAX };
 
-fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+fn eval(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Result<Vec<Tensor>, String> {
     let x = call.tensor(0)?;
     let axis = axis(call.attrs.get_int("axis", 0)?, x.shape().len())?;
     let last = flag(call, "select_last_index", false)?;
@@ -42,14 +44,14 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
             let mut best = 0;
             for index in 1..size {
                 let (held, next) = (group[best * inner + at], group[index * inner + at]);
-                if next > held || (last && next == held) {
+                if better(next, held) || (last && next == held) {
                     best = index;
                 }
             }
             winners.push(best as i64);
         }
     }
-    let shape = (OP.infer)(call)?.remove(0).shape;
+    let shape = (ARG_MAX.infer)(call)?.remove(0).shape;
     Ok(vec![Tensor::int(DType::I64, &shape, winners)])
 }
 

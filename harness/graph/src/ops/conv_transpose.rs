@@ -7,8 +7,9 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "ConvTranspose",
-    doc: "1-D and 2-D, groups, strides, dilations, explicit pads and output_padding; gradient to the input",
-    attrs: &["auto_pad", "dilations", "group", "kernel_shape", "output_padding", "pads", "strides"],
+    doc: "1-D and 2-D, groups, strides, dilations, explicit pads, every auto_pad, output_padding and output_shape; \
+          gradient to the input",
+    attrs: &["auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"],
     infer,
     eval,
     vjp: Vjp::Rule(vjp, &["Conv"]),
@@ -41,9 +42,6 @@ impl Transpose {
         if rows != channels || channels % group != 0 || given.is_some_and(|given| given != kernel) {
             return Err(format!("input {x:?} and weights {w:?} do not fit with group {group} and kernel_shape"));
         }
-        if !matches!(attrs.get_text("auto_pad", "NOTSET")?, "NOTSET" | "VALID") {
-            return Err("only explicit pads are supported, found auto_pad SAME".to_owned());
-        }
         let axes = axes(attrs, spatial, kernel)?;
         Ok(Self { batch: *batch, channels: *channels, filters: filters * group, group, axes })
     }
@@ -57,12 +55,30 @@ impl Transpose {
     }
 }
 
+fn check_auto_pad(auto: &str, pads: &[usize], extra: &[usize]) -> Result<(), String> {
+    match auto {
+        "NOTSET" => Ok(()),
+        "VALID" | "SAME_UPPER" | "SAME_LOWER" if pads.iter().any(|&pad| pad > 0) => {
+            Err(format!("has both auto_pad {auto} and pads {pads:?}"))
+        }
+        // ONNX Runtime infers another shape than it computes.
+        "SAME_UPPER" | "SAME_LOWER" if extra.iter().any(|&extra| extra > 0) => {
+            Err(format!("auto_pad {auto} with output_padding {extra:?} is not supported"))
+        }
+        "VALID" | "SAME_UPPER" | "SAME_LOWER" => Ok(()),
+        other => Err(format!("auto_pad is `{other}`, allowed are NOTSET, SAME_UPPER, SAME_LOWER and VALID")),
+    }
+}
+
 fn axes(attrs: &Attrs, spatial: &[usize], kernel: &[usize]) -> Result<Vec<Axis>, String> {
     let rank = spatial.len();
     let strides = window::sizes(attrs, "strides", 1, rank, 1)?;
     let dilations = window::sizes(attrs, "dilations", 1, rank, 1)?;
     let pads = window::sizes(attrs, "pads", 0, 2 * rank, 0)?;
     let extra = window::sizes(attrs, "output_padding", 0, rank, 0)?;
+    let wanted = attrs.get("output_shape").map(|_| window::sizes(attrs, "output_shape", 0, rank, 1)).transpose()?;
+    let auto = attrs.get_text("auto_pad", "NOTSET")?;
+    check_auto_pad(auto, &pads, &extra)?;
     (0..rank)
         .map(|i| {
             let (begin, end, stride, dilation) = (pads[i], pads[rank + i], strides[i], dilations[i]);
@@ -71,7 +87,18 @@ fn axes(attrs: &Attrs, spatial: &[usize], kernel: &[usize]) -> Result<Vec<Axis>,
                 return Err("the input or the window is empty".to_owned());
             }
             let whole = stride * (axis.output - 1) + extra[i] + axis.span();
-            axis.input = whole.checked_sub(begin + end).filter(|&input| input > 0).ok_or("pads leave nothing")?;
+            let same = matches!(auto, "SAME_UPPER" | "SAME_LOWER").then_some(stride * axis.output);
+            let wanted = wanted.as_ref().map(|sizes| sizes[i]);
+            if let Some(target) = wanted.or(same) {
+                let total = whole.saturating_sub(target);
+                axis.begin = if auto == "SAME_UPPER" { total / 2 } else { total.div_ceil(2) };
+                axis.end = total - axis.begin;
+            }
+            let rest = whole.checked_sub(axis.begin + axis.end).filter(|&input| input > 0);
+            axis.input = rest.ok_or("pads leave nothing")?;
+            if wanted.is_some_and(|wanted| wanted != axis.input) {
+                return Err(format!("attribute `output_shape` wants more than the {} there are", axis.input));
+            }
             if extra[i] >= stride {
                 return Err(format!("output_padding {} must be less than the stride {stride}", extra[i]));
             }
@@ -143,6 +170,8 @@ fn cases() -> Vec<Case> {
     let w = |shape: &[usize]| CaseInput::RandomConstant(shape.to_vec(), -1.0, 1.0);
     let none = Attrs::new;
     let case = |name, attrs, x_shape: &[usize], w_shape: &[usize]| Case::new(name, attrs, vec![x(x_shape), w(w_shape)]);
+    let same = |auto| none().ints("strides", [2, 2]).text("auto_pad", auto);
+    let shape = |size: [i64; 2]| none().ints("strides", [2, 2]).ints("output_shape", size);
     let strided = || none().ints("strides", [2, 3]);
     vec![
         case("stride 1", none().ints("pads", [1, 1, 1, 1]), &[2, 3, 4, 5], &[3, 4, 3, 3]).macs(2 * 3 * 20 * 4 * 9),
@@ -172,6 +201,21 @@ fn cases() -> Vec<Case> {
             &[3, 2, 4],
         )
         .macs(3 * 4 * 8),
+        case("same upper", same("SAME_UPPER"), &[1, 2, 3, 4], &[2, 3, 3, 3]).macs(2 * 12 * 27),
+        case("same lower", same("SAME_LOWER"), &[1, 2, 3, 4], &[2, 3, 3, 3]).macs(2 * 12 * 27),
+        case("same, a window of the stride", same("SAME_UPPER"), &[1, 2, 3, 2], &[2, 3, 2, 2]).macs(2 * 6 * 12),
+        case("same, a window below the stride", same("SAME_LOWER"), &[1, 2, 3, 2], &[2, 3, 1, 2]).macs(2 * 6 * 6),
+        case("valid", strided().text("auto_pad", "VALID"), &[1, 2, 3, 2], &[2, 3, 3, 3]).macs(2 * 6 * 27),
+        case("a given size", shape([6, 5]), &[1, 2, 3, 3], &[2, 3, 3, 4]).macs(2 * 9 * 36),
+        case("a given size, same upper", shape([6, 5]).text("auto_pad", "SAME_UPPER"), &[1, 2, 3, 3], &[2, 3, 3, 4])
+            .macs(2 * 9 * 36),
+        case(
+            "a given size, output padding",
+            shape([6, 6]).ints("output_padding", [1, 0]),
+            &[1, 2, 3, 3],
+            &[2, 3, 4, 3],
+        )
+        .macs(2 * 9 * 36),
         Case::new("bias", strided(), vec![x(&[1, 3, 2, 2]), w(&[3, 4, 3, 2]), w(&[4])]).macs(3 * 4 * 24),
     ]
 }

@@ -32,7 +32,7 @@ pub(super) const SCATTER: Op = Op {
     doc: "reductions none, add, mul, min and max; gradients for none (each position written once) and add",
     attrs: &["axis", "reduction"],
     infer: scatter_infer,
-    eval: scatter_eval,
+    eval: |call| Ok(vec![scattered(call, &targets(call)?)?]),
     vjp: Vjp::Rule(scatter_vjp, &["GatherElements", "ScatterElements"]),
     macs: no_macs,
     upgrade: unchanged,
@@ -80,7 +80,10 @@ fn targets(call: &Call<'_>) -> Result<Vec<usize>, String> {
     call.tensor(1)?.integers()?.iter().enumerate().map(name).collect()
 }
 
-fn reduction(attrs: &Attrs) -> Result<&str, String> {
+/// The reduction that a scatter names.
+///
+/// Errors: it is not known.
+pub(super) fn reduction(attrs: &Attrs) -> Result<&str, String> {
     let reduction = attrs.get_text("reduction", "none")?;
     let known = ["none", "add", "mul", "min", "max"].contains(&reduction);
     if known { Ok(reduction) } else { Err(format!("attribute `reduction`: `{reduction}` is not known")) }
@@ -97,10 +100,12 @@ fn scatter_infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     Ok(vec![call.ty(0)?.clone()])
 }
 
-fn scatter_eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+/// The data with each update reduced into its target.
+///
+/// Errors: data and updates differ in type.
+pub(super) fn scattered(call: &Call<'_>, targets: &[usize]) -> Result<Tensor, String> {
     let (x, updates, reduction) = (call.tensor(0)?, call.tensor(2)?, reduction(call.attrs)?);
-    let targets = targets(call)?;
-    Ok(vec![match (x.data(), updates.data()) {
+    Ok(match (x.data(), updates.data()) {
         (Data::Float(values), Data::Float(updates)) => {
             let mut values = values.clone();
             for (&at, &update) in targets.iter().zip(updates) {
@@ -129,10 +134,11 @@ fn scatter_eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
             Tensor::int(x.dtype(), x.shape(), values)
         }
         _ => return Err("data and updates must be of one type".to_owned()),
-    }])
+    })
 }
 
-fn zeros(back: &mut Backward<'_>, shape: &[usize]) -> ValueId {
+/// Adds a constant of zeros of the cotangent's type.
+pub(super) fn zeros(back: &mut Backward<'_>, shape: &[usize]) -> ValueId {
     let dtype = back.graph.value(back.cotangent()).dtype();
     back.graph.constant("zeros", Tensor::float(dtype, shape, vec![0.0; shape.iter().product()]))
 }
@@ -143,12 +149,27 @@ fn axis_attr(back: &Backward<'_>) -> Result<Attrs, Error> {
 
 /// Emits the sum of each position's updates, zero where there is none: a tensor of this shape and the updates' type.
 ///
-/// Half precision is summed in float32: ONNX Runtime adds in no smaller type.
 /// Errors: inference refuses a node.
 pub(super) fn scatter_sum(
     back: &mut Backward<'_>,
     shape: &[usize],
     axis: usize,
+    indices: ValueId,
+    updates: ValueId,
+) -> Result<ValueId, Error> {
+    let attrs = Attrs::new().int("axis", axis as i64);
+    scatter_into_zeros(back, "ScatterElements", attrs, shape, indices, updates)
+}
+
+/// Emits a scatter that adds updates to zeros: a tensor of this shape and the updates' type.
+///
+/// Half precision is summed in float32: ONNX Runtime adds in no smaller type.
+/// Errors: inference refuses a node.
+pub(super) fn scatter_into_zeros(
+    back: &mut Backward<'_>,
+    op: &str,
+    attrs: Attrs,
+    shape: &[usize],
     indices: ValueId,
     updates: ValueId,
 ) -> Result<ValueId, Error> {
@@ -161,8 +182,7 @@ pub(super) fn scatter_sum(
     let zeros = Tensor::float(wide, shape, vec![0.0; shape.iter().product()]);
     let zeros = back.graph.constant("zeros", zeros);
     let updates = cast(back, updates, wide)?;
-    let attrs = Attrs::new().int("axis", axis as i64).text("reduction", "add");
-    let sums = back.graph.add("ScatterElements", &[zeros, indices, updates], attrs)?;
+    let sums = back.graph.add(op, &[zeros, indices, updates], attrs.text("reduction", "add"))?;
     cast(back, sums, dtype)
 }
 

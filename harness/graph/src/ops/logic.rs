@@ -1,4 +1,4 @@
-//! And, Or, Not. Specs: <https://onnx.ai/onnx/operators/onnx__And.html>, `Or`, `Not`. Opsets: 1, 7.
+//! And, Or, Xor, Not. Specs: <https://onnx.ai/onnx/operators/onnx__And.html>, `Or`, `Xor`, `Not`. Opsets: 1, 7.
 
 use super::binary::expect_inputs;
 use super::broadcast::{broadcast_inputs, stretch};
@@ -10,6 +10,7 @@ type Infer = fn(&Call<'_>) -> Result<Vec<ValueType>, String>;
 
 pub(super) const AND: Op = op("And", |call| infer(call, 2), |call| eval(call, |a, b| a & b), two);
 pub(super) const OR: Op = op("Or", |call| infer(call, 2), |call| eval(call, |a, b| a | b), two);
+pub(super) const XOR: Op = op("Xor", |call| infer(call, 2), |call| eval(call, |a, b| a ^ b), two);
 pub(super) const NOT: Op = op("Not", |call| infer(call, 1), not, one);
 
 const fn op(name: &'static str, infer: Infer, eval: Eval, cases: fn() -> Vec<Case>) -> Op {

@@ -21,34 +21,42 @@ mod concat;
 mod constant_of_shape;
 mod conv;
 mod conv_transpose;
+mod depth_to_space;
 mod dequantize_linear;
 mod dropout;
+mod einsum;
 mod elements;
 mod elementwise;
 mod expand;
 mod extremum;
+mod eye_like;
 mod flatten;
 mod gather;
+mod gather_nd;
 mod gemm;
 mod global_average_pool;
 mod identity;
 mod interpolation;
+mod is_nan;
 #[cfg(test)]
 mod laws;
 mod logic;
 mod matmul;
 mod max_pool;
+mod non_zero;
 mod one_hot;
 mod pad;
 mod product;
 mod quantization;
 mod quantize_linear;
+mod range;
 mod reduce;
 mod relu;
 mod reshape;
 mod resize;
 mod scalar;
 mod shape;
+mod size;
 mod slice;
 mod slopes;
 mod softmax;
@@ -57,7 +65,9 @@ mod squeeze;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod top_k;
 mod transpose;
+mod trilu;
 mod where_op;
 mod window;
 
@@ -70,11 +80,16 @@ pub const OPS: &[&Op] = &[
     &scalar::ACOSH,
     &binary::ADD,
     &logic::AND,
+<<<<<<< HEAD
     &arg_max::OP,
     &scalar::ASIN,
     &scalar::ASINH,
     &scalar::ATAN,
     &scalar::ATANH,
+=======
+    &arg_max::ARG_MAX,
+    &arg_max::ARG_MIN,
+>>>>>>> ops2
     &average_pool::OP,
     &batch_normalization::OP,
     &cast::OP,
@@ -85,27 +100,42 @@ pub const OPS: &[&Op] = &[
     &constant_of_shape::OP,
     &conv::OP,
     &conv_transpose::OP,
+<<<<<<< HEAD
     &scalar::COS,
     &scalar::COSH,
     &dequantize_linear::OP,
     &binary::DIV,
     &dropout::OP,
     &scalar::ELU,
+=======
+    &depth_to_space::DEPTH_TO_SPACE,
+    &dequantize_linear::OP,
+    &binary::DIV,
+    &dropout::OP,
+    &einsum::OP,
+>>>>>>> ops2
     &compare::EQUAL,
     &scalar::ERF,
     &scalar::EXP,
     &expand::OP,
+    &eye_like::OP,
     &flatten::OP,
     &scalar::FLOOR,
     &gather::OP,
     &elements::GATHER,
+<<<<<<< HEAD
     &scalar::GELU,
+=======
+    &gather_nd::GATHER,
+>>>>>>> ops2
     &gemm::OP,
     &global_average_pool::OP,
     &compare::GREATER,
     &compare::GREATER_OR_EQUAL,
     &scalar::HARD_SIGMOID,
     &identity::OP,
+    &is_nan::IS_INF,
+    &is_nan::IS_NAN,
     &scalar::LEAKY_RELU,
     &compare::LESS,
     &compare::LESS_OR_EQUAL,
@@ -117,12 +147,17 @@ pub const OPS: &[&Op] = &[
     &extremum::MIN,
     &binary::MUL,
     &scalar::NEG,
+    &non_zero::OP,
     &logic::NOT,
     &one_hot::OP,
     &logic::OR,
     &pad::OP,
     &quantize_linear::OP,
+<<<<<<< HEAD
     &scalar::RECIPROCAL,
+=======
+    &range::OP,
+>>>>>>> ops2
     &reduce::REDUCE_MAX,
     &reduce::REDUCE_MEAN,
     &reduce::REDUCE_SUM,
@@ -131,6 +166,7 @@ pub const OPS: &[&Op] = &[
     &resize::OP,
     &scalar::ROUND,
     &elements::SCATTER,
+<<<<<<< HEAD
     &scalar::SELU,
     &shape::OP,
     &scalar::SIGMOID,
@@ -141,6 +177,16 @@ pub const OPS: &[&Op] = &[
     &softmax::SOFTMAX,
     &scalar::SOFTPLUS,
     &scalar::SOFTSIGN,
+=======
+    &gather_nd::SCATTER,
+    &shape::OP,
+    &scalar::SIGMOID,
+    &scalar::SIGN,
+    &size::OP,
+    &slice::OP,
+    &softmax::SOFTMAX,
+    &depth_to_space::SPACE_TO_DEPTH,
+>>>>>>> ops2
     &split::OP,
     &scalar::SQRT,
     &squeeze::SQUEEZE,
@@ -149,9 +195,12 @@ pub const OPS: &[&Op] = &[
     &scalar::TANH,
     &scalar::THRESHOLDED_RELU,
     &tile::OP,
+    &top_k::OP,
     &transpose::OP,
+    &trilu::OP,
     &squeeze::UNSQUEEZE,
     &where_op::OP,
+    &logic::XOR,
 ];
 
 /// Operators that the newest operator set no longer has, in alphabetical order.
@@ -370,7 +419,7 @@ pub struct Upgrade<'a> {
     pub attrs: Attrs,
     /// The inputs.
     pub inputs: Vec<Option<ValueId>>,
-    /// How many outputs the file names.
+    /// How many outputs the file names; an upgrade may ask for more.
     pub outputs: usize,
     /// The graph so far, for constants and helper nodes.
     pub graph: &'a mut Graph,

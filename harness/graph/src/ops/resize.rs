@@ -63,8 +63,8 @@ fn spatial(call: &Call<'_>) -> Result<Vec<Axis>, String> {
         return Err(format!("the input must be [N, C, W] or [N, C, H, W], found {shape:?}"));
     }
     let all = match (call.has(2), call.ints(3)?) {
-        (true, None) => pairs(shape, call.tensor(2)?.floats()?, |input, scale| Axis::scaled(input, scale))?,
-        (false, Some(sizes)) => pairs(shape, sizes, |input, size| Axis::sized(input, size))?,
+        (true, None) => pairs(shape, call.tensor(2)?.floats()?, Axis::scaled)?,
+        (false, Some(sizes)) => pairs(shape, sizes, Axis::sized)?,
         _ => return Err("takes either scales or sizes".to_owned()),
     };
     if let Some(axis) = all[..2].iter().find(|axis| axis.scale != 1.0) {

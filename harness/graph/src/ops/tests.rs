@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 /// Operator, shape, old opset and attributes, new attributes and constants.
 type OldForm = (&'static str, Vec<usize>, i64, Attrs, Attrs, Vec<Tensor>);
+/// Operator, opset, attributes and constants; new attributes and scales.
+type OldResize = (&'static str, i64, Attrs, Vec<Tensor>, Attrs, [f64; 4]);
 /// Operator, shape, attributes, constants and what the message must say.
 type Refusal = (&'static str, Vec<usize>, Attrs, Vec<Tensor>, &'static str);
 
@@ -26,8 +28,8 @@ fn read_old(op: &str, opset: i64, attrs: Attrs, shape: &[usize], constants: &[Te
     let rewrite = upgrade_of(op).ok_or("is not in the table")?;
     let mut upgrade = Upgrade { opset, op: op.to_owned(), attrs, inputs, outputs: 1, graph: &mut graph };
     rewrite(&mut upgrade)?;
-    let Upgrade { op, attrs, inputs, .. } = upgrade;
-    let ids = graph.add_node("node", &op, &inputs, attrs, 1).map_err(|error| error.to_string())?;
+    let Upgrade { op, attrs, inputs, outputs, .. } = upgrade;
+    let ids = graph.add_node("node", &op, &inputs, attrs, outputs).map_err(|error| error.to_string())?;
     graph.set_outputs(ids);
     Ok(Interpreter.run(&graph, &[ramp(shape)]).map_err(|error| error.to_string())?.remove(0))
 }
@@ -82,6 +84,9 @@ fn older_forms_mean_what_they_did() {
         ("Softmax", vec![2, 3, 1, 1], 9, a(), a().int("axis", 1), vec![]),
         ("LogSoftmax", vec![2, 1, 4], 12, a().int("axis", 1), a().int("axis", 2), vec![]),
         ("Softmax", vec![2, 3, 4], 12, a().int("axis", -1), a(), vec![]),
+        ("Split", vec![2, 3], 11, a().int("axis", 1).ints("split", [3]), a().int("axis", 1), vec![ints(&[3])]),
+        ("Split", vec![2, 3], 13, a(), a().int("num_outputs", 1), vec![]),
+        ("TopK", vec![2, 5], 9, a().int("k", 2), a(), vec![ints(&[2])]),
     ];
     let mut failures = Vec::new();
     for (op, shape, opset, old, new, constants) in rows {
@@ -92,6 +97,45 @@ fn older_forms_mean_what_they_did() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn older_forms_of_resize_mean_what_they_did() {
+    let a = Attrs::new;
+    let scales = |scales: &[f64]| Tensor::f32(&[scales.len()], scales.iter().copied());
+    let floats = |values: &[f32]| Attr::Floats(values.to_vec());
+    let asymmetric = |rounding| a().text("coordinate_transformation_mode", "asymmetric").text("nearest_mode", rounding);
+    let linear = || a().text("mode", "linear");
+    let (up, down) = ([1.0, 1.0, 2.0, 1.5], [1.0, 1.0, 1.0, 0.6]);
+    let none = || Tensor::f32(&[0], []);
+    let rows: Vec<OldResize> = vec![
+        ("Upsample", 7, a().with("scales", floats(&[1.0, 1.0, 2.0, 1.5])), vec![], asymmetric("floor"), up),
+        ("Upsample", 9, linear(), vec![scales(&up)], asymmetric("floor").text("mode", "linear"), up),
+        ("Resize", 10, a(), vec![scales(&up)], asymmetric("floor"), up),
+        ("Resize", 10, a(), vec![scales(&down)], asymmetric("ceil"), down),
+        ("Resize", 11, linear(), vec![none(), scales(&up)], linear(), up),
+        ("Resize", 13, a(), vec![none(), none(), Tensor::ints([1, 2, 6, 6])], a(), up),
+        ("Resize", 18, a().ints("axes", [-1, 2]), vec![none(), scales(&[1.5, 2.0])], a(), up),
+        ("Resize", 19, a().ints("axes", [2, 3]), vec![none(), none(), Tensor::ints([6, 6])], a(), up),
+    ];
+    let mut failures = Vec::new();
+    for (op, opset, attrs, constants, new, to) in rows {
+        let old = read_old(op, opset, attrs, &[1, 2, 3, 4], &constants);
+        let new = read_old("Resize", 19, new, &[1, 2, 3, 4], &[none(), scales(&to)]);
+        if old != new || new.is_err() {
+            failures.push(format!("{op} of opset {opset}: {old:?}, expected {new:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let mixed = read_old("Resize", 10, a(), &[1, 2, 3, 4], &[scales(&[1.0, 1.0, 2.0, 0.5])]);
+    assert!(mixed.is_err_and(|reason| reason.contains("another shrinks")));
+}
+
+#[test]
+fn a_retired_scatter_is_read() {
+    let constants = [Tensor::ints([2, 0]), Tensor::f32(&[2], [7.0, 8.0])];
+    let y = read_old("Scatter", 9, Attrs::new().int("axis", -1), &[3], &constants).expect("the old form is read");
+    assert_eq!(y.to_f64(), [8.0, ramp(&[3]).to_f64()[1], 7.0]);
 }
 
 #[test]
@@ -161,6 +205,31 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("ScatterElements", vec![2], a(), vec![ints(&[2]), ramp(&[1])], "index 2 is out of range"),
         ("ScatterElements", vec![2], a().text("reduction", "xor"), vec![ints(&[1]), ramp(&[1])], "`xor` is not known"),
         ("GatherElements", vec![2, 2], a().int("axis", 1), vec![Tensor::int(DType::I64, &[3, 1], vec![0; 3])], "fit"),
+        ("GatherND", vec![2, 2], a(), vec![ints(&[2])], "index 2 is out of range"),
+        ("GatherND", vec![2, 2], a(), vec![ints(&[0, 0, 0])], "do not fit"),
+        ("GatherND", vec![2, 2], a().int("batch_dims", far), vec![ints(&[0])], "`batch_dims`"),
+        ("ScatterND", vec![2, 2], a(), vec![ints(&[1]), ramp(&[3])], "must have shape [2]"),
+        ("Split", vec![5], a().int("num_outputs", 2), vec![], "1 outputs and num_outputs 2"),
+        ("Split", vec![5], a(), vec![ints(&[4])], "cannot be split"),
+        ("Split", vec![5], a(), vec![], "neither sizes nor num_outputs"),
+        ("Tile", vec![5], a(), vec![ints(&[far])], "more than"),
+        ("Tile", vec![5], a(), vec![ints(&[1, 1])], "2 repeats for 1 axes"),
+        ("TopK", vec![5], a(), vec![ints(&[6])], "has k 6"),
+        ("TopK", vec![5], a().int("sorted", 0), vec![ints(&[1])], "the order is open"),
+        ("DepthToSpace", vec![1, 6, 2, 2], a().int("blocksize", 2), vec![], "not a multiple"),
+        ("DepthToSpace", vec![1, 4, 2, 2], a().int("blocksize", far), vec![], "`blocksize`"),
+        ("SpaceToDepth", vec![1, 4, 3, 2], a().int("blocksize", 2), vec![], "blocks of 2"),
+        ("NonZero", vec![2], a(), vec![], "must be a constant"),
+        ("Trilu", vec![2], a(), vec![], "must hold matrices"),
+        ("EyeLike", vec![2], a(), vec![], "must be a matrix"),
+        ("Einsum", vec![2, 2], a().text("equation", "ii->i"), vec![], "an index twice"),
+        ("Einsum", vec![2, 2], a().text("equation", "ij,jk->ik"), vec![], "has 2 operands, the node 1"),
+        ("Einsum", vec![2, 2], a().text("equation", "ij,jk"), vec![ramp(&[3, 2])], "sizes 2 and 3"),
+        ("Einsum", vec![2, 2], a().text("equation", "ij->k"), vec![], "no operand has the index k"),
+        ("Einsum", vec![2, 2], a().text("equation", "i->i"), vec![], "does not fit"),
+        ("Einsum", vec![2, 2], a().text("equation", "...j->j"), vec![], "the output has no ellipsis"),
+        ("Einsum", vec![2, 2], a(), vec![], "does not fit"),
+        ("Range", vec![1], a(), vec![ramp(&[1]), ramp(&[1])], "must be a constant"),
     ];
     let mut failures = Vec::new();
     for (op, shape, attrs, constants, reason) in rows {
@@ -170,6 +239,62 @@ fn what_cannot_be_is_refused_with_a_reason() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn resizes_that_cannot_be_are_refused_with_a_reason() {
+    let a = Attrs::new;
+    let scales = |last: f64| vec![Tensor::f32(&[0], []), Tensor::f32(&[4], [1.0, 1.0, 1.0, last])];
+    let sizes = |sizes: &[i64]| vec![Tensor::f32(&[0], []), Tensor::f32(&[0], []), Tensor::ints(sizes.iter().copied())];
+    let crop = a().text("coordinate_transformation_mode", "tf_crop_and_resize");
+    let image = || vec![1, 2, 3, 4];
+    let rows: Vec<Refusal> = vec![
+        ("Resize", image(), a().int("antialias", 1), scales(2.0), "antialias is not supported"),
+        ("Resize", image(), a().text("keep_aspect_ratio_policy", "not_larger"), scales(2.0), "only stretch"),
+        ("Resize", image(), crop, scales(2.0), "`tf_crop_and_resize` is not supported"),
+        ("Resize", image(), a().text("mode", "lanczos"), scales(2.0), "mode `lanczos`"),
+        ("Resize", image(), a().text("nearest_mode", "up"), scales(2.0), "nearest_mode `up`"),
+        ("Resize", image(), a().int("exclude_outside", 1), scales(2.0), "cubic alone"),
+        ("Resize", image(), a(), scales(0.1), "cannot be scaled"),
+        ("Resize", image(), a(), scales(f64::NAN), "cannot be scaled"),
+        ("Resize", image(), a(), scales(-1.0), "cannot be scaled"),
+        ("Resize", image(), a(), scales(1e30), "more than"),
+        ("Resize", image(), a(), sizes(&[1, 2, 3, 0]), "nothing would be left"),
+        ("Resize", image(), a(), sizes(&[1, 2, 3, 1 << 27]), "more than"),
+        ("Resize", image(), a(), sizes(&[1, 4, 3, 4]), "batch or channels"),
+        ("Resize", image(), a(), sizes(&[3, 4]), "2 scales or sizes for 4 axes"),
+        ("Resize", image(), a().ints("axes", [2]), sizes(&[3, 4]), "2 scales or sizes for 1 axes"),
+        ("Resize", vec![3, 4], a(), sizes(&[3, 4]), "must be [N, C, W] or [N, C, H, W]"),
+        ("Resize", vec![1, 2, 4], a().text("mode", "cubic"), sizes(&[1, 2, 8]), "mode cubic"),
+    ];
+    let mut failures = Vec::new();
+    for (op, shape, attrs, constants, reason) in rows {
+        let result = read_old(op, 19, attrs, &shape, &constants);
+        if !result.as_ref().is_err_and(|message| message.contains(reason)) {
+            failures.push(format!("{op} of {shape:?}: expected a refusal with `{reason}`, found {result:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn chains_of_shapes_fold() {
+    let mut graph = Graph::new("chain");
+    let x = x(&mut graph, &[2, 6]);
+    let size = graph.add("Size", &[x], Attrs::new()).expect("the node is valid");
+    let narrow = Attrs::new().int("to", DType::I32.onnx().into());
+    let size = graph.add("Cast", &[size], narrow).expect("the node is valid");
+    let [zero, step] = [0, 5].map(|number| graph.constant("c", Tensor::int(DType::I32, &[], vec![number])));
+    let range = graph.add("Range", &[zero, size, step], Attrs::new()).expect("the node is valid");
+    let positive = graph.add("NonZero", &[range], Attrs::new()).expect("the node is valid");
+    let wide = Attrs::new().int("to", DType::I64.onnx().into());
+    let indices = graph.add("Cast", &[range], wide).expect("the node is valid");
+    assert_eq!(graph.value(range).data(), Some(&Tensor::int(DType::I32, &[3], vec![0, 5, 10])));
+    assert_eq!(graph.value(positive).data(), Some(&Tensor::int(DType::I64, &[1, 2], vec![1, 2])));
+    let flat = graph.constant("flat", Tensor::ints([-1]));
+    let x = graph.add("Reshape", &[x, flat], Attrs::new()).expect("the node is valid");
+    let y = graph.add("Gather", &[x, indices], Attrs::new()).expect("the node is valid");
+    assert_eq!(graph.shape(y), [3]);
 }
 
 #[test]
@@ -212,6 +337,40 @@ fn of_equal_elements_exactly_the_first_gets_the_gradient() {
 }
 
 #[test]
+fn outputs_without_a_cotangent_count_for_nothing() {
+    let mut graph = Graph::new("split");
+    let x = x(&mut graph, &[5]);
+    let sizes = graph.constant("sizes", Tensor::ints([1, 2, 2]));
+    let parts = graph.add_node("split", "Split", &[Some(x), Some(sizes)], Attrs::new(), 3).expect("the node is valid");
+    let product = graph.add("Mul", &[parts[1], parts[2]], Attrs::new()).expect("the node is valid");
+    let ones = graph.constant("ones", Tensor::f32(&[2], [1.0, 1.0]));
+    let gradient = differentiate(&mut graph, product, ones, &[x]).expect("there is a gradient");
+    graph.set_outputs(gradient);
+    let input = Tensor::f32(&[5], [1.0, 2.0, 3.0, 4.0, 5.0]);
+    let gradient = Interpreter.run(&graph, &[input]).expect("the graph runs").remove(0);
+    assert_eq!(gradient.to_f64(), [0.0, 4.0, 5.0, 2.0, 3.0]);
+}
+
+#[test]
+fn the_largest_have_a_gradient_and_their_indices_none() {
+    let mut graph = Graph::new("top");
+    let x = x(&mut graph, &[5]);
+    let k = graph.constant("k", Tensor::ints([2]));
+    let top = graph.add_node("top", "TopK", &[Some(x), Some(k)], Attrs::new(), 2).expect("the node is valid");
+    let float = Attrs::new().int("to", DType::F32.onnx().into());
+    let indices = graph.add("Cast", &[top[1]], float).expect("the node is valid");
+    let ones = graph.constant("ones", Tensor::f32(&[2], [1.0, 1.0]));
+    let error = differentiate(&mut graph, indices, ones, &[x]).expect_err("indices are piecewise constant");
+    assert!(error.to_string().contains("piecewise constant"), "{error}");
+    // Of equal elements the first ones are chosen.
+    let gradient = differentiate(&mut graph, top[0], ones, &[x]).expect("there is a gradient");
+    graph.set_outputs(gradient);
+    let input = Tensor::f32(&[5], [1.0, 2.0, 2.0, 2.0, 0.0]);
+    let gradient = Interpreter.run(&graph, &[input]).expect("the graph runs").remove(0);
+    assert_eq!(gradient.to_f64(), [0.0, 1.0, 1.0, 0.0, 0.0]);
+}
+
+#[test]
 fn kinks_have_the_subgradient_that_is_documented() {
     let x = || [Tensor::f32(&[3], [-1.0, 0.0, 1.0])];
     assert_eq!(gradients("Relu", Attrs::new(), &x(), &[]), [[0.0, 0.0, 1.0]]);
@@ -235,6 +394,9 @@ fn moved_integers_carry_the_gradient_of_a_straight_through_quantizer() {
         ("Gather", Attrs::new().int("axis", 1), vec![ints(&[1, 0])]),
         ("Concat", Attrs::new().int("axis", 0), vec![Tensor::int(DType::U8, &[1, 2], vec![3, 3])]),
         ("Expand", Attrs::new(), vec![ints(&[1, 2, 2])]),
+        ("Split", Attrs::new(), vec![ints(&[2])]),
+        ("Tile", Attrs::new(), vec![ints(&[1, 1])]),
+        ("GatherND", Attrs::new(), vec![Tensor::int(DType::I64, &[2, 1], vec![1, 0])]),
     ];
     let mut failures = Vec::new();
     for (op, attrs, constants) in rows {
