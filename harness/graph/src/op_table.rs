@@ -1,8 +1,9 @@
-use crate::ops::{OPS, Op, Vjp};
+use crate::ops::{OPS, Op, REWRITES, Vjp};
 
 /// The table of supported operators, in Markdown.
 pub fn supported_ops_table() -> String {
-    let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).collect();
+    let rewrites = REWRITES.iter().map(|op| cells(op.name, "yes", op.attrs, op.doc));
+    let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).chain(rewrites).collect();
     rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
     rows.sort();
     let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
@@ -18,8 +19,12 @@ fn row(op: &Op) -> String {
         Vjp::Rule(..) => "yes",
         Vjp::Constant => "piecewise constant",
     };
-    let attributes: Vec<String> = op.attrs.iter().map(|attr| format!("`{attr}`")).collect();
-    format!("| {} | {gradient} | {} | {} |", op.name, attributes.join(", "), op.doc.replace('|', "\\|"))
+    cells(op.name, gradient, op.attrs, op.doc)
+}
+
+fn cells(name: &str, gradient: &str, attrs: &[&str], doc: &str) -> String {
+    let attributes: Vec<String> = attrs.iter().map(|attr| format!("`{attr}`")).collect();
+    format!("| {name} | {gradient} | {} | {} |", attributes.join(", "), doc.replace('|', "\\|"))
 }
 
 #[cfg(test)]

@@ -28,23 +28,30 @@ mod elementwise;
 mod expand;
 mod extremum;
 mod flatten;
+mod gated;
 mod gather;
 mod gemm;
 mod global_average_pool;
+mod group_normalization;
 mod identity;
 #[cfg(test)]
 mod laws;
+mod layer_normalization;
 mod logic;
 mod matmul;
 mod max_pool;
 mod one_hot;
 mod pad;
+mod pow;
 mod product;
 mod quantization;
 mod quantize_linear;
 mod reduce;
 mod relu;
 mod reshape;
+#[cfg(test)]
+mod rewrite_laws;
+mod rms_normalization;
 mod scalar;
 mod shape;
 mod slice;
@@ -57,7 +64,7 @@ mod transpose;
 mod where_op;
 mod window;
 
-pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph};
+pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph, rewritten_graph};
 
 /// Every operator, in alphabetical order.
 pub const OPS: &[&Op] = &[
@@ -102,6 +109,7 @@ pub const OPS: &[&Op] = &[
     &compare::GREATER_OR_EQUAL,
     &scalar::HARD_SIGMOID,
     &identity::OP,
+    &layer_normalization::OP,
     &scalar::LEAKY_RELU,
     &compare::LESS,
     &compare::LESS_OR_EQUAL,
@@ -117,6 +125,7 @@ pub const OPS: &[&Op] = &[
     &one_hot::OP,
     &logic::OR,
     &pad::OP,
+    &pow::OP,
     &quantize_linear::OP,
     &scalar::RECIPROCAL,
     &reduce::REDUCE_MAX,
@@ -147,9 +156,20 @@ pub const OPS: &[&Op] = &[
     &where_op::OP,
 ];
 
+/// Every operator that only files have, in alphabetical order: ONNX Runtime has no kernel for it in opset 21, so that
+/// reading turns it into operators of the table.
+pub const REWRITES: &[&Rewrite] =
+    &[&group_normalization::REWRITE, &gated::HARD_SWISH, &gated::MISH, &rms_normalization::REWRITE, &gated::SWISH];
+
 /// The operator with this name in the standard ONNX domain.
 pub fn find(name: &str) -> Option<&'static Op> {
     OPS.binary_search_by(|op| op.name.cmp(name)).ok().map(|index| OPS[index])
+}
+
+/// What turns a node of a file with this operator into one of the table; `None` where it is in neither list.
+pub fn upgrade(name: &str) -> Option<fn(&mut Upgrade<'_>) -> Result<(), String>> {
+    let rewrite = || REWRITES.iter().find(|rewrite| rewrite.name == name).map(|rewrite| rewrite.upgrade);
+    find(name).map(|op| op.upgrade).or_else(rewrite)
 }
 
 /// One input of a call: its type, and its elements where they are known.
@@ -249,6 +269,22 @@ impl std::fmt::Debug for Op {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// An operator that becomes others when a file is read.
+pub struct Rewrite {
+    /// Its name in the standard ONNX domain.
+    pub name: &'static str,
+    /// One line for the table of supported operators.
+    pub doc: &'static str,
+    /// The attributes that it knows; any other is an error.
+    pub attrs: &'static [&'static str],
+    /// Rewrites it, from any opset that has it.
+    pub upgrade: fn(&mut Upgrade<'_>) -> Result<(), String>,
+    /// What it means, in f64: tests hold the rewritten graph against it.
+    pub eval: fn(&Call<'_>) -> Result<Vec<Tensor>, String>,
+    /// The cases on which it is tested.
+    pub cases: fn() -> Vec<Case>,
 }
 
 /// What a gradient rule works with: the graph that it extends, the forward node and the cotangents of its outputs.
@@ -351,6 +387,39 @@ impl Upgrade<'_> {
             self.set_input(index, tensor, attr);
         }
         Ok(())
+    }
+
+    /// An input.
+    ///
+    /// Errors: it is absent.
+    pub fn input(&self, index: usize) -> Result<ValueId, String> {
+        self.inputs.get(index).copied().flatten().ok_or_else(|| format!("input {index} is missing"))
+    }
+
+    /// Requires these inputs and no other attributes than these, and takes the attributes.
+    ///
+    /// Errors: there are others.
+    pub fn take(&mut self, inputs: usize, attrs: &[&str]) -> Result<Attrs, String> {
+        if self.inputs.len() != inputs {
+            return Err(format!("takes {inputs} inputs, found {}", self.inputs.len()));
+        }
+        if let Some((unknown, _)) = self.attrs.iter().find(|(name, _)| !attrs.contains(name)) {
+            return Err(format!("attribute `{unknown}` is not known"));
+        }
+        Ok(std::mem::take(&mut self.attrs))
+    }
+
+    /// Adds a helper node.
+    ///
+    /// Errors: inference refuses it.
+    pub fn node(&mut self, op: &str, inputs: &[ValueId], attrs: Attrs) -> Result<ValueId, String> {
+        self.graph.add(op, inputs, attrs).map_err(|error| error.to_string())
+    }
+
+    /// Replaces the node by another without attributes.
+    pub fn become_node(&mut self, op: &str, inputs: &[ValueId]) {
+        self.op = op.to_owned();
+        self.inputs = inputs.iter().copied().map(Some).collect();
     }
 
     /// Puts a constant at input `index`, padding with absent inputs.
