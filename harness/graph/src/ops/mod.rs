@@ -21,6 +21,7 @@ mod concat;
 mod constant_of_shape;
 mod conv;
 mod conv_transpose;
+mod cum_sum;
 mod dequantize_linear;
 mod dropout;
 mod elements;
@@ -32,21 +33,29 @@ mod gated;
 mod gather;
 mod gemm;
 mod global_average_pool;
+mod global_max_pool;
 mod group_normalization;
 mod identity;
+mod instance_normalization;
 #[cfg(test)]
 mod laws;
 mod layer_normalization;
 mod logic;
+mod lrn;
 mod matmul;
 mod max_pool;
+mod modulo;
 mod one_hot;
 mod pad;
 mod pow;
+mod prelu;
 mod product;
 mod quantization;
 mod quantize_linear;
 mod reduce;
+mod reduce_log;
+mod reduce_norm;
+mod reduce_prod;
 mod relu;
 mod reshape;
 #[cfg(test)]
@@ -58,6 +67,7 @@ mod slice;
 mod slopes;
 mod softmax;
 mod squeeze;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod transpose;
@@ -73,7 +83,8 @@ pub const OPS: &[&Op] = &[
     &scalar::ACOSH,
     &binary::ADD,
     &logic::AND,
-    &arg_max::OP,
+    &arg_max::ARG_MAX,
+    &arg_max::ARG_MIN,
     &scalar::ASIN,
     &scalar::ASINH,
     &scalar::ATAN,
@@ -90,6 +101,7 @@ pub const OPS: &[&Op] = &[
     &conv_transpose::OP,
     &scalar::COS,
     &scalar::COSH,
+    &cum_sum::OP,
     &dequantize_linear::OP,
     &binary::DIV,
     &dropout::OP,
@@ -105,10 +117,13 @@ pub const OPS: &[&Op] = &[
     &scalar::GELU,
     &gemm::OP,
     &global_average_pool::OP,
+    &global_max_pool::OP,
     &compare::GREATER,
     &compare::GREATER_OR_EQUAL,
     &scalar::HARD_SIGMOID,
     &identity::OP,
+    &instance_normalization::OP,
+    &lrn::OP,
     &layer_normalization::OP,
     &scalar::LEAKY_RELU,
     &compare::LESS,
@@ -118,19 +133,29 @@ pub const OPS: &[&Op] = &[
     &matmul::OP,
     &extremum::MAX,
     &max_pool::OP,
+    &sum::MEAN,
     &extremum::MIN,
+    &modulo::OP,
     &binary::MUL,
     &scalar::NEG,
     &logic::NOT,
     &one_hot::OP,
     &logic::OR,
+    &prelu::OP,
     &pad::OP,
     &pow::OP,
     &quantize_linear::OP,
     &scalar::RECIPROCAL,
+    &reduce_norm::REDUCE_L1,
+    &reduce_norm::REDUCE_L2,
+    &reduce_log::REDUCE_LOG_SUM,
+    &reduce_log::REDUCE_LOG_SUM_EXP,
     &reduce::REDUCE_MAX,
     &reduce::REDUCE_MEAN,
+    &reduce::REDUCE_MIN,
+    &reduce_prod::REDUCE_PROD,
     &reduce::REDUCE_SUM,
+    &reduce_norm::REDUCE_SUM_SQUARE,
     &relu::OP,
     &reshape::OP,
     &scalar::ROUND,
@@ -148,6 +173,7 @@ pub const OPS: &[&Op] = &[
     &scalar::SQRT,
     &squeeze::SQUEEZE,
     &binary::SUB,
+    &sum::SUM,
     &scalar::TAN,
     &scalar::TANH,
     &scalar::THRESHOLDED_RELU,

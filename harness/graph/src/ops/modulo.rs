@@ -1,7 +1,7 @@
 //! Mod, with numpy broadcasting. Spec: <https://onnx.ai/onnx/operators/onnx__Mod.html>. Opsets: 10, 13.
 
 use super::axes::flag;
-use super::binary::{expect_inputs, same_dtype, wrapped};
+use super::binary::{expect_inputs, float_only, same_dtype, wrapped};
 use super::broadcast::{broadcast_inputs, stretch, unbroadcast};
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
@@ -47,17 +47,14 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 }
 
 fn remainder(x: i64, y: i64, fmod: bool) -> Option<i64> {
-    let rest = if y == 0 { None } else { Some(x.wrapping_rem(y)) };
-    rest.map(|rest| if !fmod && rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })
+    let rest = (y != 0).then(|| x.wrapping_rem(y))?;
+    Some(if !fmod && rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })
 }
 
 /// `y = a - b q` with the whole quotient `q = (a - y) / b`.
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     let (a, b, y, cotangent) = (back.input(0), back.input(1), back.output(0), back.cotangent());
-    let dtype = back.graph.value(y).dtype();
-    if !dtype.is_float() {
-        return Err(back.refuse(&format!("it computes in {dtype}")));
-    }
+    float_only(back)?;
     let mut results = vec![None, None];
     if back.wants[0] {
         let shape = back.shape(0);
@@ -82,7 +79,11 @@ fn cases() -> Vec<Case> {
     let integers = |name, attrs, dtype| Case::new(name, attrs, vec![Fed(ints(dtype, &a)), Constant(ints(dtype, &b))]);
     vec![
         Case::new("floats", fmod(), vec![Random(vec![2, 3], -4.0, 4.0), Random(vec![2, 3], 0.5, 2.0)]),
-        Case::new("a constant divisor", fmod(), vec![Random(vec![2, 3], -4.0, 4.0), RandomConstant(vec![], -2.0, -0.5)]),
+        Case::new(
+            "a constant divisor",
+            fmod(),
+            vec![Random(vec![2, 3], -4.0, 4.0), RandomConstant(vec![], -2.0, -0.5)],
+        ),
         Case::new("both sides stretch", fmod(), vec![Random(vec![3, 1], -4.0, 4.0), Random(vec![2], 0.5, 2.0)]),
         integers("integers", Attrs::new(), DType::I64),
         integers("integers with fmod", fmod(), DType::I64),

@@ -22,7 +22,11 @@ fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     expect_float(call, 0)?;
     same_dtype(call, 0, 1)?;
     let (x, slope) = (call.shape(0)?, call.shape(1)?);
-    if broadcast_inputs(call)? == x { same_as_input(call) } else { Err(format!("a slope of {slope:?} does not fit {x:?}")) }
+    if broadcast_inputs(call)? == x {
+        same_as_input(call)
+    } else {
+        Err(format!("a slope of {slope:?} does not fit {x:?}"))
+    }
 }
 
 fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
