@@ -120,13 +120,44 @@ fn free_name(graph: &mut Graph, name: &str) {
 fn cotangent_scale(classifier: &Graph) -> f64 {
     let half = classifier.values().iter().any(|value| value.dtype() == DType::F16);
     let depends = dependents(classifier, classifier.inputs());
-    let varies = |id: &Option<ValueId>| id.is_some_and(|id| depends.contains(&id));
-    let steep = |node: &Node| match node.op().name {
-        "Exp" | "Log" | "Sqrt" => node.inputs().iter().any(varies),
-        "Div" => varies(&node.inputs()[1]),
-        _ => false,
-    };
+    let steep =
+        |node: &Node| is_steep(classifier, node, |index| node.inputs()[index].is_some_and(|id| depends.contains(&id)));
     if half || classifier.nodes().iter().any(steep) { 1.0 } else { (1u64 << 48) as f64 }
+}
+
+/// Whether the slope of a node has no bound where `varies` says which of its inputs the graph's input reaches.
+///
+/// Products have none either, but theirs grows no faster than the values that they multiply. A normalisation counts: its
+/// slope is the inverse of a deviation, and networks have many, one behind the other.
+fn is_steep(graph: &Graph, node: &Node, varies: impl Fn(usize) -> bool) -> bool {
+    match node.op().name {
+        "Acos"
+        | "Acosh"
+        | "Asin"
+        | "Atanh"
+        | "Cosh"
+        | "Exp"
+        | "InstanceNormalization"
+        | "LayerNormalization"
+        | "Log"
+        | "Reciprocal"
+        | "ReduceL2"
+        | "ReduceLogSum"
+        | "ReduceProd"
+        | "Sinh"
+        | "Sqrt"
+        | "Tan" => varies(0),
+        "Div" | "Mod" => varies(1),
+        "LRN" => varies(0) && node.attrs().get_float("bias", 1.0).is_ok_and(|bias| bias < 1.0),
+        "Pow" => varies(1) || (varies(0) && !is_low_power(graph, node)),
+        _ => false,
+    }
+}
+
+/// Whether a power is one that a few products make.
+fn is_low_power(graph: &Graph, node: &Node) -> bool {
+    let exponents = node.inputs()[1].and_then(|id| graph.value(id).data()).map(Tensor::to_f64);
+    exponents.is_some_and(|all| all.iter().all(|power| *power == 0.0 || (1.0..=3.0).contains(power)))
 }
 
 fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -> Result<ValueId, Error> {
@@ -442,20 +473,46 @@ mod tests {
         let scale = |op: &str, swapped: bool| {
             let mut graph = linear();
             let (z, two) = (graph.outputs()[0], graph.scalar(DType::F32, 2.0));
+            let ones = graph.constant("ones", Tensor::f32(&[2], [1.0; 2]));
             let inputs = match op {
-                "Div" if swapped => vec![two, z],
-                "Div" => vec![z, two],
+                "Div" | "Mod" | "Pow" if swapped => vec![two, z],
+                "Div" | "Mod" | "Pow" => vec![z, two],
+                "LayerNormalization" => vec![z, ones],
                 _ => vec![z],
             };
-            let y = graph.add(op, &inputs, Attrs::new()).unwrap();
+            let attrs = if op == "Mod" { Attrs::new().int("fmod", 1) } else { Attrs::new() };
+            let y = graph.add(op, &inputs, attrs).unwrap();
             graph.set_outputs(vec![y]);
             cotangent_scale(&graph)
         };
-        for op in ["Relu", "Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Div"] {
+        for op in ["Relu", "Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Div", "Mod", "Pow", "Elu", "Gelu", "Softplus"] {
             assert_eq!(scale(op, false), 2_f64.powi(48), "{op}");
         }
-        for op in ["Exp", "Log", "Sqrt", "Div"] {
+        for op in ["ReduceL1", "ReduceLogSumExp", "ReduceSumSquare", "Atan", "Asinh", "Erf", "Softsign", "Sin"] {
+            assert_eq!(scale(op, false), 2_f64.powi(48), "{op}");
+        }
+        for op in ["Exp", "Log", "Sqrt", "Div", "Mod", "Pow", "Reciprocal", "Tan", "Sinh", "Cosh", "Asin", "Acosh"] {
             assert_eq!(scale(op, true), 1.0, "{op}");
+        }
+        for op in ["ReduceL2", "ReduceProd", "ReduceLogSum", "LayerNormalization", "Atanh", "Acos"] {
+            assert_eq!(scale(op, true), 1.0, "{op}");
+        }
+    }
+
+    #[test]
+    fn a_power_is_steep_where_products_are_not_enough() {
+        let scale = |exponents: [f64; 2]| {
+            let mut graph = linear();
+            let exponents = graph.constant("exponents", Tensor::f32(&[2], exponents));
+            let y = graph.add("Pow", &[graph.outputs()[0], exponents], Attrs::new()).unwrap();
+            graph.set_outputs(vec![y]);
+            cotangent_scale(&graph)
+        };
+        for exponents in [[2.0, 3.0], [0.0, 1.0]] {
+            assert_eq!(scale(exponents), 2_f64.powi(48), "{exponents:?}");
+        }
+        for exponents in [[2.0, 0.5], [-1.0, 2.0], [30.0, 2.0]] {
+            assert_eq!(scale(exponents), 1.0, "{exponents:?}");
         }
     }
 

@@ -106,7 +106,7 @@ impl Model {
 fn refusal(node: &FileNode) -> Option<Error> {
     match &node.refusal {
         Some(reason) => Some(node.unsupported(reason)),
-        None if node.op == "Constant" || ops::upgrade_of(&node.op).is_some() => None,
+        None if node.op == "Constant" || ops::upgrade(&node.op).is_some() => None,
         None => Some(node.unsupported("it is not in the operator table")),
     }
 }
@@ -156,7 +156,7 @@ impl<'m> Build<'m> {
 
     fn apply(&mut self, node: &FileNode) -> Result<Vec<ValueId>, Error> {
         let refuse = |reason| Error::Node { node: node.name.clone(), op: node.op.clone(), reason };
-        let rewrite = ops::upgrade_of(&node.op).ok_or_else(|| node.unsupported("it is not in the operator table"))?;
+        let rewrite = ops::upgrade(&node.op).ok_or_else(|| node.unsupported("it is not in the operator table"))?;
         let inputs = node.inputs.iter().map(|input| input.as_ref().map(|name| self.values[name.as_str()])).collect();
         let mut upgrade = Upgrade {
             opset: self.model.opset(),

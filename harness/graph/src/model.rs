@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The versions of the file format that are read.
 const IR_VERSIONS: RangeInclusive<i64> = 3..=13;
 /// The versions of the standard operator set that are read.
-const OPSETS: RangeInclusive<i64> = 7..=22;
+const OPSETS: RangeInclusive<i64> = 7..=24;
 
 /// An ONNX file whose bytes make sense. [`Model::graph`] turns it into a [`Graph`](crate::Graph) at a batch size.
 #[derive(Debug, Clone)]
@@ -267,8 +267,8 @@ mod tests {
             ("ir_version 2 is not supported, only 3 to 13", with(|model| model.ir_version = 2)),
             ("ir_version -1 is not supported", with(|model| model.ir_version = -1)),
             ("it is not an ONNX model", with(|model| model.ir_version = 0)),
-            ("operator set 6 is not supported, only 7 to 22", with(|model| model.opset_import[0].version = 6)),
-            ("operator set 23 is not supported", with(|model| model.opset_import[0].version = 23)),
+            ("operator set 6 is not supported, only 7 to 24", with(|model| model.opset_import[0].version = 6)),
+            ("operator set 25 is not supported", with(|model| model.opset_import[0].version = 25)),
             ("does not import the standard operator set", with(|model| model.opset_import.clear())),
             (
                 "two versions of the standard operator set",

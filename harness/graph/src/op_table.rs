@@ -1,10 +1,10 @@
-use crate::ops::{OPS, Op, RETIRED, Retired, Vjp};
+use crate::ops::{OPS, Op, REWRITES, Vjp};
 
 /// The table of supported operators, in Markdown.
 pub fn supported_ops_table() -> String {
-    let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).collect();
+    let rewrites = REWRITES.iter().map(|op| cells(op.name, "yes", op.attrs, op.doc));
+    let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).chain(rewrites).collect();
     rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
-    rows.extend(RETIRED.iter().map(retired_row));
     rows.sort();
     let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
     for row in rows {
@@ -19,15 +19,12 @@ fn row(op: &Op) -> String {
         Vjp::Rule(..) => "yes",
         Vjp::Constant => "piecewise constant",
     };
-    format!("| {} | {gradient} | {} | {} |", op.name, list(op.attrs), op.doc.replace('|', "\\|"))
+    cells(op.name, gradient, op.attrs, op.doc)
 }
 
-fn retired_row(op: &Retired) -> String {
-    format!("| {} (up to opset {}) | yes | {} | {} |", op.name, op.until, list(op.attrs), op.doc)
-}
-
-fn list(attrs: &[&str]) -> String {
-    attrs.iter().map(|attr| format!("`{attr}`")).collect::<Vec<_>>().join(", ")
+fn cells(name: &str, gradient: &str, attrs: &[&str], doc: &str) -> String {
+    let attributes: Vec<String> = attrs.iter().map(|attr| format!("`{attr}`")).collect();
+    format!("| {name} | {gradient} | {} | {} |", attributes.join(", "), doc.replace('|', "\\|"))
 }
 
 #[cfg(test)]

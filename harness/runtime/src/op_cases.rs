@@ -2,7 +2,7 @@
 
 use crate::{OrtExecutor, inferred_types};
 use graph::check::Splitmix;
-use graph::ops::{Case, CaseInput, OPS, Op};
+use graph::ops::{Case, CaseInput, OPS, Op, REWRITES, rewritten_graph};
 use graph::{Data, Executor, Graph, Interpreter, Profile, Tensor, ValueId, ValueType, differentiate};
 
 /// Largest difference between f32 and f64, in units of the largest element: sums of a few hundred products in f32
@@ -166,6 +166,21 @@ fn gradients_agree_with_the_interpreter_optimised() {
 fn gradients_agree_with_the_interpreter_in_the_cpu_profile() {
     check_all(gradient_check(OrtExecutor::unoptimised(), Profile::Cpu));
     check_all(gradient_check(OrtExecutor::new(), Profile::Cpu));
+}
+
+#[test]
+fn rewritten_operators_agree_with_the_interpreter() {
+    for rewrite in REWRITES {
+        for case in (rewrite.cases)() {
+            let (graph, inputs) = rewritten_graph(rewrite, &case, 24, 7).expect("graph's tests read every case");
+            let built = Built { fed: graph.inputs().to_vec(), graph, inputs };
+            let gradient = with_gradient(&built).expect("the rewritten graph has a gradient");
+            for built in [Some(built), gradient].into_iter().flatten() {
+                let result = type_check(&built).and_then(|()| compare(&built, OrtExecutor::new()));
+                assert_eq!(result, Ok(()), "{} / {}", rewrite.name, case.name);
+            }
+        }
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
 /// The page of supported operators.
 fn operators() -> String {
     format!(
-        "# Operators\n\nWhat Tinyassay reads from ONNX files of opsets 7 to 22 and differentiates. Any other operator is an error \
+        "# Operators\n\nWhat Tinyassay reads from ONNX files of opsets 7 to 24 and differentiates. Any other operator is an error \
          when a model is\nprepared, never a zero gradient. `tinyassay model check FILE` names what a file needs.\n\n{}",
         graph::supported_ops_table()
     )

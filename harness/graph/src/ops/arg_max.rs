@@ -6,33 +6,33 @@ use super::binary::expect_inputs;
 use super::{Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Tensor, ValueType};
 
-pub(super) const ARG_MAX: Op = Op {
-    name: "ArgMax",
-    doc: "of equal elements the first (or the last, by `select_last_index`); piecewise constant, no gradient",
-    attrs: &["axis", "keepdims", "select_last_index"],
-    infer: |call| {
-        expect_inputs(call, 1)?;
-        let mut shape = call.shape(0)?.to_vec();
-        let axis = axis(call.attrs.get_int("axis", 0)?, shape.len())?;
-        if shape[axis] == 0 {
-            return Err(format!("axis {axis} has no elements"));
-        }
-        if flag(call, "keepdims", true)? {
-            shape[axis] = 1;
-        } else {
-            shape.remove(axis);
-        }
-        Ok(vec![ValueType::new(DType::I64, shape)])
-    },
-    eval: |call| eval(call, |next, held| next > held),
-    vjp: Vjp::Constant,
-    macs: no_macs,
-    upgrade: unchanged,
-    cases,
-};
-pub(super) const ARG_MIN: Op = Op { name: "ArgMin", eval: |call| eval(call, |next, held| next < held), ..ARG_MAX };
+type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 
-fn eval(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Result<Vec<Tensor>, String> {
+pub(super) const ARG_MAX: Op = op("ArgMax", |call| eval(call, |next, held| next > held));
+pub(super) const ARG_MIN: Op = op("ArgMin", |call| eval(call, |next, held| next < held));
+
+const fn op(name: &'static str, eval: Eval) -> Op {
+    let doc = "of equal elements the first (or the last, by `select_last_index`); piecewise constant, no gradient";
+    let attrs = &["axis", "keepdims", "select_last_index"];
+    Op { name, doc, attrs, infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
+}
+
+fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    expect_inputs(call, 1)?;
+    let mut shape = call.shape(0)?.to_vec();
+    let axis = axis(call.attrs.get_int("axis", 0)?, shape.len())?;
+    if shape[axis] == 0 {
+        return Err(format!("axis {axis} has no elements"));
+    }
+    if flag(call, "keepdims", true)? {
+        shape[axis] = 1;
+    } else {
+        shape.remove(axis);
+    }
+    Ok(vec![ValueType::new(DType::I64, shape)])
+}
+
+fn eval(call: &Call<'_>, better: impl Fn(f64, f64) -> bool) -> Result<Vec<Tensor>, String> {
     let x = call.tensor(0)?;
     let axis = axis(call.attrs.get_int("axis", 0)?, x.shape().len())?;
     let last = flag(call, "select_last_index", false)?;
@@ -51,7 +51,7 @@ fn eval(call: &Call<'_>, better: fn(f64, f64) -> bool) -> Result<Vec<Tensor>, St
             winners.push(best as i64);
         }
     }
-    let shape = (ARG_MAX.infer)(call)?.remove(0).shape;
+    let shape = infer(call)?.remove(0).shape;
     Ok(vec![Tensor::int(DType::I64, &shape, winners)])
 }
 

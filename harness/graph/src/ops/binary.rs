@@ -136,7 +136,8 @@ fn both(
     Ok(sides.to_vec())
 }
 
-fn float_only(back: &Backward<'_>) -> Result<(), Error> {
+/// Refuses a gradient where integers are computed.
+pub(super) fn float_only(back: &Backward<'_>) -> Result<(), Error> {
     let dtype = back.graph.value(back.output(0)).dtype();
     if dtype.is_float() { Ok(()) } else { Err(back.refuse(&format!("it computes in {dtype}"))) }
 }

@@ -1,6 +1,6 @@
 //! What the operators are tested on: cases, and the graphs that they become.
 
-use super::Op;
+use super::{Op, Rewrite, Upgrade};
 use crate::check::Splitmix;
 use crate::{Attrs, Error, Graph, Tensor, ValueId, ValueType, differentiate};
 
@@ -53,34 +53,50 @@ impl Case {
 /// The random tensors are functions of the seed alone, and every element is exact in its type.
 /// Errors: the operator refuses the case.
 pub fn case_graph(op: &Op, case: &Case, seed: u64) -> Result<(Graph, Vec<Tensor>), Error> {
-    let mut random = Splitmix::new(seed);
     let mut graph = Graph::new(op.name);
-    let mut fed = Vec::new();
-    let inputs: Vec<Option<ValueId>> = case
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(index, input)| {
-            let name = format!("input_{index}");
-            let mut feed = |graph: &mut Graph, tensor: Tensor| {
-                let ty = ValueType::new(tensor.dtype(), tensor.shape());
-                fed.push(tensor);
-                graph.input(&name, ty)
-            };
-            match input {
-                CaseInput::Random(shape, low, high) => Some(feed(&mut graph, random.tensor(shape, *low, *high))),
-                CaseInput::Fed(tensor) => Some(feed(&mut graph, tensor.clone())),
-                CaseInput::Constant(tensor) => Some(graph.constant(&name, tensor.clone())),
-                CaseInput::RandomConstant(shape, low, high) => {
-                    Some(graph.constant(&name, random.tensor(shape, *low, *high)))
-                }
-                CaseInput::Absent => None,
-            }
-        })
-        .collect();
+    let (inputs, fed) = add_inputs(&mut graph, case, seed);
     let outputs = graph.add_node(case.name, op.name, &inputs, case.attrs.clone(), case.outputs)?;
     graph.set_outputs(outputs);
     Ok((graph, fed))
+}
+
+/// The graph that an operator is rewritten into when a file of this opset has a case of it, and tensors for its inputs.
+///
+/// Errors: the rewriting refuses the case, which is then the reason.
+pub fn rewritten_graph(rewrite: &Rewrite, case: &Case, opset: i64, seed: u64) -> Result<(Graph, Vec<Tensor>), String> {
+    let mut graph = Graph::new(rewrite.name);
+    let (inputs, fed) = add_inputs(&mut graph, case, seed);
+    let (op, attrs) = (rewrite.name.to_owned(), case.attrs.clone());
+    let mut upgrade = Upgrade { opset, op, attrs, inputs, outputs: case.outputs, graph: &mut graph };
+    (rewrite.upgrade)(&mut upgrade)?;
+    let Upgrade { op, attrs, inputs, outputs, .. } = upgrade;
+    let outputs = graph.add_node(case.name, &op, &inputs, attrs, outputs).map_err(|error| error.to_string())?;
+    graph.set_outputs(outputs);
+    Ok((graph, fed))
+}
+
+/// Adds a case's inputs to a graph and returns them, and tensors for those that are fed.
+fn add_inputs(graph: &mut Graph, case: &Case, seed: u64) -> (Vec<Option<ValueId>>, Vec<Tensor>) {
+    let mut random = Splitmix::new(seed);
+    let mut fed = Vec::new();
+    let inputs = case.inputs.iter().enumerate().map(|(index, input)| {
+        let name = format!("input_{index}");
+        let mut feed = |graph: &mut Graph, tensor: Tensor| {
+            let ty = ValueType::new(tensor.dtype(), tensor.shape());
+            fed.push(tensor);
+            graph.input(&name, ty)
+        };
+        match input {
+            CaseInput::Random(shape, low, high) => Some(feed(graph, random.tensor(shape, *low, *high))),
+            CaseInput::Fed(tensor) => Some(feed(graph, tensor.clone())),
+            CaseInput::Constant(tensor) => Some(graph.constant(&name, tensor.clone())),
+            CaseInput::RandomConstant(shape, low, high) => {
+                Some(graph.constant(&name, random.tensor(shape, *low, *high)))
+            }
+            CaseInput::Absent => None,
+        }
+    });
+    (inputs.collect(), fed)
 }
 
 /// The gradient of a case: a graph that takes what the case's graph takes.

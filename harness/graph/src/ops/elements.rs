@@ -5,7 +5,7 @@ use super::axes::axis;
 use super::axis_map::pick;
 use super::binary::{expect_inputs, same_dtype, wrapped};
 use super::gather::{expect_index, position};
-use super::{Backward, Call, Case, CaseInput, Op, Retired, Upgrade, Vjp, no_macs, unchanged};
+use super::{Backward, Call, Case, CaseInput, Op, Rewrite, Upgrade, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const GATHER: Op = Op {
@@ -39,8 +39,24 @@ pub(super) const SCATTER: Op = Op {
     cases: scatter_cases,
 };
 
-pub(super) const RETIRED_SCATTER: Retired =
-    Retired { name: "Scatter", attrs: &["axis"], doc: "read as ScatterElements", until: 10, upgrade: from_scatter };
+pub(super) const OLD_SCATTER: Rewrite = Rewrite {
+    name: "Scatter",
+    doc: "read as ScatterElements (opsets up to 10)",
+    attrs: &["axis"],
+    upgrade: from_scatter,
+    eval: |call| (SCATTER.eval)(call),
+    cases: || {
+        let inputs = |index| {
+            let indices = CaseInput::Constant(Tensor::int(DType::I64, &[2, 1], index));
+            let updates = CaseInput::RandomConstant(vec![2, 1], -1.0, 1.0);
+            vec![CaseInput::Random(vec![2, 3], -1.0, 1.0), indices, updates]
+        };
+        vec![
+            Case::new("rows", Attrs::new(), inputs(vec![1, 0])),
+            Case::new("columns", Attrs::new().int("axis", 1), inputs(vec![2, -1])),
+        ]
+    },
+};
 
 fn from_scatter(up: &mut Upgrade<'_>) -> Result<(), String> {
     up.op = SCATTER.name.to_owned();

@@ -110,7 +110,18 @@ pub(super) fn erf(x: f64) -> f64 {
 pub(super) fn with_attrs(rows: &[(&'static str, &[(&str, f32)])]) -> Vec<Case> {
     let input = || vec![CaseInput::Random(vec![2, 3, 4], -3.5, 3.5)];
     let attrs = |given: &[(&str, f32)]| given.iter().fold(Attrs::new(), |attrs, (name, x)| attrs.float(name, *x));
-    rows.iter().map(|(name, given)| Case::new(name, attrs(given), input())).collect()
+    rows.iter().map(|(name, given)| Case::new(name, attrs(given), input())).chain([far()]).collect()
+}
+
+/// Inputs on which an exponential or a power overflows in float32: neither value nor gradient may become NaN.
+pub(super) fn far() -> Case {
+    let far = Tensor::f32(&[8], [-1000.0, -100.0, -20.0, -0.5, 0.5, 20.0, 100.0, 1000.0]);
+    Case::new("far from zero", Attrs::new(), vec![CaseInput::Fed(far)])
+}
+
+/// Random inputs from an interval, and some far from zero.
+pub(super) fn cases_and_far(low: f64, high: f64) -> Vec<Case> {
+    cases(low, high).into_iter().chain([far()]).collect()
 }
 
 pub(super) fn step_cases() -> Vec<Case> {

@@ -21,6 +21,7 @@ mod concat;
 mod constant_of_shape;
 mod conv;
 mod conv_transpose;
+mod cum_sum;
 mod depth_to_space;
 mod dequantize_linear;
 mod dropout;
@@ -31,29 +32,44 @@ mod expand;
 mod extremum;
 mod eye_like;
 mod flatten;
+mod gated;
 mod gather;
 mod gather_nd;
 mod gemm;
 mod global_average_pool;
+mod global_max_pool;
+mod group_normalization;
 mod identity;
+mod instance_normalization;
 mod interpolation;
 mod is_nan;
 #[cfg(test)]
 mod laws;
+mod layer_normalization;
 mod logic;
+mod lrn;
 mod matmul;
 mod max_pool;
+mod modulo;
 mod non_zero;
 mod one_hot;
 mod pad;
+mod pow;
+mod prelu;
 mod product;
 mod quantization;
 mod quantize_linear;
 mod range;
 mod reduce;
+mod reduce_log;
+mod reduce_norm;
+mod reduce_prod;
 mod relu;
 mod reshape;
 mod resize;
+#[cfg(test)]
+mod rewrite_laws;
+mod rms_normalization;
 mod scalar;
 mod shape;
 mod size;
@@ -62,6 +78,7 @@ mod slopes;
 mod softmax;
 mod split;
 mod squeeze;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -71,7 +88,7 @@ mod trilu;
 mod where_op;
 mod window;
 
-pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph};
+pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph, rewritten_graph};
 
 /// Every operator, in alphabetical order.
 pub const OPS: &[&Op] = &[
@@ -80,16 +97,12 @@ pub const OPS: &[&Op] = &[
     &scalar::ACOSH,
     &binary::ADD,
     &logic::AND,
-<<<<<<< HEAD
-    &arg_max::OP,
+    &arg_max::ARG_MAX,
+    &arg_max::ARG_MIN,
     &scalar::ASIN,
     &scalar::ASINH,
     &scalar::ATAN,
     &scalar::ATANH,
-=======
-    &arg_max::ARG_MAX,
-    &arg_max::ARG_MIN,
->>>>>>> ops2
     &average_pool::OP,
     &batch_normalization::OP,
     &cast::OP,
@@ -100,20 +113,15 @@ pub const OPS: &[&Op] = &[
     &constant_of_shape::OP,
     &conv::OP,
     &conv_transpose::OP,
-<<<<<<< HEAD
     &scalar::COS,
     &scalar::COSH,
-    &dequantize_linear::OP,
-    &binary::DIV,
-    &dropout::OP,
-    &scalar::ELU,
-=======
+    &cum_sum::OP,
     &depth_to_space::DEPTH_TO_SPACE,
     &dequantize_linear::OP,
     &binary::DIV,
     &dropout::OP,
     &einsum::OP,
->>>>>>> ops2
+    &scalar::ELU,
     &compare::EQUAL,
     &scalar::ERF,
     &scalar::EXP,
@@ -123,19 +131,20 @@ pub const OPS: &[&Op] = &[
     &scalar::FLOOR,
     &gather::OP,
     &elements::GATHER,
-<<<<<<< HEAD
-    &scalar::GELU,
-=======
     &gather_nd::GATHER,
->>>>>>> ops2
+    &scalar::GELU,
     &gemm::OP,
     &global_average_pool::OP,
+    &global_max_pool::OP,
     &compare::GREATER,
     &compare::GREATER_OR_EQUAL,
     &scalar::HARD_SIGMOID,
     &identity::OP,
+    &instance_normalization::OP,
     &is_nan::IS_INF,
     &is_nan::IS_NAN,
+    &lrn::OP,
+    &layer_normalization::OP,
     &scalar::LEAKY_RELU,
     &compare::LESS,
     &compare::LESS_OR_EQUAL,
@@ -144,53 +153,54 @@ pub const OPS: &[&Op] = &[
     &matmul::OP,
     &extremum::MAX,
     &max_pool::OP,
+    &sum::MEAN,
     &extremum::MIN,
+    &modulo::OP,
     &binary::MUL,
     &scalar::NEG,
     &non_zero::OP,
     &logic::NOT,
     &one_hot::OP,
     &logic::OR,
+    &prelu::OP,
     &pad::OP,
+    &pow::OP,
     &quantize_linear::OP,
-<<<<<<< HEAD
-    &scalar::RECIPROCAL,
-=======
     &range::OP,
->>>>>>> ops2
+    &scalar::RECIPROCAL,
+    &reduce_norm::REDUCE_L1,
+    &reduce_norm::REDUCE_L2,
+    &reduce_log::REDUCE_LOG_SUM,
+    &reduce_log::REDUCE_LOG_SUM_EXP,
     &reduce::REDUCE_MAX,
     &reduce::REDUCE_MEAN,
+    &reduce::REDUCE_MIN,
+    &reduce_prod::REDUCE_PROD,
     &reduce::REDUCE_SUM,
+    &reduce_norm::REDUCE_SUM_SQUARE,
     &relu::OP,
     &reshape::OP,
     &resize::OP,
     &scalar::ROUND,
     &elements::SCATTER,
-<<<<<<< HEAD
+    &gather_nd::SCATTER,
     &scalar::SELU,
     &shape::OP,
     &scalar::SIGMOID,
     &scalar::SIGN,
     &scalar::SIN,
     &scalar::SINH,
+    &size::OP,
     &slice::OP,
     &softmax::SOFTMAX,
     &scalar::SOFTPLUS,
     &scalar::SOFTSIGN,
-=======
-    &gather_nd::SCATTER,
-    &shape::OP,
-    &scalar::SIGMOID,
-    &scalar::SIGN,
-    &size::OP,
-    &slice::OP,
-    &softmax::SOFTMAX,
     &depth_to_space::SPACE_TO_DEPTH,
->>>>>>> ops2
     &split::OP,
     &scalar::SQRT,
     &squeeze::SQUEEZE,
     &binary::SUB,
+    &sum::SUM,
     &scalar::TAN,
     &scalar::TANH,
     &scalar::THRESHOLDED_RELU,
@@ -203,18 +213,27 @@ pub const OPS: &[&Op] = &[
     &logic::XOR,
 ];
 
-/// Operators that the newest operator set no longer has, in alphabetical order.
-pub const RETIRED: &[Retired] = &[elements::RETIRED_SCATTER, resize::UPSAMPLE];
+/// Every operator that only files have, in alphabetical order: reading turns it into operators of the table, since
+/// opset 21 no longer has it or ONNX Runtime has no kernel for it there.
+pub const REWRITES: &[&Rewrite] = &[
+    &group_normalization::REWRITE,
+    &gated::HARD_SWISH,
+    &gated::MISH,
+    &rms_normalization::REWRITE,
+    &elements::OLD_SCATTER,
+    &gated::SWISH,
+    &resize::UPSAMPLE,
+];
 
 /// The operator with this name in the standard ONNX domain.
 pub fn find(name: &str) -> Option<&'static Op> {
     OPS.binary_search_by(|op| op.name.cmp(name)).ok().map(|index| OPS[index])
 }
 
-/// The upgrade of nodes with this name in a file, also of retired operators.
-pub fn upgrade_of(name: &str) -> Option<Rewrite> {
-    let retired = || RETIRED.iter().find(|retired| retired.name == name).map(|retired| retired.upgrade);
-    find(name).map(|op| op.upgrade).or_else(retired)
+/// What turns a node of a file with this operator into one of the table; `None` where it is in neither list.
+pub fn upgrade(name: &str) -> Option<fn(&mut Upgrade<'_>) -> Result<(), String>> {
+    let rewrite = || REWRITES.iter().find(|rewrite| rewrite.name == name).map(|rewrite| rewrite.upgrade);
+    find(name).map(|op| op.upgrade).or_else(rewrite)
 }
 
 /// One input of a call: its type, and its elements where they are known.
@@ -278,9 +297,6 @@ impl<'a> Call<'a> {
 /// A gradient rule.
 pub type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
 
-/// Rewrites a node of an older form in place.
-pub type Rewrite = fn(&mut Upgrade<'_>) -> Result<(), String>;
-
 /// How an operator takes part in reverse mode.
 #[derive(Clone, Copy)]
 pub enum Vjp {
@@ -308,7 +324,7 @@ pub struct Op {
     /// Multiply-accumulates of one call (convolutions and dense layers, no bias).
     pub macs: fn(&Call<'_>) -> u64,
     /// Rewrites an older form into this one.
-    pub upgrade: Rewrite,
+    pub upgrade: fn(&mut Upgrade<'_>) -> Result<(), String>,
     /// The cases on which the rules above are tested.
     pub cases: fn() -> Vec<Case>,
 }
@@ -319,19 +335,20 @@ impl std::fmt::Debug for Op {
     }
 }
 
-/// An operator of older operator sets alone, which becomes another when a file is read.
-#[derive(Debug, Clone, Copy)]
-pub struct Retired {
+/// An operator that becomes others when a file is read.
+pub struct Rewrite {
     /// Its name in the standard ONNX domain.
     pub name: &'static str,
-    /// The attributes that it has.
-    pub attrs: &'static [&'static str],
     /// One line for the table of supported operators.
     pub doc: &'static str,
-    /// The last operator set that has it.
-    pub until: i64,
-    /// Makes it one of [`OPS`].
-    pub upgrade: Rewrite,
+    /// The attributes that it knows; any other is an error.
+    pub attrs: &'static [&'static str],
+    /// Rewrites it, from any opset that has it.
+    pub upgrade: fn(&mut Upgrade<'_>) -> Result<(), String>,
+    /// What it means, in f64: tests hold the rewritten graph against it.
+    pub eval: fn(&Call<'_>) -> Result<Vec<Tensor>, String>,
+    /// The cases on which it is tested.
+    pub cases: fn() -> Vec<Case>,
 }
 
 /// What a gradient rule works with: the graph that it extends, the forward node and the cotangents of its outputs.
@@ -436,6 +453,39 @@ impl Upgrade<'_> {
             self.set_input(index, tensor, attr);
         }
         Ok(())
+    }
+
+    /// An input.
+    ///
+    /// Errors: it is absent.
+    pub fn input(&self, index: usize) -> Result<ValueId, String> {
+        self.inputs.get(index).copied().flatten().ok_or_else(|| format!("input {index} is missing"))
+    }
+
+    /// Requires these inputs and no other attributes than these, and takes the attributes.
+    ///
+    /// Errors: there are others.
+    pub fn take(&mut self, inputs: usize, attrs: &[&str]) -> Result<Attrs, String> {
+        if self.inputs.len() != inputs {
+            return Err(format!("takes {inputs} inputs, found {}", self.inputs.len()));
+        }
+        if let Some((unknown, _)) = self.attrs.iter().find(|(name, _)| !attrs.contains(name)) {
+            return Err(format!("attribute `{unknown}` is not known"));
+        }
+        Ok(std::mem::take(&mut self.attrs))
+    }
+
+    /// Adds a helper node.
+    ///
+    /// Errors: inference refuses it.
+    pub fn node(&mut self, op: &str, inputs: &[ValueId], attrs: Attrs) -> Result<ValueId, String> {
+        self.graph.add(op, inputs, attrs).map_err(|error| error.to_string())
+    }
+
+    /// Replaces the node by another without attributes.
+    pub fn become_node(&mut self, op: &str, inputs: &[ValueId]) {
+        self.op = op.to_owned();
+        self.inputs = inputs.iter().copied().map(Some).collect();
     }
 
     /// Puts a constant at input `index`, padding with absent inputs.

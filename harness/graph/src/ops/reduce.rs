@@ -1,4 +1,4 @@
-//! ReduceSum, ReduceMean, ReduceMax. Specs: <https://onnx.ai/onnx/operators/onnx__ReduceSum.html> and its kin. Opsets: 1,
+//! ReduceSum, ReduceMean, ReduceMax, ReduceMin. Specs: <https://onnx.ai/onnx/operators/onnx__ReduceSum.html> and its kin. Opsets: 1,
 //! 11, 12, 13 (ReduceSum's axes become an input), 18 (the others' do), 20.
 
 use super::axes::{axes, flag};
@@ -26,10 +26,7 @@ pub(super) const REDUCE_SUM: Op = op(
 pub(super) const REDUCE_MEAN: Op = op(
     "ReduceMean",
     "constant axes",
-    |call| {
-        expect_float(call, 0)?;
-        number(call)
-    },
+    float,
     |call| eval(call, |group| group.iter().sum::<f64>() / group.len() as f64, |_| None),
     |back| {
         let (from, to) = (back.shape(0), back.graph.shape(back.output(0)).to_vec());
@@ -44,12 +41,28 @@ pub(super) const REDUCE_MAX: Op = op(
     "constant axes; of equal elements the first gets the gradient",
     number,
     |call| eval(call, |group| group.iter().copied().reduce(larger).unwrap_or(f64::NAN), |g| g.iter().copied().max()),
-    to_first_largest,
+    |back| {
+        let axes = back.ask(reduced)?;
+        to_winner(back, &axes, "ArgMax")
+    },
     &["ArgMax", "Cast", "Equal", "Mul", "Reshape", "Transpose"],
     |up| axes_to_input(up, 18),
 );
+pub(super) const REDUCE_MIN: Op = op(
+    "ReduceMin",
+    "constant axes; of equal elements the first gets the gradient",
+    number,
+    |call| eval(call, |group| group.iter().copied().reduce(smaller).unwrap_or(f64::NAN), |g| g.iter().copied().min()),
+    |back| {
+        let axes = back.ask(reduced)?;
+        to_winner(back, &axes, "ArgMin")
+    },
+    &["ArgMin", "Cast", "Equal", "Mul", "Reshape", "Transpose"],
+    |up| axes_to_input(up, 18),
+);
 
-const fn op(
+/// A reduction whose axes are a constant input since some opset.
+pub(super) const fn op(
     name: &'static str,
     doc: &'static str,
     infer: Infer,
@@ -62,12 +75,23 @@ const fn op(
     Op { name, doc, attrs, infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade, cases }
 }
 
-fn axes_to_input(up: &mut Upgrade<'_>, since: i64) -> Result<(), String> {
+/// Turns the axes attribute of opsets before `since` into an input.
+pub(super) fn axes_to_input(up: &mut Upgrade<'_>, since: i64) -> Result<(), String> {
     if up.opset < since { up.ints_to_input("axes", 1) } else { Ok(()) }
 }
 
 fn larger(a: f64, b: f64) -> f64 {
     if a >= b || a.is_nan() { a } else { b }
+}
+
+fn smaller(a: f64, b: f64) -> f64 {
+    if a <= b || a.is_nan() { a } else { b }
+}
+
+/// The output type of reductions of floats.
+pub(super) fn float(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+    expect_float(call, 0)?;
+    number(call)
 }
 
 /// The axes that a call reduces, in ascending order.
@@ -93,7 +117,8 @@ fn output_shape(call: &Call<'_>) -> Result<Vec<usize>, String> {
     })
 }
 
-fn number(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
+/// The output type of reductions of floats and integers.
+pub(super) fn number(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     if !(1..=2).contains(&call.inputs.len()) {
         return Err(format!("takes 1 or 2 inputs, found {}", call.inputs.len()));
     }
@@ -105,7 +130,7 @@ fn number(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
 }
 
 /// Groups the elements that go into one output each, then reduces every group.
-fn eval(
+pub(super) fn eval(
     call: &Call<'_>,
     float: impl Fn(&[f64]) -> f64,
     int: impl Fn(&[i64]) -> Option<i64>,
@@ -133,7 +158,7 @@ fn eval(
 }
 
 /// The axes that the forward node reduced, and the output's shape had it kept them.
-fn forward_axes(back: &Backward<'_>) -> Result<(Vec<usize>, Vec<usize>), Error> {
+pub(super) fn forward_axes(back: &Backward<'_>) -> Result<(Vec<usize>, Vec<usize>), Error> {
     let axes = back.ask(reduced)?;
     let mut kept = back.shape(0);
     axes.iter().for_each(|&axis| kept[axis] = 1);
@@ -153,11 +178,10 @@ fn spread(back: &mut Backward<'_>, scale: Option<f64>) -> Result<Vec<Option<Valu
     Ok(vec![Some(expand_to(back, cotangent, &shape)?), None])
 }
 
-/// Sends the cotangent to the first largest element of its group alone.
+/// Sends the cotangent to the element of its group alone that ArgMax or ArgMin finds: the first of equal ones.
 ///
-/// The reduced axes are brought to the end and joined into one, where ArgMax compared with the positions is the mask.
-fn to_first_largest(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    let (axes, kept) = forward_axes(back)?;
+/// The reduced axes are brought to the end and joined into one, where the winner compared with the positions is the mask.
+pub(super) fn to_winner(back: &mut Backward<'_>, axes: &[usize], find: &str) -> Result<Vec<Option<ValueId>>, Error> {
     let (x, shape, cotangent) = (back.input(0), back.shape(0), back.cotangent());
     if axes.is_empty() {
         return Ok(vec![Some(cotangent), None]);
@@ -177,7 +201,7 @@ fn to_first_largest(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Err
     let size = joined[axis];
     let x = transpose(back, x, &order)?;
     let x = reshape_to(back, x, &joined)?;
-    let winner = back.graph.add("ArgMax", &[x], Attrs::new().int("axis", axis as i64).int("keepdims", 1))?;
+    let winner = back.graph.add(find, &[x], Attrs::new().int("axis", axis as i64).int("keepdims", 1))?;
     let mut positions = vec![1; joined.len()];
     positions[axis] = size;
     let positions = back.graph.constant("positions", Tensor::ints(0..size as i64).reshaped(&positions));
@@ -185,17 +209,21 @@ fn to_first_largest(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Err
     let mask = back.mask(wins)?;
     let mut column = joined.clone();
     column[axis] = 1;
-    debug_assert_eq!(column.iter().product::<usize>(), kept.iter().product::<usize>());
     let cotangent = reshape_to(back, cotangent, &column)?;
     let product = back.emit("Mul", &[cotangent, mask])?;
     let product = reshape_to(back, product, &ordered)?;
     Ok(vec![Some(transpose(back, product, &inverse(&order))?), None])
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
+    cases_in(-1.0, 1.0)
+}
+
+/// Every way to name axes, with inputs from an interval.
+pub(super) fn cases_in(low: f64, high: f64) -> Vec<Case> {
     use CaseInput::{Absent, Constant, Random};
     let case =
-        |name, shape: &[usize], axes, attrs| Case::new(name, attrs, vec![Random(shape.to_vec(), -1.0, 1.0), axes]);
+        |name, shape: &[usize], axes, attrs| Case::new(name, attrs, vec![Random(shape.to_vec(), low, high), axes]);
     let axes = |axes: &[i64]| Constant(Tensor::ints(axes.iter().copied()));
     let plain = Attrs::new;
     vec![
@@ -211,6 +239,6 @@ fn cases() -> Vec<Case> {
         case("nothing", &[2, 3], axes(&[]), plain().int("noop_with_empty_axes", 1)),
         case("a scalar", &[], Absent, plain()),
         case("an axis of one", &[2, 1], axes(&[1]), plain()),
-        Case::new("one input", plain(), vec![Random(vec![2, 2], -1.0, 1.0)]),
+        Case::new("one input", plain(), vec![Random(vec![2, 2], low, high)]),
     ]
 }

@@ -4,7 +4,7 @@
 use super::axes::{axes, bounded, dimension};
 use super::axis_map::{remap, whole};
 use super::interpolation::{Sampling, Taps};
-use super::{Backward, Call, Case, CaseInput, Op, Retired, Upgrade, Vjp, expect_float, no_macs};
+use super::{Backward, Call, Case, CaseInput, Op, Rewrite, Upgrade, Vjp, expect_float, no_macs};
 use crate::{Attr, Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
@@ -29,8 +29,22 @@ pub(super) const OP: Op = Op {
     cases,
 };
 
-pub(super) const UPSAMPLE: Retired =
-    Retired { name: "Upsample", attrs: &["mode", "scales"], doc: "read as Resize", until: 9, upgrade: from_upsample };
+pub(super) const UPSAMPLE: Rewrite = Rewrite {
+    name: "Upsample",
+    doc: "read as Resize (opsets up to 9)",
+    attrs: &["mode", "scales"],
+    upgrade: from_upsample,
+    eval: repeated,
+    cases: || {
+        let x = || CaseInput::Random(vec![2, 3, 4, 2], -1.0, 1.0);
+        let scales = CaseInput::Constant(Tensor::f32(&[4], [1.0, 1.0, 3.0, 2.0]));
+        let attribute = Attr::Floats(vec![1.0, 1.0, 2.0, 1.5]);
+        vec![
+            Case::new("whole factors", Attrs::new(), vec![x(), scales]),
+            Case::new("scales as an attribute", Attrs::new().with("scales", attribute), vec![x()]),
+        ]
+    },
+};
 
 /// A spatial axis: its size before and after, and the scale between its coordinates.
 #[derive(Debug, Clone, Copy)]
@@ -263,6 +277,28 @@ fn from_upsample(up: &mut Upgrade<'_>) -> Result<(), String> {
     };
     up.op = "Resize".to_owned();
     from_asymmetric(up, scales)
+}
+
+/// What Upsample means where it repeats elements, mode nearest: `y[i] = x[floor(i / scale)]`.
+fn repeated(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
+    let x = call.tensor(0)?;
+    let scales: Vec<f64> = match call.attrs.get("scales") {
+        Some(Attr::Floats(scales)) => scales.iter().map(|&scale| scale.into()).collect(),
+        _ => call.tensor(1)?.floats()?.to_vec(),
+    };
+    let shape: Vec<usize> = x.shape().iter().zip(&scales).map(|(&dim, scale)| (dim as f64 * scale) as usize).collect();
+    let source = |flat: usize| {
+        let (mut rest, mut stride, mut at) = (flat, 1, 0);
+        for axis in (0..shape.len()).rev() {
+            at += stride * ((rest % shape[axis]) as f64 / scales[axis]) as usize;
+            rest /= shape[axis];
+            stride *= x.shape()[axis];
+        }
+        at
+    };
+    let values = x.floats()?;
+    let y = (0..shape.iter().product()).map(|flat| values[source(flat)]).collect();
+    Ok(vec![Tensor::float(x.dtype(), &shape, y)])
 }
 
 /// The form without coordinates, where ONNX Runtime rounds down what grows and up what shrinks.

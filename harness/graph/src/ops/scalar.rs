@@ -3,8 +3,8 @@
 //! functions), 10 (ThresholdedRelu), 11 (Round), 12 (Celu), 13, 16 (LeakyRelu), 20 (Gelu).
 
 use super::elementwise::{
-    cases, erf, float, float_as_input, float_input, gelu_by_tanh, number, selu, sigmoid, signed, signed_map, steps,
-    with_attrs,
+    cases, cases_and_far, erf, far, float, float_as_input, float_input, gelu_by_tanh, number, selu, sigmoid, signed,
+    signed_map, steps, with_attrs,
 };
 use super::slopes::{self, divided, times};
 use super::{Case, CaseInput, Op, Vjp, map_elements};
@@ -132,7 +132,7 @@ pub(super) const ASINH: Op = float(
     |call| map_elements(call, f64::asinh),
     |back| divided(back, |back| slopes::root(back, slopes::one_plus_square)),
     &["Add", "Div", "Mul", "Sqrt"],
-    || cases(-2.0, 2.0),
+    || cases_and_far(-2.0, 2.0),
 );
 pub(super) const ATAN: Op = float(
     "Atan",
@@ -140,7 +140,7 @@ pub(super) const ATAN: Op = float(
     |call| map_elements(call, f64::atan),
     |back| divided(back, slopes::one_plus_square),
     &["Add", "Div", "Mul"],
-    || cases(-2.0, 2.0),
+    || cases_and_far(-2.0, 2.0),
 );
 pub(super) const ATANH: Op = float(
     "Atanh",
@@ -177,7 +177,7 @@ pub(super) const ERF: Op = float(
     |call| map_elements(call, erf),
     |back| times(back, slopes::erf),
     &["Exp", "Mul", "Neg"],
-    || cases(-3.0, 3.0),
+    || cases_and_far(-3.0, 3.0),
 );
 pub(super) const RECIPROCAL: Op = float(
     "Reciprocal",
@@ -215,7 +215,7 @@ pub(super) const SOFTPLUS: Op = float(
     |call| map_elements(call, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
     |back| times(back, |back| back.emit("Sigmoid", &[back.input(0)])),
     &["Mul", "Sigmoid"],
-    || cases(-4.0, 4.0),
+    || cases_and_far(-4.0, 4.0),
 );
 pub(super) const SOFTSIGN: Op = float(
     "Softsign",
@@ -223,7 +223,7 @@ pub(super) const SOFTSIGN: Op = float(
     |call| map_elements(call, |x| x / (1.0 + x.abs())),
     |back| divided(back, slopes::softsign_divisor),
     &["Abs", "Add", "Div", "Mul"],
-    || cases(-2.0, 2.0),
+    || cases_and_far(-2.0, 2.0),
 );
 pub(super) const TAN: Op = float(
     "Tan",
@@ -259,9 +259,9 @@ pub(super) const CELU: Op = Op {
         },
         |back| {
             let alpha = back.ask(|call| number(call, "alpha", 1.0))?;
-            times(back, |back| slopes::bent(back, 1.0, alpha, alpha))
+            times(back, |back| slopes::bent(back, 1.0, 1.0, alpha))
         },
-        &["Add", "Greater", "Mul", "Where"],
+        &["Exp", "Min", "Mul"],
         || with_attrs(&[("default alpha", &[]), ("alpha above one", &[("alpha", 1.5)])]),
     )
 };
@@ -278,7 +278,7 @@ pub(super) const ELU: Op = Op {
             let alpha = back.ask(|call| number(call, "alpha", 1.0))?;
             times(back, |back| slopes::bent(back, 1.0, alpha, 1.0))
         },
-        &["Add", "Greater", "Mul", "Where"],
+        &["Exp", "Greater", "Min", "Mul", "Where"],
         || {
             with_attrs(&[
                 ("default alpha", &[]),
@@ -311,6 +311,8 @@ pub(super) const GELU: Op = Op {
                 case("by default", Attrs::new()),
                 case("exact", Attrs::new().text("approximate", "none")),
                 case("by tanh", Attrs::new().text("approximate", "tanh")),
+                far(),
+                Case { name: "far from zero by tanh", attrs: Attrs::new().text("approximate", "tanh"), ..far() },
             ]
         },
     )
@@ -351,7 +353,7 @@ pub(super) const SELU: Op = Op {
             let (alpha, gamma) = back.ask(selu)?;
             times(back, |back| slopes::bent(back, gamma, gamma * alpha, 1.0))
         },
-        &["Add", "Greater", "Mul", "Where"],
+        &["Exp", "Greater", "Min", "Mul", "Where"],
         || with_attrs(&[("by default", &[]), ("both given", &[("alpha", 0.5), ("gamma", 2.0)])]),
     )
 };

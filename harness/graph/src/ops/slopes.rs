@@ -76,17 +76,22 @@ pub(super) fn leaky_relu(back: &mut Backward<'_>) -> Emitted {
     back.emit("Add", &[rise, slope])
 }
 
-/// The slope of `y = factor · (e^(x / width) - 1)` below 0, which is `(y + factor) / width`, and `above` where x > 0.
-pub(super) fn bent(back: &mut Backward<'_>, above: f64, factor: f64, width: f64) -> Emitted {
-    let (x, zero, above) = (back.input(0), back.scalar(0.0), back.scalar(above));
-    let (y, factor) = (back.output(0), back.scalar(factor));
-    let mut below = back.emit("Add", &[y, factor])?;
+/// `above` where x > 0, else `below · e^(x / width)`. Taken from y it would be a difference of nearly equal numbers.
+pub(super) fn bent(back: &mut Backward<'_>, above: f64, below: f64, width: f64) -> Emitted {
+    let (x, zero) = (back.input(0), back.scalar(0.0));
+    let mut slope = back.emit("Min", &[x, zero])?;
     if width != 1.0 {
         let inverse = back.scalar(1.0 / width);
-        below = back.emit("Mul", &[below, inverse])?;
+        slope = back.emit("Mul", &[slope, inverse])?;
     }
+    slope = back.emit("Exp", &[slope])?;
+    if below == above && above == 1.0 {
+        return Ok(slope);
+    }
+    let (above, below) = (back.scalar(above), back.scalar(below));
+    slope = back.emit("Mul", &[slope, below])?;
     let positive = back.emit("Greater", &[x, zero])?;
-    back.emit("Where", &[positive, above, below])
+    back.emit("Where", &[positive, above, slope])
 }
 
 /// alpha where 0 < y < 1, else 0.

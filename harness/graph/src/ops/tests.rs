@@ -1,6 +1,6 @@
 //! Tables over many operators: older forms, refusals, ties, and integers on a way that carries gradients.
 
-use super::{OPS, Upgrade, upgrade_of};
+use super::{OPS, Upgrade, upgrade};
 use crate::{Attr, Attrs, DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn read_old(op: &str, opset: i64, attrs: Attrs, shape: &[usize], constants: &[Te
     let mut graph = Graph::new("old");
     let mut inputs = vec![Some(x(&mut graph, shape))];
     inputs.extend(constants.iter().map(|tensor| Some(graph.constant("c", tensor.clone()))));
-    let rewrite = upgrade_of(op).ok_or("is not in the table")?;
+    let rewrite = upgrade(op).ok_or("is not in the table")?;
     let mut upgrade = Upgrade { opset, op: op.to_owned(), attrs, inputs, outputs: 1, graph: &mut graph };
     rewrite(&mut upgrade)?;
     let Upgrade { op, attrs, inputs, outputs, .. } = upgrade;
@@ -80,6 +80,12 @@ fn older_forms_mean_what_they_did() {
             vec![ints(&[1, 2])],
         ),
         ("ReduceMax", vec![2, 3], 13, a(), a(), vec![]),
+        ("ReduceMin", vec![2, 3], 13, a().ints("axes", [0]), a(), vec![ints(&[0])]),
+        ("ReduceL1", vec![2, 3], 11, a().ints("axes", [-1]), a(), vec![ints(&[1])]),
+        ("ReduceL2", vec![2, 3], 17, a().ints("axes", [1]), a(), vec![ints(&[1])]),
+        ("ReduceSumSquare", vec![2, 3], 7, a().ints("axes", [0, 1]), a(), vec![]),
+        ("ReduceProd", vec![2, 3], 13, a().ints("axes", [1]), a(), vec![ints(&[1])]),
+        ("ReduceLogSumExp", vec![2, 3], 13, a().ints("axes", [1]), a(), vec![ints(&[1])]),
         ("Softmax", vec![2, 3], 11, a(), a(), vec![]),
         ("Softmax", vec![2, 3, 1, 1], 9, a(), a().int("axis", 1), vec![]),
         ("LogSoftmax", vec![2, 1, 4], 12, a().int("axis", 1), a().int("axis", 2), vec![]),
@@ -202,6 +208,24 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("Clip", vec![2], a(), vec![ramp(&[2])], "must be one float32"),
         ("Dropout", vec![2], a(), vec![Tensor::scalar(0.5), Tensor::int(DType::Bool, &[], vec![1])], "training mode"),
         ("ArgMax", vec![0], a(), vec![], "no elements"),
+        ("ArgMin", vec![0], a(), vec![], "no elements"),
+        ("Celu", vec![2], a().float("alpha", 0.0), vec![], "alpha is 0"),
+        ("Elu", vec![2], a().int("alpha", 1), vec![], "must be a float"),
+        ("Gelu", vec![2], a().text("approximate", "erf"), vec![], "allowed are none and tanh"),
+        ("PRelu", vec![2], a(), vec![ramp(&[3, 2])], "does not fit"),
+        ("PRelu", vec![2], a(), vec![ints(&[1])], "of one type"),
+        ("Mod", vec![2], a(), vec![ramp(&[2])], "floats want fmod 1"),
+        ("Sum", vec![2], a(), vec![ramp(&[3])], "do not broadcast"),
+        ("Mean", vec![2], a(), vec![ints(&[1])], "of one type"),
+        ("CumSum", vec![2, 3], a(), vec![ints(&[2])], "out of range"),
+        ("CumSum", vec![2, 3], a(), vec![ints(&[0, 1])], "must be one axis"),
+        ("LRN", vec![1, 3, 2, 2], a().int("size", 2), vec![], "must be odd"),
+        ("LRN", vec![1, 3, 2], a().int("size", 3), vec![], "must be [N, C, H, W]"),
+        ("GlobalMaxPool", vec![1, 3], a(), vec![], "must be [N, C, …]"),
+        ("InstanceNormalization", vec![1, 3, 2], a(), vec![ramp(&[3]), ramp(&[2])], "input 2 must be"),
+        ("LayerNormalization", vec![2, 3], a(), vec![ramp(&[2])], "input 1 must be"),
+        ("LayerNormalization", vec![2, 3], a().int("axis", 2), vec![ramp(&[3])], "out of range"),
+        ("LayerNormalization", vec![2, 3], a().int("stash_type", 10), vec![ramp(&[3])], "stash_type"),
         ("ScatterElements", vec![2], a(), vec![ints(&[2]), ramp(&[1])], "index 2 is out of range"),
         ("ScatterElements", vec![2], a().text("reduction", "xor"), vec![ints(&[1]), ramp(&[1])], "`xor` is not known"),
         ("GatherElements", vec![2, 2], a().int("axis", 1), vec![Tensor::int(DType::I64, &[3, 1], vec![0; 3])], "fit"),
@@ -327,6 +351,11 @@ fn of_equal_elements_exactly_the_first_gets_the_gradient() {
     let axes = |axes: &[i64]| [Tensor::ints(axes.iter().copied())];
     assert_eq!(gradients("ReduceMax", Attrs::new(), &[rows()], &axes(&[1])), [[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]]);
     assert_eq!(gradients("ReduceMax", Attrs::new(), &[rows()], &axes(&[0, 1])), [[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]]);
+    let falling = || Tensor::f32(&[2, 3], [2.0, 1.0, 1.0, 3.0, 3.0, 3.0]);
+    assert_eq!(gradients("ReduceMin", Attrs::new(), &[falling()], &axes(&[1])), [[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]]);
+    assert_eq!(gradients("ReduceMin", Attrs::new(), &[falling()], &axes(&[0, 1])), [[0.0, 1.0, 0.0, 0.0, 0.0, 0.0]]);
+    let images = rows().reshaped(&[1, 2, 1, 3]);
+    assert_eq!(gradients("GlobalMaxPool", Attrs::new(), &[images], &[]), [[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]]);
     let same = || Tensor::f32(&[2], [1.0, 1.0]);
     for op in ["Max", "Min"] {
         let three = gradients(op, Attrs::new(), &[same(), same(), same()], &[]);
@@ -376,6 +405,12 @@ fn kinks_have_the_subgradient_that_is_documented() {
     assert_eq!(gradients("Relu", Attrs::new(), &x(), &[]), [[0.0, 0.0, 1.0]]);
     assert_eq!(gradients("Abs", Attrs::new(), &x(), &[]), [[-1.0, 0.0, 1.0]]);
     assert_eq!(gradients("LeakyRelu", Attrs::new().float("alpha", 0.25), &x(), &[]), [[0.25, 0.25, 1.0]]);
+    assert_eq!(gradients("PRelu", Attrs::new(), &x(), &[Tensor::scalar(0.25)]), [[0.25, 0.25, 1.0]]);
+    assert_eq!(gradients("Elu", Attrs::new().float("alpha", 0.5), &x(), &[])[0][1..], [0.5, 1.0]);
+    assert_eq!(gradients("Celu", Attrs::new().float("alpha", 0.5), &x(), &[])[0][1..], [1.0, 1.0]);
+    assert_eq!(gradients("ThresholdedRelu", Attrs::new().float("alpha", 0.0), &x(), &[]), [[0.0, 0.0, 1.0]]);
+    let ends = Attrs::new().float("alpha", 0.5).float("beta", 0.5);
+    assert_eq!(gradients("HardSigmoid", ends, &x(), &[]), [[0.0, 0.5, 0.0]]);
     let bounds = [Tensor::scalar(0.0), Tensor::scalar(1.0)];
     assert_eq!(gradients("Clip", Attrs::new(), &x(), &bounds), [[0.0, 1.0, 1.0]]);
 }

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn is_a_power_of_two_within_its_limits() {
-        let sizes = [1, 2048, 2049, 16 * 1024, 16 * 1024 + 1, 32 * 1024 + 1, 1 << 20];
+        let sizes = [1, 4096, 4097, 32 * 1024, 32 * 1024 + 1, 64 * 1024 + 1, 1 << 20];
         assert_eq!(sizes.map(rows), [64, 64, 32, 8, 4, 4, 4]);
         assert_eq!(micro_batch(&Graph::new("empty")), 64);
     }
