@@ -20,6 +20,7 @@ mod model;
 mod op_table;
 pub mod ops;
 mod proto;
+mod quantized;
 mod revision;
 #[cfg(test)]
 mod sample_file;

@@ -1,9 +1,11 @@
 use crate::ops::{OPS, Op, Vjp};
+use crate::quantized::{QUANTIZED, Quantized};
 
 /// The table of supported operators, in Markdown.
 pub fn supported_ops_table() -> String {
     let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).collect();
     rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
+    rows.extend(QUANTIZED.iter().map(|quantized| quantized_row(quantized)));
     rows.sort();
     let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
     for row in rows {
@@ -20,6 +22,11 @@ fn row(op: &Op) -> String {
     };
     let attributes: Vec<String> = op.attrs.iter().map(|attr| format!("`{attr}`")).collect();
     format!("| {} | {gradient} | {} | {} |", op.name, attributes.join(", "), op.doc.replace('|', "\\|"))
+}
+
+fn quantized_row(quantized: &Quantized) -> String {
+    let Quantized { name, op, .. } = quantized;
+    format!("| {name} | as {op} | as {op} | {} |", quantized.doc())
 }
 
 #[cfg(test)]

@@ -50,7 +50,10 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
     let value = |(at, &x): (usize, &f64)| {
         let channel = scheme.of(at);
         let zero = zeros.map_or(0, |zeros| zeros[channel]);
-        ((x / scales[channel]).round_ties_even() as i64).saturating_add(zero).clamp(low, high)
+        // Rounding jumps, so the quotient must be the float32 that every runtime rounds: symmetric weights in unsigned
+        // bytes have a scale of their largest over 127.5, which puts that largest on a half.
+        let steps = f64::from((x / scales[channel]) as f32);
+        (steps.round_ties_even() as i64).saturating_add(zero).clamp(low, high)
     };
     let y = x.floats()?.iter().enumerate().map(value).collect();
     Ok(vec![Tensor::int(dtype, x.shape(), y)])
