@@ -39,6 +39,7 @@ pub use graph::{Graph, Node, Value, ValueId, ValueType};
 pub use interpreter::Interpreter;
 pub use model::{Dim, Model, Port};
 pub use op_table::supported_ops_table;
+pub use quantized::quantized_operators;
 pub use revision::REVISION;
 pub use tensor::{DType, Data, Tensor};
 pub use transforms::{InputMap, Quantize, SoftmaxCut, cut_softmax, fold_batch_norm, micro_batch, prepend_input};

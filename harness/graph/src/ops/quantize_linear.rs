@@ -165,6 +165,25 @@ mod tests {
         assert_eq!(found, wanted);
     }
 
+    /// Symmetric weights in unsigned bytes, as PyTorch quantizes them: the largest lies on a half in float32 and, since
+    /// the scale is rounded, beside it in f64.
+    #[test]
+    fn quotients_are_rounded_to_float32_before_they_are_rounded_to_steps() {
+        let mut beside = 0;
+        for largest in (1..200).map(|i| i as f32 * 0.013) {
+            let scale = largest / 127.5;
+            let mut graph = Graph::new("test");
+            let x = graph.constant("x", Tensor::f32(&[2], [largest, -largest].map(f64::from)));
+            let step = graph.scalar(DType::F32, scale.into());
+            let zero = graph.constant("zero", Tensor::int(DType::U8, &[], vec![128]));
+            let q = graph.add("QuantizeLinear", &[x, step, zero], Attrs::new()).unwrap();
+            let wanted = [largest, -largest].map(|x| (i64::from((x / scale).round_ties_even() as i16) + 128).min(255));
+            assert_eq!(graph.value(q).data().unwrap().integers().unwrap(), wanted, "{largest}");
+            beside += usize::from((f64::from(-largest) / f64::from(scale)).round_ties_even() as i64 + 128 != wanted[1]);
+        }
+        assert!(beside > 50, "{beside}");
+    }
+
     #[test]
     fn every_channel_has_its_own_range_and_step() {
         // [-128, 127] with zero point 0 in the first row, [0, 255] with zero point -128 in the second.
