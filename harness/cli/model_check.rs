@@ -13,6 +13,7 @@ use graph::{
 use ndarray::Array2;
 use registry::{FolderFiles, InputSpec};
 use runtime::{ModelBytes, ModelSpec, OrtExecutor, OutputKind, Prepared, Provider};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a check allows.
@@ -68,7 +69,12 @@ pub(crate) fn run(places: &Places, args: &CheckArgs) -> Result<Exit> {
     println!("operators: {}", ops.join(", "));
     let unsupported = model.unsupported();
     if !unsupported.is_empty() {
-        unsupported.iter().for_each(|problem| println!("  not supported: {problem}"));
+        let texts: Vec<String> = unsupported.iter().map(ToString::to_string).collect();
+        let split = texts.iter().map(|text| text.split_once('\n').map_or((text.as_str(), None), |(a, b)| (a, Some(b))));
+        let (problems, hints): (Vec<&str>, Vec<Option<&str>>) = split.unzip();
+        problems.iter().for_each(|problem| println!("  not supported: {problem}"));
+        let hints: BTreeSet<&str> = hints.into_iter().flatten().collect();
+        hints.iter().for_each(|hint| println!("{hint}"));
         println!("can't be evaluated: {} nodes are not supported", unsupported.len());
         return Ok(Exit::Failed);
     }

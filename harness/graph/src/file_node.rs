@@ -2,7 +2,7 @@
 
 use crate::external::ExternalData;
 use crate::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto, attribute_type};
-use crate::{Attr, Attrs, Error, tensor_proto};
+use crate::{Attr, Attrs, Error, quantized, tensor_proto};
 use std::collections::HashSet;
 
 /// A node as the file has it.
@@ -54,7 +54,9 @@ fn file_node(index: usize, proto: &NodeProto, local: bool, external: &dyn Extern
     let mut refusal = if local {
         Some("it is a model-local function".to_owned())
     } else {
-        (!standard).then(|| format!("only operators of the standard domain are, not of `{}`", proto.domain))
+        let foreign = !standard && quantized::find(&op).is_none();
+        let reason = || format!("only operators of the standard domain are, not of `{}`", proto.domain);
+        quantized::refusal(&op).or_else(|| foreign.then(reason))
     };
     let mut attrs = Attrs::new();
     for attribute in &proto.attribute {

@@ -5,6 +5,7 @@ use crate::file_node::FileNode;
 use crate::graph::elements;
 use crate::model::{Dim, Model, Port};
 use crate::ops::{self, Upgrade};
+use crate::quantized;
 use crate::{Attr, DType, Error, Graph, Tensor, ValueId, ValueType};
 use std::collections::{HashMap, HashSet};
 
@@ -107,6 +108,7 @@ fn refusal(node: &FileNode) -> Option<Error> {
     match &node.refusal {
         Some(reason) => Some(node.unsupported(reason)),
         None if node.op == "Constant" || ops::upgrade(&node.op).is_some() => None,
+        None if quantized::find(&node.op).is_some() => None,
         None => Some(node.unsupported("it is not in the operator table")),
     }
 }
@@ -156,8 +158,12 @@ impl<'m> Build<'m> {
 
     fn apply(&mut self, node: &FileNode) -> Result<Vec<ValueId>, Error> {
         let refuse = |reason| Error::Node { node: node.name.clone(), op: node.op.clone(), reason };
+        let inputs: Vec<Option<ValueId>> =
+            node.inputs.iter().map(|input| input.as_ref().map(|name| self.values[name.as_str()])).collect();
+        if let Some(quantized) = quantized::find(&node.op) {
+            return quantized.expand(node, self.model.opset(), &inputs, &mut self.graph);
+        }
         let rewrite = ops::upgrade(&node.op).ok_or_else(|| node.unsupported("it is not in the operator table"))?;
-        let inputs = node.inputs.iter().map(|input| input.as_ref().map(|name| self.values[name.as_str()])).collect();
         let mut upgrade = Upgrade {
             opset: self.model.opset(),
             op: node.op.clone(),

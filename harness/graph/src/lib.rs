@@ -21,6 +21,7 @@ mod op_table;
 pub mod ops;
 mod profile;
 mod proto;
+mod quantized;
 mod revision;
 #[cfg(test)]
 mod sample_file;
@@ -40,6 +41,7 @@ pub use interpreter::Interpreter;
 pub use model::{Dim, Model, Port};
 pub use op_table::supported_ops_table;
 pub use profile::Profile;
+pub use quantized::quantized_operators;
 pub use revision::REVISION;
 pub use tensor::{DType, Data, Tensor};
 pub use transforms::{InputMap, Quantize, SoftmaxCut, cut_softmax, fold_batch_norm, micro_batch, prepend_input};

@@ -1,10 +1,12 @@
 use crate::ops::{OPS, Op, REWRITES, Vjp};
+use crate::quantized::{QUANTIZED, Quantized};
 
 /// The table of supported operators, in Markdown.
 pub fn supported_ops_table() -> String {
     let rewrites = REWRITES.iter().map(|op| cells(op.name, "yes", op.attrs, op.doc));
     let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).chain(rewrites).collect();
     rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
+    rows.extend(QUANTIZED.iter().map(|quantized| quantized_row(quantized)));
     rows.sort();
     let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
     for row in rows {
@@ -25,6 +27,11 @@ fn row(op: &Op) -> String {
 fn cells(name: &str, gradient: &str, attrs: &[&str], doc: &str) -> String {
     let attributes: Vec<String> = attrs.iter().map(|attr| format!("`{attr}`")).collect();
     format!("| {name} | {gradient} | {} | {} |", attributes.join(", "), doc.replace('|', "\\|"))
+}
+
+fn quantized_row(quantized: &Quantized) -> String {
+    let Quantized { name, op, .. } = quantized;
+    format!("| {name} | as {op} | as {op} | {} |", quantized.doc())
 }
 
 #[cfg(test)]

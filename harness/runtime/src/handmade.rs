@@ -4,6 +4,7 @@
 use crate::inferred::field;
 
 /// The value of an attribute.
+#[derive(Clone)]
 pub(crate) enum Ints {
     One(u64),
     List(Vec<u64>),
@@ -19,6 +20,7 @@ pub(crate) const FLOAT: u64 = 1;
 pub(crate) const UINT8: u64 = 2;
 pub(crate) const INT8: u64 = 3;
 pub(crate) const INT32: u64 = 6;
+pub(crate) const BOOL: u64 = 9;
 pub(crate) const DOUBLE: u64 = 11;
 
 fn number(field: u8, mut value: u64) -> Vec<u8> {
@@ -61,10 +63,12 @@ impl File {
         self.node_with(op, inputs, output, &[])
     }
 
-    /// A node with integer attributes.
+    /// A node with integer attributes. An operator of another domain has it in front, with a point between.
     pub(crate) fn node_with(mut self, op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Ints)]) -> Self {
+        let (domain, op) = op.rsplit_once('.').unwrap_or(("", op));
         let mut node: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
         node.extend([field(2, output.as_bytes()), field(3, output.as_bytes()), field(4, op.as_bytes())].concat());
+        node.extend(field(7, domain.as_bytes()));
         for (name, ints) in attributes {
             let (content, kind) = match ints {
                 Ints::One(value) => (number(3, *value), 2),
@@ -92,7 +96,14 @@ impl File {
     }
 
     pub(crate) fn int8(self, name: &str, value: i8) -> Self {
-        self.tensor(name, INT8, &[], field(9, &value.to_le_bytes()))
+        self.integers(name, INT8, &[], &[value.into()])
+    }
+
+    /// A tensor of an integer type of 8 or 32 bits, or of booleans.
+    pub(crate) fn integers(self, name: &str, dtype: u64, dims: &[usize], values: &[i64]) -> Self {
+        let width = if dtype == INT32 { 4 } else { 1 };
+        let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()[..width].to_vec()).collect();
+        self.tensor(name, dtype, dims, field(9, &raw))
     }
 
     pub(crate) fn external(self, name: &str, dims: &[usize], location: &str) -> Self {
@@ -102,6 +113,7 @@ impl File {
 
     pub(crate) fn bytes(self) -> Vec<u8> {
         let opset = [field(1, b""), number(2, 13)].concat();
-        [number(1, 8), field(8, &opset), field(7, &self.graph)].concat()
+        let contributed = [field(1, b"com.microsoft"), number(2, 1)].concat();
+        [number(1, 8), field(8, &opset), field(8, &contributed), field(7, &self.graph)].concat()
     }
 }

@@ -32,3 +32,5 @@ mod handmade;
 mod model_tests;
 #[cfg(test)]
 mod op_cases;
+#[cfg(test)]
+mod quantized_tests;

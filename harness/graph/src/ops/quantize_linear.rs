@@ -50,7 +50,10 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
     let value = |(at, &x): (usize, &f64)| {
         let channel = scheme.of(at);
         let zero = zeros.map_or(0, |zeros| zeros[channel]);
-        ((x / scales[channel]).round_ties_even() as i64).saturating_add(zero).clamp(low, high)
+        // Rounding jumps, so the quotient must be the float32 that every runtime rounds: symmetric weights in unsigned
+        // bytes have a scale of their largest over 127.5, which puts that largest on a half.
+        let steps = f64::from((x / scales[channel]) as f32);
+        (steps.round_ties_even() as i64).saturating_add(zero).clamp(low, high)
     };
     let y = x.floats()?.iter().enumerate().map(value).collect();
     Ok(vec![Tensor::int(dtype, x.shape(), y)])
@@ -160,6 +163,25 @@ mod tests {
         let found = gradient(&steps.map(|step| step / 2.0), &[0.5], &[1], 1);
         let wanted: Vec<f64> = [0.0, 0.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 0.0, 0.0].iter().map(|c| c / 0.5).collect();
         assert_eq!(found, wanted);
+    }
+
+    /// Symmetric weights in unsigned bytes, as PyTorch quantizes them: the largest lies on a half in float32 and, since
+    /// the scale is rounded, beside it in f64.
+    #[test]
+    fn quotients_are_rounded_to_float32_before_they_are_rounded_to_steps() {
+        let mut beside = 0;
+        for largest in (1..200).map(|i| i as f32 * 0.013) {
+            let scale = largest / 127.5;
+            let mut graph = Graph::new("test");
+            let x = graph.constant("x", Tensor::f32(&[2], [largest, -largest].map(f64::from)));
+            let step = graph.scalar(DType::F32, scale.into());
+            let zero = graph.constant("zero", Tensor::int(DType::U8, &[], vec![128]));
+            let q = graph.add("QuantizeLinear", &[x, step, zero], Attrs::new()).unwrap();
+            let wanted = [largest, -largest].map(|x| (i64::from((x / scale).round_ties_even() as i16) + 128).min(255));
+            assert_eq!(graph.value(q).data().unwrap().integers().unwrap(), wanted, "{largest}");
+            beside += usize::from((f64::from(-largest) / f64::from(scale)).round_ties_even() as i64 + 128 != wanted[1]);
+        }
+        assert!(beside > 50, "{beside}");
     }
 
     #[test]
