@@ -150,16 +150,20 @@ def contenders(net: nn.Module, worker: Worker, x: Tensor, y: Tensor, compiled: b
     return table
 
 
-def rounds_of(tools: dict[str, Callable], rounds: int) -> dict[str, list[float]]:
-    """The tools in turns, each round beginning with another. A turn is the median of its calls after the first."""
+def repeats_of(tools: dict[str, Callable]) -> dict[str, int]:
+    """Warms every tool up, and says how many calls make a turn: one where it is long, else some after a first to drop."""
+    calls = {name: round(TURN_SECONDS / run(2)[1]) for name, run in tools.items()}
+    return {name: 1 if count < 2 else 1 + min(20, count) for name, count in calls.items()}
+
+
+def rounds_of(tools: dict[str, Callable], repeats: dict[str, int], rounds: int) -> dict[str, list[float]]:
+    """The tools in turns, each round beginning with another. A turn is the median of its calls."""
     names, seconds = list(tools), {name: [] for name in tools}
-    repeats = {name: 1 + max(1, min(20, round(TURN_SECONDS / tools[name](2)[1]))) for name in names}
     for at in range(rounds):
         for name in names[at % len(names) :] + names[: at % len(names)]:
             time.sleep(IDLE_SECONDS)
-            long = repeats[name] == 2
-            turn = tools[name](1) if long else tools[name](repeats[name])[1:]
-            seconds[name].append(statistics.median(turn))
+            turn = tools[name](repeats[name])
+            seconds[name].append(statistics.median(turn[1:] or turn))
     return seconds
 
 
@@ -191,8 +195,9 @@ def measure(name: str, args: argparse.Namespace) -> dict:
         worker = Worker(file, net[-1].out_features, args.threads)
         agree = agreement(folded(net), worker, x, y, Path(folder))
         table = contenders(net, worker, x, y, args.compile)
+        repeats = {task: repeats_of(tools) for task, tools in table.items()}
         busy, own, start = busy_seconds(), time.process_time() + worker.cpu_seconds(), time.perf_counter()
-        seconds = {task: rounds_of(tools, args.rounds) for task, tools in table.items()}
+        seconds = {task: rounds_of(tools, repeats[task], args.rounds) for task, tools in table.items()}
         spent = time.perf_counter() - start
         others = busy_seconds() - busy - (time.process_time() + worker.cpu_seconds() - own)
         effort = worker.ask(f"pgd20 {args.batch} 8/255")
