@@ -25,10 +25,16 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPORTERS = {"torchscript-13": 13, "torchscript-17": 17, "dynamo-18": 18, "dynamo-22": 22}
 HEADS = ("cross_entropy", "margin", "linear")
 LOGITS = 1e-4  # Of the largest logit of the row: hundreds of units of float32, for the sums of a network.
-MEDIAN = 1e-5  # Relative L2 of a gradient, median over rows.
+MEDIAN = 1e-5  # Relative L2 of a gradient, median over rows; or twice that of PyTorch in float32, where a network is ill-conditioned.
 WORST = 1e-2  # Relative L2 that 99 % of the rows must keep, apart from those at a kink.
 SHARE = 0.99
 KINK_MOVES = (3e-7, 1e-6, 3e-6)  # How far a row is moved to see whether it is at a kink: what float32 rounds by, amplified.
+
+
+def pictures(rows: int, row: tuple[int, ...]) -> Tensor:
+    """Coarse patches with some noise, in [0, 1): of noise alone all rows look the same to a network."""
+    patches = torch.rand(rows, row[0], *(max(1, size // 8) for size in row[1:]))
+    return 0.8 * nn.functional.interpolate(patches, row[1:]) + 0.2 * torch.rand(rows, *row)
 
 
 def randomised(case: Case, x: Tensor) -> nn.Module:
@@ -45,7 +51,7 @@ def randomised(case: Case, x: Tensor) -> nn.Module:
         net.train()(x)
         for norm in norms:
             norm.running_mean += 0.1 * norm.running_var.sqrt() * torch.randn_like(norm.running_mean)
-            norm.running_var *= 0.8 + 0.4 * torch.rand_like(norm.running_var)
+            norm.running_var *= 1 + torch.rand_like(norm.running_var)  # Above 1, or gradients explode with depth.
     return net.eval()
 
 
@@ -104,7 +110,7 @@ def ask(file: Path, folder: Path) -> dict:
     return next((answer for answer in answers if "error" in answer), None) or (answers[0] if len(answers) == 2 else {"error": done.stderr})
 
 
-def compare(net: nn.Module, x: Tensor, labels: Tensor, cotangents: Tensor, wanted: tuple, file: Path) -> dict:
+def compare(net: nn.Module, x: Tensor, labels: Tensor, cotangents: Tensor, wanted: tuple, float32: dict, file: Path) -> dict:
     """Numbers of one file, and what does not hold."""
     found, (logits, grads) = np.load(file), wanted
     scale = np.abs(logits).max(1, keepdims=True)
@@ -116,7 +122,8 @@ def compare(net: nn.Module, x: Tensor, labels: Tensor, cotangents: Tensor, wante
         kinks = [i for i in far if at_kink(net, x[i : i + 1], labels[i : i + 1], cotangents[i : i + 1], head, errors[i])]
         fine = 1 - (len(far) - len(kinks)) / len(errors)
         result[head] = {"median": float(np.median(errors)), "max": float(errors.max()), "far": len(far), "at_kinks": len(kinks)}
-        if not result[head]["median"] <= MEDIAN:
+        result[head]["pytorch_float32_median"] = float32[head]
+        if not result[head]["median"] <= max(MEDIAN, 2 * float32[head]):
             wrong.append(f"{head}: median {result[head]['median']:.1e}")
         if fine < SHARE:
             wrong.append(f"{head}: {len(far) - len(kinks)} of {len(errors)} rows above {WORST}, not at a kink")
@@ -125,11 +132,13 @@ def compare(net: nn.Module, x: Tensor, labels: Tensor, cotangents: Tensor, wante
 
 def check_case(case: Case, kinds: list[str], rows: int) -> list[dict]:
     torch.manual_seed(1)
-    x, labels = torch.rand(rows, *case.row), torch.randint(CLASSES, (rows,))
+    x, labels = pictures(rows, case.row), torch.randint(CLASSES, (rows,))
     cotangents = torch.randn(rows, CLASSES)
     net = randomised(case, x)
     double, x64, cotangents64 = randomised(case, x).double(), x.double(), cotangents.double()
     wanted = gradients(double, x64, labels, cotangents64)
+    single = gradients(net, x, labels, cotangents)[1]
+    float32 = {head: float(np.median(distance(single[head].astype(np.float64), wanted[1][head]))) for head in HEADS}
     results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -151,7 +160,7 @@ def check_case(case: Case, kinds: list[str], rows: int) -> list[dict]:
                 results.append(result | {"status": "refused", "reason": answer["error"]})
             else:
                 result |= {key: answer[key] for key in ("nodes", "micro_batch", "notes")}
-                results.append(result | compare(double, x64, labels, cotangents64, wanted, folder / "out.npz"))
+                results.append(result | compare(double, x64, labels, cotangents64, wanted, float32, folder / "out.npz"))
     return results
 
 
