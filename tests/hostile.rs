@@ -82,13 +82,13 @@ fn cyclic_protobuf() -> Result<(), Failed> {
 
 fn unknown_op_is_named_with_its_node() -> Result<(), Failed> {
     let nodes = [
-        proto::node(&["input"], &["strange"], "blocks/1/act", "Mish"),
+        proto::node(&["input"], &["strange"], "blocks/1/act", "Hardmax"),
         proto::node(&["strange"], &["logits"], "pool", "GlobalAveragePool"),
     ];
     let onnx = proto::model(&nodes, &[]);
-    refused(&onnx, 1, &["node `blocks/1/act`", "operator `Mish` is not supported"])?;
+    refused(&onnx, 1, &["node `blocks/1/act`", "operator `Hardmax` is not supported"])?;
     let scratch = with_bad(&onnx)?;
-    scratch.run(["run", "tiny.yaml", "--dry-run"])?.expect(2, &["`blocks/1/act`", "`Mish`"])
+    scratch.run(["run", "tiny.yaml", "--dry-run"])?.expect(2, &["`blocks/1/act`", "`Hardmax`"])
 }
 
 fn wrong_digest() -> Result<(), Failed> {

@@ -164,6 +164,18 @@ mod tests {
     }
 
     #[test]
+    fn half_precision_takes_float32_statistics() {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F16, [1, 4]));
+        let ones = graph.constant("ones", Tensor::float(DType::F16, &[4], vec![1.0; 4]));
+        let y = graph.add("LayerNormalization", &[x, ones], Attrs::new()).unwrap();
+        let cotangent = graph.constant("cotangent", Tensor::float(DType::F16, &[1, 4], vec![1.0, 0.0, 0.0, 0.0]));
+        let first = differentiate(&mut graph, y, cotangent, &[x]).unwrap()[0];
+        let second = differentiate(&mut graph, first, cotangent, &[x]).unwrap()[0];
+        assert_eq!([graph.value(first).dtype(), graph.value(second).dtype()], [DType::F16; 2]);
+    }
+
+    #[test]
     fn equal_elements_give_numbers() {
         let mut graph = Graph::new("test");
         let x = graph.input("x", ValueType::new(DType::F32, [1, 2]));

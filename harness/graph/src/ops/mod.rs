@@ -231,7 +231,7 @@ pub fn find(name: &str) -> Option<&'static Op> {
 }
 
 /// What turns a node of a file with this operator into one of the table; `None` where it is in neither list.
-pub fn upgrade(name: &str) -> Option<fn(&mut Upgrade<'_>) -> Result<(), String>> {
+pub fn upgrade(name: &str) -> Option<Rewriting> {
     let rewrite = || REWRITES.iter().find(|rewrite| rewrite.name == name).map(|rewrite| rewrite.upgrade);
     find(name).map(|op| op.upgrade).or_else(rewrite)
 }
@@ -297,6 +297,9 @@ impl<'a> Call<'a> {
 /// A gradient rule.
 pub type Derive = fn(&mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error>;
 
+/// What turns a node of a file into the newest form, or into other operators.
+pub type Rewriting = fn(&mut Upgrade<'_>) -> Result<(), String>;
+
 /// How an operator takes part in reverse mode.
 #[derive(Clone, Copy)]
 pub enum Vjp {
@@ -324,7 +327,7 @@ pub struct Op {
     /// Multiply-accumulates of one call (convolutions and dense layers, no bias).
     pub macs: fn(&Call<'_>) -> u64,
     /// Rewrites an older form into this one.
-    pub upgrade: fn(&mut Upgrade<'_>) -> Result<(), String>,
+    pub upgrade: Rewriting,
     /// The cases on which the rules above are tested.
     pub cases: fn() -> Vec<Case>,
 }
@@ -344,7 +347,7 @@ pub struct Rewrite {
     /// The attributes that it knows; any other is an error.
     pub attrs: &'static [&'static str],
     /// Rewrites it, from any opset that has it.
-    pub upgrade: fn(&mut Upgrade<'_>) -> Result<(), String>,
+    pub upgrade: Rewriting,
     /// What it means, in f64: tests hold the rewritten graph against it.
     pub eval: fn(&Call<'_>) -> Result<Vec<Tensor>, String>,
     /// The cases on which it is tested.

@@ -49,14 +49,12 @@ fn eval(call: &Call<'_>, share: f64) -> Result<Vec<Tensor>, String> {
 }
 
 fn to_all(back: &mut Backward<'_>, cotangent: ValueId) -> Result<Vec<Option<ValueId>>, Error> {
-    let mut results = vec![None; back.node.inputs().len()];
-    for index in 0..results.len() {
-        if back.wants[index] {
-            let shape = back.shape(index);
-            results[index] = Some(unbroadcast(back, cotangent, &shape)?);
-        }
-    }
-    Ok(results)
+    let wants = back.wants.clone();
+    let one = |(index, wanted)| {
+        let shape = back.shape(index);
+        if wanted { unbroadcast(back, cotangent, &shape).map(Some) } else { Ok(None) }
+    };
+    wants.into_iter().enumerate().map(one).collect()
 }
 
 fn cases() -> Vec<Case> {
