@@ -5,7 +5,7 @@ use crate::quantized::{QUANTIZED, Quantized};
 pub fn supported_ops_table() -> String {
     let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).collect();
     rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
-    rows.extend(QUANTIZED.iter().map(|quantized| quantized_row(quantized)));
+    rows.extend(QUANTIZED.iter().map(quantized_row));
     rows.sort();
     let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
     for row in rows {
