@@ -6,7 +6,7 @@ pub fn supported_ops_table() -> String {
     let rewrites = REWRITES.iter().map(|op| cells(op.name, "yes", op.attrs, op.doc));
     let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).chain(rewrites).collect();
     rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
-    rows.extend(QUANTIZED.iter().map(|quantized| quantized_row(quantized)));
+    rows.extend(QUANTIZED.iter().map(quantized_row));
     rows.sort();
     let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
     for row in rows {

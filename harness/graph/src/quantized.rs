@@ -185,7 +185,8 @@ impl Expansion<'_> {
         attrs.remove("opset");
         inputs.truncate(inputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
         let known = ops::find(op).expect("the table names operators that there are");
-        let mut upgrade = Upgrade { opset, op: op.to_owned(), attrs, inputs, outputs: self.node.outputs.len(), graph: self.graph };
+        let mut upgrade =
+            Upgrade { opset, op: op.to_owned(), attrs, inputs, outputs: self.node.outputs.len(), graph: self.graph };
         let upgraded = (known.upgrade)(&mut upgrade);
         let Upgrade { op, attrs, inputs, outputs, .. } = upgrade;
         upgraded.map_err(|reason| self.error(reason))?;
