@@ -1,9 +1,9 @@
 """Exports networks with PyTorch's exporters and holds Tinyassay's logits and gradients against PyTorch in float64."""
 
 import argparse
-import io
 import json
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -11,7 +11,8 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -85,11 +86,31 @@ def at_kink(net: nn.Module, row: Tensor, label: Tensor, cotangent: Tensor, head:
     return bool(distance(found[head][1:], found[head][:1]).max() > error / 4)
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Nothing is written to the standard streams, whole graphs from C++ included."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+            os.close(kept[0])
+            os.close(kept[1])
+
+
 def export(net: nn.Module, x: Tensor, kind: str, fixed: bool, file: Path) -> None:
     names = {"input_names": ["x"], "output_names": ["logits"], "opset_version": EXPORTERS[kind]}
     rows = x[:1] if fixed else x[:2]
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
+    with silence():
         if kind.startswith("torchscript"):
             axes = None if fixed else {"x": {0: "N"}, "logits": {0: "N"}}
             torch.onnx.export(net, (rows,), file, dynamo=False, dynamic_axes=axes, **names)
