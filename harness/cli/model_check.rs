@@ -216,7 +216,7 @@ fn check_gradients(classifier: &Graph, range: [f64; 2], inputs: usize) -> Result
     let mut rows = Vec::new();
     for head in Head::ALL {
         let built = gradient_graph(classifier, *head)?;
-        let mut program = OrtExecutor::default().compile(&built.graph)?;
+        let mut program = OrtExecutor::default().compile(&Provider::default().profile().lower(&built.graph)?)?;
         let mut random = Splitmix::new(1);
         let (mut differences, mut runtime) = (DirectionalCheck::default(), ExecutorCheck::default());
         let mut useful = false;
