@@ -131,18 +131,23 @@ def ask(file: Path, folder: Path) -> dict:
     return next((answer for answer in answers if "error" in answer), None) or (answers[0] if len(answers) == 2 else {"error": done.stderr})
 
 
+def rounded(number: float | np.floating) -> float:
+    """Two digits: more would change from machine to machine."""
+    return float(f"{number:.1e}")
+
+
 def compare(net: nn.Module, x: Tensor, labels: Tensor, cotangents: Tensor, wanted: tuple, float32: dict, file: Path) -> dict:
     """Numbers of one file, and what does not hold."""
     found, (logits, grads) = np.load(file), wanted
     scale = np.abs(logits).max(1, keepdims=True)
-    result = {name: float((np.abs(found[name] - logits) / scale).max()) for name in ("logits", "scores")}
+    result = {name: rounded((np.abs(found[name] - logits) / scale).max()) for name in ("logits", "scores")}
     wrong = [f"{name} differ by {result[name]:.1e}" for name in ("logits", "scores") if not result[name] <= LOGITS]
     for head in HEADS:
         errors = distance(found[f"{head}_gradient"].astype(np.float64), grads[head])
         far = [i for i in range(len(errors)) if not errors[i] <= WORST]
         kinks = [i for i in far if at_kink(net, x[i : i + 1], labels[i : i + 1], cotangents[i : i + 1], head, errors[i])]
         fine = 1 - (len(far) - len(kinks)) / len(errors)
-        result[head] = {"median": float(np.median(errors)), "max": float(errors.max()), "far": len(far), "at_kinks": len(kinks)}
+        result[head] = {"median": rounded(np.median(errors)), "max": rounded(errors.max()), "far": len(far), "at_kinks": len(kinks)}
         result[head]["pytorch_float32_median"] = float32[head]
         if not result[head]["median"] <= max(MEDIAN, 2 * float32[head]):
             wrong.append(f"{head}: median {result[head]['median']:.1e}")
@@ -159,7 +164,7 @@ def check_case(case: Case, kinds: list[str], rows: int) -> list[dict]:
     double, x64, cotangents64 = randomised(case, x).double(), x.double(), cotangents.double()
     wanted = gradients(double, x64, labels, cotangents64)
     single = gradients(net, x, labels, cotangents)[1]
-    float32 = {head: float(np.median(distance(single[head].astype(np.float64), wanted[1][head]))) for head in HEADS}
+    float32 = {head: rounded(np.median(distance(single[head].astype(np.float64), wanted[1][head]))) for head in HEADS}
     results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -171,7 +171,6 @@ OPERATORS: list[Case] = [
     Case("attention", lambda: tokens(SelfAttention()), fixed=True),
     Case("einsum", lambda: tokens(Einsum(), width=32)),
     Case("cumsum", lambda: tokens(Apply(lambda x: torch.cumsum(x, 1) / 8))),
-    Case("cumprod", lambda: tokens(Apply(lambda x: torch.cumprod(x[:, :8].sigmoid() + 0.5, 1)))),
     Case("topk", lambda: tokens(Apply(lambda x: torch.topk(x, 5, dim=1).values))),
     Case("sort", lambda: tokens(Apply(lambda x: torch.sort(x, dim=1).values[:, ::3]))),
     Case("batch-norm-1d", lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, CLASSES)), (3, 8, 8)),

@@ -185,6 +185,7 @@ def agreement(net: nn.Module, worker: Worker, x: Tensor, y: Tensor, folder: Path
 
 
 def measure(name: str, args: argparse.Namespace) -> dict:
+    print(f"measuring {name}", file=sys.stderr, flush=True)
     net, x, y = build(name, args.batch)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
