@@ -47,7 +47,10 @@ impl ShippedModel {
 
     fn scores(&mut self, rows: ArrayView2<'_, f32>) -> Result<Vec<f32>, Error> {
         let padding = std::iter::repeat_n(rows.row(0), self.batch - rows.nrows());
-        let canonical: Vec<f32> = rows.rows().into_iter().chain(padding).flatten().copied().collect();
+        let mut canonical: Vec<f32> = Vec::with_capacity(self.batch * rows.ncols());
+        for row in rows.rows().into_iter().chain(padding) {
+            canonical.extend(row);
+        }
         let shape: Vec<usize> = std::iter::once(self.batch).chain(self.spec.map.model.iter().copied()).collect();
         let input = value::floats_to_ort(self.dtype, &shape, &self.spec.map.apply(&canonical))?;
         // A model whose output is its input gives a view of the caller's buffer: the input must outlive the reading.

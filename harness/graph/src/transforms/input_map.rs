@@ -95,10 +95,13 @@ impl InputMap {
     pub fn apply(&self, rows: &[f32]) -> Vec<f32> {
         let row_len = self.row_len();
         assert_eq!(rows.len() % row_len.max(1), 0, "whole rows of {row_len}");
-        let source = self.source();
+        let (scales, offsets) = (self.acts(&self.scale, 1.0), self.acts(&self.offset, 0.0));
+        let moves = !self.permutation.is_sorted();
+        if !(moves || scales || offsets || self.quantize.is_some()) {
+            return rows.to_vec();
+        }
         let inner: usize = self.canonical.iter().skip(self.channel_axis + 1).product();
         let channels = self.canonical.get(self.channel_axis).copied().unwrap_or(1);
-        let (scales, offsets) = (self.acts(&self.scale, 1.0), self.acts(&self.offset, 0.0));
         let factor =
             |factors: &[f32], index: usize| factors[if factors.len() == 1 { 0 } else { index / inner % channels }];
         let convert = |index: usize, x: f32| {
@@ -106,8 +109,12 @@ impl InputMap {
             let x = if offsets { x + factor(&self.offset, index) } else { x };
             self.quantize.map_or(x, |quantize| quantize.apply(x))
         };
-        let moved = |row: &[f32]| source.iter().map(|&index| convert(index, row[index])).collect::<Vec<f32>>();
-        rows.chunks_exact(row_len.max(1)).flat_map(moved).collect()
+        let source = self.source();
+        let mut mapped = Vec::with_capacity(rows.len());
+        for row in rows.chunks_exact(row_len.max(1)) {
+            mapped.extend(source.iter().map(|&index| convert(index, row[index])));
+        }
+        mapped
     }
 
     /// For each element of a model row, its place in the canonical row.
