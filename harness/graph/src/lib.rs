@@ -7,6 +7,8 @@
 
 mod attrs;
 pub mod check;
+#[cfg(test)]
+mod closure;
 mod encode;
 mod error;
 mod executor;

@@ -27,6 +27,8 @@ pub use prepared::{ModelBytes, ModelSpec, OutputKind, Prepared};
 pub use shipped::ShippedModel;
 
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod handmade;
 #[cfg(test)]
 mod model_tests;

@@ -33,7 +33,7 @@ fn random_rows(spec: &ModelSpec, count: usize, random: &mut Splitmix) -> Vec<f32
 
 /// The rows that are looked at, and where each is moved to. At least one place is left for a stranger, or a mean over all
 /// rows would not show.
-fn places(batch: usize) -> Vec<(usize, usize)> {
+pub(crate) fn places(batch: usize) -> Vec<(usize, usize)> {
     let (middle, last) = (batch / 2, batch - 1);
     let moves = [(0, last), (middle, 0), (last, middle)];
     moves[..last.min(3)].to_vec()
