@@ -130,6 +130,7 @@ fn cotangent_scale(classifier: &Graph) -> f64 {
 /// Products have none either, but theirs grows no faster than the values that they multiply. A normalisation counts: its
 /// slope is the inverse of a deviation, and networks have many, one behind the other.
 fn is_steep(graph: &Graph, node: &Node, varies: impl Fn(usize) -> bool) -> bool {
+    let below = |name, default, bound: f32| node.attrs().get_float(name, default).is_ok_and(|value| value < bound);
     match node.op().name {
         "Acos"
         | "Acosh"
@@ -148,7 +149,8 @@ fn is_steep(graph: &Graph, node: &Node, varies: impl Fn(usize) -> bool) -> bool 
         | "Sqrt"
         | "Tan" => varies(0),
         "Div" | "Mod" => varies(1),
-        "LRN" => varies(0) && node.attrs().get_float("bias", 1.0).is_ok_and(|bias| bias < 1.0),
+        "Celu" => varies(0) && below("alpha", 1.0, 0.0),
+        "LRN" => varies(0) && (below("bias", 1.0, 1.0) || below("alpha", 1e-4, 0.0)),
         "Pow" => varies(1) || (varies(0) && !is_low_power(graph, node)),
         _ => false,
     }
@@ -236,6 +238,13 @@ fn reverse(
                 continue;
             }
         };
+        // Indices and masks beside a result: the rule passes on the cotangent of the result alone.
+        let beside = |(&id, arrived): (&ValueId, &Option<ValueId>)| {
+            !graph.value(id).dtype().is_float() && arrived.is_some_and(|arrived| !is_zero(graph, arrived))
+        };
+        if node.outputs().iter().zip(&arrived).skip(1).any(beside) {
+            stopped.push(node.clone());
+        }
         let mut back = Backward { graph: &mut *graph, node: node.clone(), cotangents: arrived, wants: wants.clone() };
         let results = rule(&mut back)?;
         for ((input, wanted), result) in node.inputs().iter().zip(wants).zip(results) {
@@ -469,6 +478,19 @@ mod tests {
     }
 
     #[test]
+    fn indices_beside_values_are_reported() {
+        let mut graph = linear();
+        let (z, k) = (graph.outputs()[0], graph.constant("k", Tensor::ints([2])));
+        let top = graph.add_node("top", "TopK", &[Some(z), Some(k)], Attrs::new(), 2).unwrap();
+        graph.set_outputs(vec![top[0]]);
+        assert!(gradient_graph(&graph, Head::Linear).unwrap().stopped.is_empty());
+        let indices = graph.cast(top[1], DType::F32).unwrap();
+        let sum = graph.add("Add", &[top[0], indices], Attrs::new()).unwrap();
+        graph.set_outputs(vec![sum]);
+        assert_eq!(gradient_graph(&graph, Head::Linear).unwrap().stopped, ["`top` (TopK)"]);
+    }
+
+    #[test]
     fn steep_functions_of_the_input_start_from_one() {
         let scale = |op: &str, swapped: bool| {
             let mut graph = linear();
@@ -496,6 +518,29 @@ mod tests {
         }
         for op in ["ReduceL2", "ReduceProd", "ReduceLogSum", "LayerNormalization", "Atanh", "Acos"] {
             assert_eq!(scale(op, true), 1.0, "{op}");
+        }
+    }
+
+    #[test]
+    fn attributes_make_some_functions_steep() {
+        let scale = |op: &str, attrs: Attrs| {
+            let mut graph = Graph::new("images");
+            let x = graph.input("x", ValueType::new(DType::F32, [1, 2, 1, 1]));
+            let y = graph.add(op, &[x], attrs).unwrap();
+            graph.set_outputs(vec![y]);
+            cotangent_scale(&graph)
+        };
+        let lrn = || Attrs::new().int("size", 1);
+        for (op, attrs) in [("Celu", Attrs::new()), ("LRN", lrn()), ("LRN", lrn().float("bias", 2.0))] {
+            assert_eq!(scale(op, attrs.clone()), 2_f64.powi(48), "{op} {attrs:?}");
+        }
+        let steep = [
+            ("Celu", Attrs::new().float("alpha", -1.0)),
+            ("LRN", lrn().float("bias", 0.5)),
+            ("LRN", lrn().float("alpha", -1.0)),
+        ];
+        for (op, attrs) in steep {
+            assert_eq!(scale(op, attrs.clone()), 1.0, "{op} {attrs:?}");
         }
     }
 

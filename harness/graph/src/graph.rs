@@ -237,6 +237,16 @@ impl Graph {
         self.constant("scalar", Tensor::float(dtype, &[], vec![value]).rounded())
     }
 
+    /// Casts a value, unless it has the type.
+    ///
+    /// Errors: none for a valid graph.
+    pub(crate) fn cast(&mut self, x: ValueId, to: DType) -> Result<ValueId, Error> {
+        if self.value(x).dtype() == to {
+            return Ok(x);
+        }
+        self.add("Cast", &[x], Attrs::new().int("to", to.onnx().into()))
+    }
+
     /// Replaces the list of outputs.
     pub fn set_outputs(&mut self, outputs: Vec<ValueId>) {
         self.outputs = outputs;

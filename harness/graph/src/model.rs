@@ -57,7 +57,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, Error> {
 impl Model {
     /// Parses a file, reading the tensors that it keeps elsewhere from `external`.
     ///
-    /// Reads IR versions 3 to 13 and the standard operator sets 7 to 22. Nodes that are not supported are no error
+    /// Reads IR versions 3 to 13 and the standard operator sets 7 to 24. Nodes that are not supported are no error
     /// here: [`Model::unsupported`] lists them all, and [`Model::graph`] refuses the first.
     /// Errors: the bytes are not such a file, a tensor does not fit its shape or holds NaN, a name is defined twice, a
     /// value is missing, or the nodes form a cycle.

@@ -28,7 +28,8 @@ enum Operand {
     Tensor(usize, i64),
     /// The same for the second factor of a Gemm, where scales in a vector belong to the columns of the product.
     Factor(usize),
-    /// The int32 tensor at this input, in steps of `alpha` times the scales at the inputs 1 and 4.
+    /// The int32 tensor at this input, in steps of `alpha` times the scales at the inputs 1 and 4; those in a vector
+    /// belong to its columns.
     Bias(usize),
     /// This input as it is.
     Plain(usize),
@@ -171,7 +172,7 @@ impl Expansion<'_> {
             let alpha = self.graph.scalar(self.graph.value(scale).dtype(), alpha.into());
             scale = self.helper("bias_scale", "Mul", &[scale, alpha], Attrs::new())?;
         }
-        self.helper("dequantized_bias", "DequantizeLinear", &[bias, scale], Attrs::new().int("axis", 0))
+        self.helper("dequantized_bias", "DequantizeLinear", &[bias, scale], Attrs::new().int("axis", -1))
     }
 
     /// The float operator, brought from its older form where `opset`, or the attribute of this name, is that of one.
@@ -183,6 +184,10 @@ impl Expansion<'_> {
         attrs.remove("channels_last");
         let opset = attrs.get_int("opset", opset).map_err(|reason| self.error(reason))?;
         attrs.remove("opset");
+        // Its axis is the last by default, also where `opset` is one whose Softmax has another default.
+        if op == "Softmax" && attrs.get("axis").is_none() {
+            attrs.set("axis", Attr::Int(-1));
+        }
         inputs.truncate(inputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
         let known = ops::find(op).expect("the table names operators that there are");
         let mut upgrade =
@@ -244,6 +249,8 @@ mod tests {
                 ("q", int(DType::I8, &[2, 2], &[10, -20, 30, 127])),
                 ("zero", int(DType::I8, &[], &[10])),
                 ("i", int(DType::I32, &[2], &[16, -32])),
+                ("m", int(DType::I32, &[2, 2], &[8, 16, 24, 32])),
+                ("t", int(DType::I8, &[2, 2, 1], &[1, 2, 3, 4])),
                 ("half", Values::scalar(0.5)),
                 ("two", Values::f32(&[2], [0.25, 2.0])),
             ];
@@ -298,6 +305,26 @@ mod tests {
         // The rows of B are the columns of the product: [[2.5, -5], [60, 254]].
         let wanted = [75.0 + 2.0, -3810.0 - 32.0, -267.5 + 2.0, 600.0 + 14859.0 - 32.0];
         assert_eq!(rows, Values::f32(&[2, 2], wanted));
+    }
+
+    #[test]
+    fn scales_of_columns_are_those_of_the_bias_too() {
+        let matrix = ["q", "half", "zero", "q", "two", "", "m"];
+        let y = result("com.microsoft.QGemm", &matrix, vec![]);
+        // The product is that of the test above, the bias in steps of 0.125 and 1.
+        assert_eq!(y, Values::f32(&[2, 2], [-112.5 + 1.0, -3810.0 + 16.0, 463.75 + 3.0, 14459.0 + 32.0]));
+    }
+
+    #[test]
+    fn the_axis_of_a_softmax_is_the_last_whatever_its_opset() {
+        let inputs = ["t", "half", "", "half"];
+        let softmax = |axis| {
+            let attributes = [("opset", Some(11)), ("axis", axis)].into_iter();
+            let attributes = attributes.filter_map(|(name, value)| Some(int_attribute(name, value?))).collect();
+            result("com.microsoft.QLinearSoftmax", &inputs, attributes)
+        };
+        assert_eq!(softmax(None), softmax(Some(2)));
+        assert_ne!(softmax(None), softmax(Some(1)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{OrtExecutor, inferred_types};
 use graph::check::Splitmix;
-use graph::ops::{Case, CaseInput, OPS, Op, REWRITES, rewritten_graph};
+use graph::ops::{Case, OPS, Op, REWRITES, case_graph, rewritten_graph};
 use graph::{Data, Executor, Graph, Interpreter, Profile, Tensor, ValueId, ValueType, differentiate};
 
 /// Largest difference between f32 and f64, in units of the largest element: sums of a few hundred products in f32
@@ -16,33 +16,8 @@ struct Built {
 }
 
 fn build(op: &Op, case: &Case) -> Result<Built, graph::Error> {
-    let mut random = Splitmix::new(7);
-    let mut graph = Graph::new(op.name);
-    let (mut inputs, mut fed, mut arguments) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, input) in case.inputs.iter().enumerate() {
-        let name = format!("input_{index}");
-        let tensor = match input {
-            CaseInput::Absent => {
-                arguments.push(None);
-                continue;
-            }
-            CaseInput::Random(shape, low, high) | CaseInput::RandomConstant(shape, low, high) => {
-                random.tensor(shape, *low, *high)
-            }
-            CaseInput::Fed(tensor) | CaseInput::Constant(tensor) => tensor.clone(),
-        };
-        if matches!(input, CaseInput::Constant(_) | CaseInput::RandomConstant(..)) {
-            arguments.push(Some(graph.constant(&name, tensor)));
-        } else {
-            let id = graph.input(&name, ValueType::new(tensor.dtype(), tensor.shape()));
-            arguments.push(Some(id));
-            fed.push(id);
-            inputs.push(tensor);
-        }
-    }
-    let outputs = graph.add_node("case", op.name, &arguments, case.attrs.clone(), case.outputs)?;
-    graph.set_outputs(outputs);
-    Ok(Built { graph, inputs, fed })
+    let (graph, inputs) = case_graph(op, case, 7)?;
+    Ok(Built { fed: graph.inputs().to_vec(), graph, inputs })
 }
 
 /// The graph extended by the gradient of its first output along a random cotangent, with respect to its float inputs.

@@ -71,6 +71,13 @@ pub(super) fn expect_inputs(call: &Call<'_>, count: usize) -> Result<(), String>
     if found == count { Ok(()) } else { Err(format!("takes {count} inputs, found {found}")) }
 }
 
+/// Requires from `least` to `most` inputs.
+pub(super) fn expect_inputs_between(call: &Call<'_>, least: usize, most: usize) -> Result<(), String> {
+    let found = call.inputs.len();
+    let fits = (least..=most).contains(&found);
+    if fits { Ok(()) } else { Err(format!("takes {least} to {most} inputs, found {found}")) }
+}
+
 /// An integer brought into the range of its type as two's complement does.
 pub(super) fn wrapped(dtype: DType, value: i64) -> i64 {
     match dtype {

@@ -15,7 +15,7 @@ pub(super) const OP: Op = Op {
         Ok(vec![ValueType::new(target(call.attrs)?, call.shape(0)?)])
     },
     eval: |call| Ok(vec![cast(call.tensor(0)?, target(call.attrs)?)]),
-    vjp: Vjp::Rule(vjp, &[]),
+    vjp: Vjp::Rule(vjp, &["Cast"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

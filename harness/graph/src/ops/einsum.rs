@@ -158,7 +158,8 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
     let sum = Sum::of(call)?;
     let summed = sum.sizes.iter().map(|(letter, _)| *letter).filter(|letter| !sum.output.contains(letter));
     let letters: Vec<u8> = sum.output.iter().copied().chain(summed).collect();
-    let sizes: Vec<usize> = letters.iter().map(|&letter| sum.size(letter)).collect();
+    // A few small operands can have more terms than can ever be summed.
+    let sizes = bounded(letters.iter().map(|&letter| sum.size(letter)).collect())?;
     let steps: Vec<Vec<usize>> = sum.operands.iter().map(|indices| sum.steps(indices, &letters)).collect();
     let data: Vec<&[f64]> = (0..steps.len()).map(|index| call.tensor(index)?.floats()).collect::<Result<_, _>>()?;
     let shape = sum.output_shape();
@@ -244,4 +245,19 @@ fn cases() -> Vec<Case> {
         case("an ellipsis of one operand", "b...i,ij->b...j", &[&[2, 2, 2, 3], &[3, 2]]).macs(48),
         case("an implicit ellipsis", "...i,i", &[&[2, 3], &[3]]).macs(6),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Graph;
+
+    #[test]
+    fn more_terms_than_can_be_summed_are_refused() {
+        let mut graph = Graph::new("test");
+        let ones = graph.constant("ones", Tensor::f32(&[1 << 16], vec![1.0; 1 << 16]));
+        let attrs = Attrs::new().text("equation", "a,b,c,d->");
+        let error = graph.add("Einsum", &[ones; 4], attrs).unwrap_err().to_string();
+        assert!(error.contains("is too large"), "{error}");
+    }
 }

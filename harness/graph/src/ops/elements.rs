@@ -22,7 +22,7 @@ pub(super) const GATHER: Op = Op {
         let targets: Vec<_> = targets(call)?.into_iter().map(Some).collect();
         Ok(vec![pick(x, call.shape(1)?, &targets, None)])
     },
-    vjp: Vjp::Rule(gather_vjp, &["ScatterElements"]),
+    vjp: Vjp::Rule(gather_vjp, &["Cast", "ScatterElements"]),
     macs: no_macs,
     upgrade: unchanged,
     cases: gather_cases,
@@ -191,15 +191,11 @@ pub(super) fn scatter_into_zeros(
 ) -> Result<ValueId, Error> {
     let dtype = back.graph.value(updates).dtype();
     let wide = if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype };
-    let cast = |back: &mut Backward<'_>, x, to: DType| match wide == dtype {
-        true => Ok(x),
-        false => back.graph.add("Cast", &[x], Attrs::new().int("to", to.onnx().into())),
-    };
     let zeros = Tensor::float(wide, shape, vec![0.0; shape.iter().product()]);
     let zeros = back.graph.constant("zeros", zeros);
-    let updates = cast(back, updates, wide)?;
+    let updates = back.graph.cast(updates, wide)?;
     let sums = back.graph.add(op, &[zeros, indices, updates], attrs.text("reduction", "add"))?;
-    cast(back, sums, dtype)
+    back.graph.cast(sums, dtype)
 }
 
 fn gather_vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {

@@ -13,7 +13,7 @@ pub(super) const OP: Op = Op {
     attrs: &["axis"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["Concat", "Gather", "Reshape", "ScatterElements"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "Concat", "Gather", "Reshape", "ScatterElements"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

@@ -22,7 +22,7 @@ pub(super) const GATHER: Op = Op {
         let sources: Vec<_> = slices.positions(call)?.into_iter().map(Some).collect();
         Ok(vec![pick(call.tensor(0)?, &slices.output(call)?, &sources, None)])
     },
-    vjp: Vjp::Rule(gather_vjp, &["Concat", "ScatterND"]),
+    vjp: Vjp::Rule(gather_vjp, &["Cast", "Concat", "ScatterND"]),
     macs: no_macs,
     upgrade: unchanged,
     cases: gather_cases,

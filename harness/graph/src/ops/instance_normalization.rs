@@ -12,7 +12,7 @@ pub(super) const OP: Op = Op {
     attrs: &["epsilon"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["LayerNormalization", "Mul", "ReduceMean", "Reshape", "Sub"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "LayerNormalization", "Mul", "ReduceMean", "Reshape", "Sub"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

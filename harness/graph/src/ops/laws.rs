@@ -279,6 +279,10 @@ fn emits_what_it_lists(op: &'static Op) -> Result<(), String> {
     let mut emitted: Vec<&str> = Vec::new();
     for case in (op.cases)() {
         emitted.extend(emitted_by(op, &case).map_err(|error| error.to_string())?);
+        let half = in_half_precision(case);
+        if case_graph(op, &half, 0).is_ok() {
+            emitted.extend(emitted_by(op, &half).map_err(|error| error.to_string())?);
+        }
     }
     emitted.sort_unstable();
     emitted.dedup();
@@ -289,6 +293,25 @@ fn emits_what_it_lists(op: &'static Op) -> Result<(), String> {
     if unruled.is_empty() { Ok(()) } else { Err(format!("{} emits {unruled:?}, which have no rule", op.name)) }
 }
 
+/// The same case with float16 for float32: some rules then go through float32.
+fn in_half_precision(case: Case) -> Case {
+    use CaseInput::{Absent, Constant, Fed, Random, RandomConstant};
+    let mut random = Splitmix::new(0);
+    let half = |tensor: Tensor| match tensor.dtype() {
+        DType::F32 => Tensor::float(DType::F16, tensor.shape(), tensor.to_f64()).rounded(),
+        _ => tensor,
+    };
+    let input = |input| match input {
+        Random(shape, low, high) => Fed(half(random.tensor(&shape, low, high))),
+        RandomConstant(shape, low, high) => Constant(half(random.tensor(&shape, low, high))),
+        Fed(tensor) => Fed(half(tensor)),
+        Constant(tensor) => Constant(half(tensor)),
+        Absent => Absent,
+    };
+    let inputs = case.inputs.into_iter().map(input).collect();
+    Case { inputs, ..case }
+}
+
 /// The operators of the nodes that the rule adds for each float input of a case, without the sums over several uses.
 fn emitted_by(op: &'static Op, case: &Case) -> Result<Vec<&'static str>, Error> {
     let (mut graph, inputs) = case_graph(op, case, 0)?;
@@ -297,7 +320,8 @@ fn emitted_by(op: &'static Op, case: &Case) -> Result<Vec<&'static str>, Error> 
     if graph.nodes().is_empty() {
         return Ok(emitted);
     }
-    let ty = ValueType::new(DType::F32, graph.shape(outputs[0]));
+    let ty = graph.value(outputs[0]).ty();
+    let ty = ValueType::new(if ty.dtype.is_float() { ty.dtype } else { DType::F32 }, &ty.shape[..]);
     let cotangent = graph.input("cotangent", ty);
     for (&input, _) in graph.inputs().iter().zip(&inputs) {
         let mut graph = graph.clone();

@@ -1,6 +1,7 @@
 //! LayerNormalization. Spec: <https://onnx.ai/onnx/operators/onnx__LayerNormalization.html>. Opsets: 17.
 
 use super::axes::axis;
+use super::binary::expect_inputs_between;
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, no_macs, unchanged};
 use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
@@ -10,16 +11,14 @@ pub(super) const OP: Op = Op {
     attrs: &["axis", "epsilon", "stash_type"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["LayerNormalization", "Mul", "ReduceMean", "Sub"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "LayerNormalization", "Mul", "ReduceMean", "Sub"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,
 };
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if !(2..=3).contains(&call.inputs.len()) {
-        return Err(format!("takes 2 or 3 inputs, found {}", call.inputs.len()));
-    }
+    expect_inputs_between(call, 2, 3)?;
     let dtype = expect_float(call, 0)?;
     let (first, x) = (first(call)?, call.shape(0)?);
     call.attrs.get_float("epsilon", 1e-5)?;
@@ -99,7 +98,8 @@ pub(super) fn through(
     let axes = back.graph.constant("axes", Tensor::ints((first..ty.shape.len()).map(|axis| axis as i64)));
     let attrs = Attrs::new().int("axis", first as i64).float("epsilon", epsilon);
     let outputs = back.graph.add_node("", "LayerNormalization", &[Some(x), Some(ones)], attrs, 3)?;
-    let (normal, r) = (outputs[0], cast(back, outputs[2], ty.dtype)?);
+    // The statistics are float32 whatever the data is.
+    let (normal, r) = (outputs[0], back.graph.cast(outputs[2], ty.dtype)?);
     let mean = back.emit("ReduceMean", &[cotangent, axes])?;
     let product = back.emit("Mul", &[cotangent, normal])?;
     let along = back.emit("ReduceMean", &[product, axes])?;
@@ -107,21 +107,13 @@ pub(super) fn through(
     let stretch = back.emit("Mul", &[normal, along])?;
     let mut rest = back.emit("Sub", &[centred, stretch])?;
     if let Some(inverse) = inverse {
-        let (inverse, share) = (cast(back, inverse, ty.dtype)?, back.graph.scalar(ty.dtype, 1.0 / count as f64));
+        let (inverse, share) = (back.graph.cast(inverse, ty.dtype)?, back.graph.scalar(ty.dtype, 1.0 / count as f64));
         let inverse = back.emit("Mul", &[inverse, share])?;
         let inverse = back.emit("Mul", &[inverse, r])?;
         let stretch = back.emit("Mul", &[normal, inverse])?;
         rest = back.emit("Sub", &[rest, stretch])?;
     }
     back.emit("Mul", &[rest, r])
-}
-
-/// The statistics are float32 whatever the data is.
-fn cast(back: &mut Backward<'_>, x: ValueId, to: DType) -> Result<ValueId, Error> {
-    if back.graph.value(x).dtype() == to {
-        return Ok(x);
-    }
-    back.graph.add("Cast", &[x], Attrs::new().int("to", to.onnx().into()))
 }
 
 fn cases() -> Vec<Case> {

@@ -13,7 +13,7 @@ pub(super) const OP: Op = Op {
     attrs: &["auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["MaxPool", "Reshape", "ScatterElements"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "MaxPool", "Reshape", "ScatterElements"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,

@@ -85,6 +85,7 @@ mod tile;
 mod top_k;
 mod transpose;
 mod trilu;
+mod upsample;
 mod where_op;
 mod window;
 
@@ -222,7 +223,7 @@ pub const REWRITES: &[&Rewrite] = &[
     &rms_normalization::REWRITE,
     &elements::OLD_SCATTER,
     &gated::SWISH,
-    &resize::UPSAMPLE,
+    &upsample::REWRITE,
 ];
 
 /// The operator with this name in the standard ONNX domain.

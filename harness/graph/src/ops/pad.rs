@@ -3,6 +3,7 @@
 
 use super::axes::{axes, bounded};
 use super::axis_map::{AxisMap, adjoint, remap};
+use super::binary::expect_inputs_between;
 use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
 use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
@@ -12,7 +13,7 @@ pub(super) const OP: Op = Op {
     attrs: &["mode"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["Pad", "ScatterElements", "Slice"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "Pad", "ScatterElements", "Slice"]),
     macs: no_macs,
     upgrade,
     cases,
@@ -37,9 +38,7 @@ fn pads(call: &Call<'_>) -> Result<Vec<(i64, i64)>, String> {
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if !(2..=4).contains(&call.inputs.len()) {
-        return Err(format!("takes 2 to 4 inputs, found {}", call.inputs.len()));
-    }
+    expect_inputs_between(call, 2, 4)?;
     let ty = call.ty(0)?;
     if call.has(2) && (call.ty(2)?.dtype != ty.dtype || call.ty(2)?.len() != 1) {
         return Err(format!("input 2 must be one {}, found {:?}", ty.dtype, call.ty(2)?));

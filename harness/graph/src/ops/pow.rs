@@ -82,10 +82,7 @@ fn to_base(back: &mut Backward<'_>) -> Result<ValueId, Error> {
 /// The exponent in the type of the base, and one less; but 0 stays, so that the slope of a constant is 0 at 0 too.
 fn lowered(back: &mut Backward<'_>) -> Result<(ValueId, ValueId), Error> {
     let dtype = back.graph.value(back.input(0)).dtype();
-    let (mut exponent, one, zero) = (back.input(1), back.scalar(1.0), back.scalar(0.0));
-    if back.graph.value(exponent).dtype() != dtype {
-        exponent = back.graph.add("Cast", &[exponent], Attrs::new().int("to", dtype.onnx().into()))?;
-    }
+    let (exponent, one, zero) = (back.graph.cast(back.input(1), dtype)?, back.scalar(1.0), back.scalar(0.0));
     let less = back.emit("Sub", &[exponent, one])?;
     let constant = back.emit("Equal", &[exponent, zero])?;
     Ok((exponent, back.emit("Where", &[constant, zero, less])?))

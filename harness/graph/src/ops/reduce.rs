@@ -3,7 +3,7 @@
 
 use super::axes::{axes, flag};
 use super::axis_map::{pick, sources, strides, whole};
-use super::binary::wrapped;
+use super::binary::{expect_inputs_between, wrapped};
 use super::expand::expand_to;
 use super::reshape::reshape_to;
 use super::transpose::{inverse, transpose};
@@ -40,7 +40,13 @@ pub(super) const REDUCE_MAX: Op = op(
     "ReduceMax",
     "constant axes; of equal elements the first gets the gradient",
     number,
-    |call| eval(call, |group| group.iter().copied().reduce(larger).unwrap_or(f64::NAN), |g| g.iter().copied().max()),
+    |call| {
+        eval(
+            call,
+            |group| group.iter().copied().reduce(larger).unwrap_or(f64::NEG_INFINITY),
+            |g| g.iter().copied().max(),
+        )
+    },
     |back| {
         let axes = back.ask(reduced)?;
         to_winner(back, &axes, "ArgMax")
@@ -52,7 +58,9 @@ pub(super) const REDUCE_MIN: Op = op(
     "ReduceMin",
     "constant axes; of equal elements the first gets the gradient",
     number,
-    |call| eval(call, |group| group.iter().copied().reduce(smaller).unwrap_or(f64::NAN), |g| g.iter().copied().min()),
+    |call| {
+        eval(call, |group| group.iter().copied().reduce(smaller).unwrap_or(f64::INFINITY), |g| g.iter().copied().min())
+    },
     |back| {
         let axes = back.ask(reduced)?;
         to_winner(back, &axes, "ArgMin")
@@ -119,9 +127,7 @@ fn output_shape(call: &Call<'_>) -> Result<Vec<usize>, String> {
 
 /// The output type of reductions of floats and integers.
 pub(super) fn number(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if !(1..=2).contains(&call.inputs.len()) {
-        return Err(format!("takes 1 or 2 inputs, found {}", call.inputs.len()));
-    }
+    expect_inputs_between(call, 1, 2)?;
     let dtype = call.ty(0)?.dtype;
     if dtype == DType::Bool {
         return Err("input 0 must hold numbers".to_owned());

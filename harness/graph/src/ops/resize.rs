@@ -1,10 +1,11 @@
 //! Resize. Spec: <https://onnx.ai/onnx/operators/onnx__Resize.html>. Opsets: 10, 11 (coordinates, sizes), 13, 18 (axes,
-//! antialias), 19. And Upsample, which it replaced: opsets 7, 9.
+//! antialias), 19.
 
 use super::axes::{axes, bounded, dimension};
 use super::axis_map::{remap, whole};
+use super::binary::expect_inputs_between;
 use super::interpolation::{Sampling, Taps};
-use super::{Backward, Call, Case, CaseInput, Op, Rewrite, Upgrade, Vjp, expect_float, no_macs};
+use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, expect_float, no_macs};
 use crate::{Attr, Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
@@ -27,23 +28,6 @@ pub(super) const OP: Op = Op {
     macs: no_macs,
     upgrade,
     cases,
-};
-
-pub(super) const UPSAMPLE: Rewrite = Rewrite {
-    name: "Upsample",
-    doc: "read as Resize (opsets up to 9)",
-    attrs: &["mode", "scales"],
-    upgrade: from_upsample,
-    eval: repeated,
-    cases: || {
-        let x = || CaseInput::Random(vec![2, 3, 4, 2], -1.0, 1.0);
-        let scales = CaseInput::Constant(Tensor::f32(&[4], [1.0, 1.0, 3.0, 2.0]));
-        let attribute = Attr::Floats(vec![1.0, 1.0, 2.0, 1.5]);
-        vec![
-            Case::new("whole factors", Attrs::new(), vec![x(), scales]),
-            Case::new("scales as an attribute", Attrs::new().with("scales", attribute), vec![x()]),
-        ]
-    },
 };
 
 /// A spatial axis: its size before and after, and the scale between its coordinates.
@@ -76,11 +60,15 @@ fn spatial(call: &Call<'_>) -> Result<Vec<Axis>, String> {
     if !(3..=4).contains(&shape.len()) || shape.contains(&0) {
         return Err(format!("the input must be [N, C, W] or [N, C, H, W], found {shape:?}"));
     }
-    let all = match (call.has(2), call.ints(3)?) {
+    let mut all = match (call.has(2), call.ints(3)?) {
         (true, None) => pairs(shape, call.tensor(2)?.floats()?, Axis::scaled)?,
         (false, Some(sizes)) => pairs(shape, sizes, Axis::sized)?,
         _ => return Err("takes either scales or sizes".to_owned()),
     };
+    // ONNX Runtime copies what keeps its shape, whatever the scales say.
+    if all.iter().all(|axis| axis.input == axis.output) {
+        all.iter_mut().for_each(|axis| axis.scale = 1.0);
+    }
     if let Some(axis) = all[..2].iter().find(|axis| axis.scale != 1.0) {
         return Err(format!("only spatial axes can be resized, found batch or channels {axis:?}"));
     }
@@ -117,9 +105,7 @@ fn sampling(call: &Call<'_>) -> Result<Sampling, String> {
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if !(3..=4).contains(&call.inputs.len()) {
-        return Err(format!("takes 3 or 4 inputs, found {}", call.inputs.len()));
-    }
+    expect_inputs_between(call, 3, 4)?;
     let sampling = sampling(call)?;
     if !sampling.is_nearest() {
         expect_float(call, 0)?;
@@ -238,6 +224,23 @@ fn upgrade(up: &mut Upgrade<'_>) -> Result<(), String> {
     if up.opset >= 18 { spread_over_axes(up) } else { Ok(()) }
 }
 
+/// The form without coordinates, where ONNX Runtime rounds down what grows and up what shrinks.
+///
+/// Errors: the scales are not constant, or some grow and some shrink.
+pub(super) fn from_asymmetric(up: &mut Upgrade<'_>, scales: ValueId) -> Result<(), String> {
+    let values = up.graph.value(scales).data().ok_or("its scales must be constants")?.floats()?;
+    let nearest_mode = match (values.iter().any(|&scale| scale > 1.0), values.iter().any(|&scale| scale < 1.0)) {
+        (true, true) => return Err("one axis grows and another shrinks: re-export with opset 11 or later".to_owned()),
+        (_, false) => "floor",
+        (_, true) => "ceil",
+    };
+    up.inputs.truncate(1);
+    up.inputs.extend([None, Some(scales)]);
+    up.attrs.set("coordinate_transformation_mode", Attr::Text("asymmetric".to_owned()));
+    up.attrs.set("nearest_mode", Attr::Text(nearest_mode.to_owned()));
+    Ok(())
+}
+
 /// Gives every axis a scale or size where `axes` names some.
 fn spread_over_axes(up: &mut Upgrade<'_>) -> Result<(), String> {
     let Some(named) = up.attrs.get_ints("axes")?.map(<[i64]>::to_vec) else { return Ok(()) };
@@ -264,56 +267,6 @@ fn spread<T: Copy>(mut all: Vec<T>, axes: &[usize], given: &[T]) -> Result<Vec<T
     }
     axes.iter().zip(given).for_each(|(&axis, &value)| all[axis] = value);
     Ok(all)
-}
-
-fn from_upsample(up: &mut Upgrade<'_>) -> Result<(), String> {
-    let scales = match up.attrs.remove("scales") {
-        Some(Attr::Floats(scales)) => {
-            let scales = Tensor::f32(&[scales.len()], scales.iter().map(|&scale| scale.into()));
-            up.graph.constant("scales", scales)
-        }
-        Some(_) => return Err("attribute `scales` must be a list of floats".to_owned()),
-        None => up.inputs.get(1).copied().flatten().ok_or("input 1 is missing")?,
-    };
-    up.op = "Resize".to_owned();
-    from_asymmetric(up, scales)
-}
-
-/// What Upsample means where it repeats elements, mode nearest: `y[i] = x[floor(i / scale)]`.
-fn repeated(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
-    let x = call.tensor(0)?;
-    let scales: Vec<f64> = match call.attrs.get("scales") {
-        Some(Attr::Floats(scales)) => scales.iter().map(|&scale| scale.into()).collect(),
-        _ => call.tensor(1)?.floats()?.to_vec(),
-    };
-    let shape: Vec<usize> = x.shape().iter().zip(&scales).map(|(&dim, scale)| (dim as f64 * scale) as usize).collect();
-    let source = |flat: usize| {
-        let (mut rest, mut stride, mut at) = (flat, 1, 0);
-        for axis in (0..shape.len()).rev() {
-            at += stride * ((rest % shape[axis]) as f64 / scales[axis]) as usize;
-            rest /= shape[axis];
-            stride *= x.shape()[axis];
-        }
-        at
-    };
-    let values = x.floats()?;
-    let y = (0..shape.iter().product()).map(|flat| values[source(flat)]).collect();
-    Ok(vec![Tensor::float(x.dtype(), &shape, y)])
-}
-
-/// The form without coordinates, where ONNX Runtime rounds down what grows and up what shrinks.
-fn from_asymmetric(up: &mut Upgrade<'_>, scales: ValueId) -> Result<(), String> {
-    let values = up.graph.value(scales).data().ok_or("its scales must be constants")?.floats()?;
-    let nearest_mode = match (values.iter().any(|&scale| scale > 1.0), values.iter().any(|&scale| scale < 1.0)) {
-        (true, true) => return Err("one axis grows and another shrinks: re-export with opset 11 or later".to_owned()),
-        (_, false) => "floor",
-        (_, true) => "ceil",
-    };
-    up.inputs.truncate(1);
-    up.inputs.extend([None, Some(scales)]);
-    up.attrs.set("coordinate_transformation_mode", Attr::Text("asymmetric".to_owned()));
-    up.attrs.set("nearest_mode", Attr::Text(nearest_mode.to_owned()));
-    Ok(())
 }
 
 fn cases() -> Vec<Case> {
@@ -359,6 +312,9 @@ fn cases() -> Vec<Case> {
     ];
     let mut inside = case("cubic, nothing outside", ["cubic", "pytorch_half_pixel", ""], &image, up());
     inside.attrs = inside.attrs.int("exclude_outside", 1).float("cubic_coeff_a", -0.5);
+    let copied = || scales(&[1.0, 1.0, 1.1, 1.2]);
+    cases.push(case("linear, scales that keep the shape", ["linear", "", ""], &[1, 2, 4, 4], copied()));
+    cases.push(case("nearest, scales that keep the shape", ["nearest", "", "ceil"], &[1, 2, 4, 4], copied()));
     let mut ints = case("integers", floor, &image, scales(&[1.0, 1.0, 2.0, 2.0]));
     ints.inputs[0] = Fed(Tensor::int(DType::U8, &[1, 1, 2, 2], vec![1, 2, 3, 4]));
     cases.extend([inside, ints]);

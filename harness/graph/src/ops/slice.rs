@@ -2,6 +2,7 @@
 
 use super::axes::axes;
 use super::axis_map::{adjoint, remap};
+use super::binary::expect_inputs_between;
 use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
 use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
@@ -18,9 +19,7 @@ pub(super) const OP: Op = Op {
 };
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if !(3..=5).contains(&call.inputs.len()) {
-        return Err(format!("takes 3 to 5 inputs, found {}", call.inputs.len()));
-    }
+    expect_inputs_between(call, 3, 5)?;
     let shape: Vec<usize> = positions(call)?.iter().map(Vec::len).collect();
     Ok(vec![ValueType::new(call.ty(0)?.dtype, shape)])
 }

@@ -3,6 +3,7 @@
 
 use super::axes::{axis, dimension};
 use super::axis_map::{remap, whole};
+use super::binary::expect_inputs_between;
 use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
 use crate::{Attr, Attrs, DType, Error, Tensor, ValueId, ValueType};
 
@@ -44,15 +45,14 @@ fn equal(size: usize, count: i64, outputs: usize) -> Result<Vec<usize>, String> 
         return Err(format!("has {outputs} outputs and num_outputs {count}"));
     }
     let part = size.div_ceil(outputs);
-    let last = size.checked_sub(part * (outputs - 1));
+    // ONNX Runtime refuses to leave nothing for the last.
+    let last = size.checked_sub(part * (outputs - 1)).filter(|&last| last > 0 || size == 0);
     let last = last.ok_or_else(|| format!("an axis of size {size} cannot be split into {count} parts of {part}"))?;
     Ok((1..outputs).map(|_| part).chain([last]).collect())
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if !(1..=2).contains(&call.inputs.len()) {
-        return Err(format!("takes 1 or 2 inputs, found {}", call.inputs.len()));
-    }
+    expect_inputs_between(call, 1, 2)?;
     let (ty, axis) = (call.ty(0)?, the_axis(call)?);
     let part = |size| {
         let mut ty = ty.clone();
@@ -94,6 +94,11 @@ fn upgrade(up: &mut Upgrade<'_>) -> Result<(), String> {
     }
     let sized = up.inputs.get(1).copied().flatten().is_some();
     if up.opset < 18 && !sized {
+        let (shape, given) = (up.graph.shape(up.input(0)?), up.attrs.get_int("axis", 0)?);
+        let size = shape[axis(given, shape.len())?];
+        if up.outputs == 0 || size % up.outputs != 0 {
+            return Err(format!("before opset 18 an axis of size {size} cannot be split into {} parts", up.outputs));
+        }
         up.attrs.set("num_outputs", Attr::Int(up.outputs as i64));
     }
     Ok(())
@@ -116,4 +121,29 @@ fn cases() -> Vec<Case> {
         case("a smaller last part", 3, axis(0).int("num_outputs", 3), vec![random(&[7, 2])]),
         case("integers", 2, axis(0), vec![ints, sizes(&[3, 1])]),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Graph;
+
+    #[test]
+    fn parts_are_equal_before_opset_18() {
+        let mut graph = Graph::new("test");
+        let x = graph.input("x", ValueType::new(DType::F32, [2, 6]));
+        let mut upgraded = |outputs| {
+            let (op, attrs) = ("Split".to_owned(), Attrs::new().int("axis", -1));
+            let mut node = Upgrade { opset: 13, op, attrs, inputs: vec![Some(x)], outputs, graph: &mut graph };
+            upgrade(&mut node).map(|()| node.attrs.get_int("num_outputs", 0))
+        };
+        assert_eq!(upgraded(3), Ok(Ok(3)));
+        assert!(upgraded(4).unwrap_err().contains("before opset 18"));
+    }
+
+    #[test]
+    fn the_last_part_has_elements() {
+        assert_eq!(equal(7, 4, 4), Ok(vec![2, 2, 2, 1]));
+        assert!(equal(4, 3, 3).is_err() && equal(5, 4, 4).is_err());
+    }
 }

@@ -6,7 +6,6 @@ use super::binary::expect_inputs;
 use super::elements::scatter_sum;
 use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, no_macs};
 use crate::{Attr, Attrs, DType, Error, Tensor, ValueId, ValueType};
-use std::cmp::Ordering;
 
 pub(super) const OP: Op = Op {
     name: "TopK",
@@ -14,7 +13,7 @@ pub(super) const OP: Op = Op {
     attrs: &["axis", "largest", "sorted"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["ScatterElements"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "ScatterElements"]),
     macs: no_macs,
     upgrade,
     cases,
@@ -62,10 +61,13 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
     Ok(results.into())
 }
 
-/// The positions by value, of equal ones the first first.
+/// The positions by value, of equal ones the first first. NaN counts as the largest number, since sorting wants an order.
 fn ranked(size: usize, largest: bool, value: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..size).collect();
-    let ascending = |a: &usize, b: &usize| value(*a).partial_cmp(&value(*b)).unwrap_or(Ordering::Equal);
+    let ascending = |&a: &usize, &b: &usize| {
+        let (a, b) = (value(a), value(b));
+        a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+    };
     order.sort_by(|a, b| if largest { ascending(b, a) } else { ascending(a, b) });
     order
 }
@@ -106,4 +108,18 @@ fn cases() -> Vec<Case> {
         case("ties, the smallest", Attrs::new().int("largest", 0), ties(), 3),
         case("integers", Attrs::new(), Fed(Tensor::ints([3, 9, 9, 4])), 3),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranked;
+
+    #[test]
+    fn what_is_not_a_number_has_a_rank_too() {
+        let values: Vec<f64> = (0..100).map(|i| if i % 3 == 0 { f64::NAN } else { f64::from(i * 37 % 100) }).collect();
+        let order = ranked(values.len(), true, |at| values[at]);
+        let numbers = order.iter().position(|&at| !values[at].is_nan()).unwrap();
+        assert!(order[numbers..].windows(2).all(|pair| values[pair[0]] > values[pair[1]]), "{order:?}");
+        assert_eq!(order[..numbers].len(), 34);
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::axes::flag;
 use super::axis_map::pick;
+use super::binary::expect_inputs_between;
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, no_macs, unchanged};
 use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
@@ -26,9 +27,7 @@ fn diagonal(call: &Call<'_>) -> Result<i64, String> {
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if !(1..=2).contains(&call.inputs.len()) {
-        return Err(format!("takes 1 or 2 inputs, found {}", call.inputs.len()));
-    }
+    expect_inputs_between(call, 1, 2)?;
     diagonal(call)?;
     flag(call, "upper", true)?;
     let ty = call.ty(0)?;
