@@ -1,10 +1,11 @@
-use crate::transforms::cpu;
+use crate::transforms::lowering;
 use crate::{Error, Graph};
 
-/// For which kind of machine a graph is written. Both forms compute the same function.
+/// For which kind of machine a graph is written. Both forms compute the same function, and the same bits for a row
+/// wherever in the batch it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// As reverse mode writes it, for any execution provider.
+    /// As reverse mode writes it, for any execution provider, but for sums whose rounding depends on where they stand.
     Portable,
     /// For ONNX Runtime's CPU provider, whose convolutions keep their data in blocks of channels: what stands between
     /// convolutions is written with operators that work on the blocks, since leaving them costs more than the work.
@@ -21,8 +22,8 @@ impl Profile {
     /// Errors: none for a valid graph but those of building one.
     pub fn lower(self, graph: &Graph) -> Result<Graph, Error> {
         match self {
-            Profile::Portable => Ok(graph.clone()),
-            Profile::Cpu => cpu::lower(graph),
+            Profile::Portable => lowering::lower(graph, lowering::PORTABLE),
+            Profile::Cpu => lowering::lower(graph, lowering::CPU),
         }
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Inner {
     bytes: ModelBytes,
     pub(crate) spec: ModelSpec,
     pub(crate) micro_batch: usize,
+    /// The batch of the judge's runs: the micro-batch, or 1 where a row's last bits depend on its place.
+    judge_batch: usize,
     macs: u64,
     parameters: u64,
     ops: BTreeMap<String, usize>,
@@ -109,8 +111,10 @@ impl Prepared {
             }
             gradients.insert(head, graph::encode(&provider.profile().lower(&gradient.graph)?));
         }
+        let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), &mut notes)?;
         let prepared = Self(Arc::new(Inner {
             micro_batch: batch_of(&classifier),
+            judge_batch,
             macs,
             parameters: model.parameters(),
             ops: model.ops(),
@@ -125,7 +129,6 @@ impl Prepared {
         for own in std::iter::once(&prepared.0.logits).chain(prepared.0.gradients.values()) {
             session::open(own, &[], Optimisation::Own)?;
         }
-        rows::check_judge(&mut prepared.predictor()?, prepared.spec())?;
         Ok(prepared)
     }
 
@@ -133,7 +136,7 @@ impl Prepared {
     ///
     /// Errors: as [`ShippedModel::new`].
     pub fn predictor(&self) -> Result<ShippedModel, Error> {
-        ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.micro_batch)
+        ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.judge_batch)
     }
 
     /// An oracle of its own for one worker; its sessions are opened when they are first needed.
@@ -239,6 +242,31 @@ fn batched(model: &Model, spec: &ModelSpec, notes: &mut Vec<String>) -> Result<B
     }
     notes.push(format!("attacks run one row at a time, as the file's fixed batch of 1 can't be widened: {reason}"));
     Ok(at_small)
+}
+
+/// The batch at which the registered bytes give every row the same scores, whatever stands beside it.
+///
+/// Some kernels of ONNX Runtime sum in an order that depends on where a row lies in memory. Where the graph keeps rows
+/// apart, which was checked when it was read at the micro-batch, such a file is judged one row at a time.
+/// Errors: the model is not what `spec` says, a run fails, or rows influence each other.
+fn judge_batch(
+    bytes: &ModelBytes,
+    spec: &ModelSpec,
+    model: &Model,
+    micro_batch: usize,
+    notes: &mut Vec<String>,
+) -> Result<usize, Error> {
+    let check = |batch| rows::check_judge(&mut ShippedModel::new(bytes, spec, batch)?, spec);
+    match check(micro_batch) {
+        Ok(()) => Ok(micro_batch),
+        Err(Error::Model(_)) if model.fixed_batch().is_none() && micro_batch > 1 => {
+            check(1)?;
+            let reason = "ONNX Runtime rounds its sums by a row's place in the batch";
+            notes.push(format!("the file is judged one row at a time: {reason}"));
+            Ok(1)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn batch_of(classifier: &Graph) -> usize {

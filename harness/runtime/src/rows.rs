@@ -154,6 +154,23 @@ mod tests {
         }
     }
 
+    /// ONNX Runtime adds seven elements in an order that depends on where they lie: such a file is judged row by row.
+    #[test]
+    fn sums_that_depend_on_the_place_of_a_row_are_no_hindrance() {
+        let file = File::new().input("in", FLOAT, &["N", "3", "7"]).output("out", FLOAT, &["N", "3"]);
+        let file = mean(file, "in", "mean", 2, 0).node("Relu", &["mean"], "out");
+        let prepared = prepare(file, spec(&[3, 7], 3)).unwrap();
+        let mut judge = prepared.predictor().unwrap();
+        let x = random_rows(prepared.spec(), 64, &mut Splitmix::new(5));
+        let x = Array2::from_shape_vec((64, 21), x).unwrap();
+        let together = judge.predict(x.view()).unwrap();
+        for (row, scores) in x.axis_iter(ndarray::Axis(0)).zip(together.rows()) {
+            let alone = judge.predict(row.insert_axis(ndarray::Axis(0))).unwrap();
+            assert_eq!(alone.row(0), scores);
+        }
+        assert_judge_and_oracle_agree(&prepared);
+    }
+
     #[test]
     fn rows_that_broadcast_over_another_axis_run_one_at_a_time() {
         let file = File::new().input("in", FLOAT, &["1", "64", "3"]).output("out", FLOAT, &["1", "3"]);

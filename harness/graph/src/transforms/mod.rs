@@ -1,8 +1,8 @@
 //! Pure functions from graph to graph, other than differentiation.
 
 mod batch_norm;
-pub(crate) mod cpu;
 mod input_map;
+pub(crate) mod lowering;
 mod micro_batch;
 mod rewrite;
 mod softmax;

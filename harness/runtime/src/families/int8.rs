@@ -10,8 +10,8 @@ const STEPS: [f32; 5] = [0.015_7, 0.021_3, 0.031_7, 0.041_9, 0.017_9];
 /// Unsigned activations, signed weights with a scale for each channel, 32-bit biases: two convolutions, one of them
 /// depthwise, a residual, pooling and a dense layer. Written by hand, as building a graph folds what is constant.
 pub(super) fn qdq() -> Vec<u8> {
-    let mut file = File::new().input("x", FLOAT, &["4", "3", "8", "8"]).output("out", FLOAT, &["4", "8"]);
-    assert_eq!([ROWS, CLASSES], [4, 8], "the dimensions above are these");
+    let mut file = File::new().input("x", FLOAT, &["4", "3", "8", "8"]).output("out", FLOAT, &["4", "5"]);
+    assert_eq!([ROWS, CLASSES], [4, 5], "the dimensions above are these");
     for (index, step) in STEPS.iter().enumerate() {
         // Behind a ReLU all are positive.
         let zero = if index == 0 { 128 } else { 0 };

@@ -12,12 +12,7 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
     }
     let reshaped = lowering.producer(x, "Reshape").and_then(|reshape| lowering.input(reshape, 0)).unwrap_or(x);
     let (x, factor) = scaled(lowering, reshaped).unwrap_or((x, 1.0));
-    let mut x = lowering.rewrite.at(x);
-    if lowering.rewrite.graph.shape(x) != from {
-        let shape = Tensor::ints(from.iter().map(|&dim| dim as i64));
-        let shape = lowering.rewrite.graph.constant("shape", shape);
-        x = lowering.add("Reshape", &[x, shape], Attrs::new())?;
-    }
+    let x = lowering.reshape(lowering.rewrite.at(x), &from)?;
     let scales = Tensor::f32(&[4], [1.0, 1.0, *height as f64, *width as f64]);
     let scaled = lowering.affine(x, factor, None)?;
     nearest(lowering, scaled, scales).map(Some)

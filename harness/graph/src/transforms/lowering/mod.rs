@@ -1,5 +1,5 @@
-//! Rewrites a graph for ONNX Runtime's CPU provider. Each rule is a file and a line in [`RULES`]; what was measured for
-//! each, and what was tried and not kept, is in `harness/benches/README.md`.
+//! Rewrites a graph for the provider that runs it. Each rule is a file and a line in [`PORTABLE`] or [`CPU`]; what was
+//! measured for each, and what was tried and not kept, is in `harness/benches/README.md`.
 
 use super::rewrite::Rewrite;
 use crate::{Attrs, Error, Graph, Node, Tensor, ValueId};
@@ -9,30 +9,35 @@ mod depthwise;
 mod mask;
 mod mean;
 mod spread;
+mod sum;
 
 /// Replaces a node by a faster form; `None` where the rule does not apply.
-type Rule = fn(&mut Lowering<'_>, &Node) -> Result<Option<ValueId>, Error>;
+pub(crate) type Rule = fn(&mut Lowering<'_>, &Node) -> Result<Option<ValueId>, Error>;
 
-const RULES: &[Rule] = &[mask::lower, depthwise::lower, mean::lower, spread::lower];
+/// For any provider.
+pub(crate) const PORTABLE: &[Rule] = &[sum::lower];
+
+/// For ONNX Runtime's CPU provider.
+pub(crate) const CPU: &[Rule] = &[mask::lower, depthwise::lower, mean::lower, spread::lower, sum::lower];
 
 /// ONNX Runtime lays channels out in blocks of 16 (8 without AVX-512); other numbers of channels are padded, and
 /// depthwise convolutions then leave the blocks.
 const BLOCK: usize = 16;
 
 /// A graph half lowered.
-struct Lowering<'a> {
+pub(crate) struct Lowering<'a> {
     old: &'a Graph,
     producers: HashMap<ValueId, &'a Node>,
     rewrite: Rewrite<'a>,
 }
 
 /// Applies the first rule that fits to every node.
-pub(crate) fn lower(graph: &Graph) -> Result<Graph, Error> {
+pub(crate) fn lower(graph: &Graph, rules: &[Rule]) -> Result<Graph, Error> {
     let outputs = graph.nodes().iter().flat_map(|node| node.outputs().iter().map(move |&id| (id, node)));
     let mut lowering = Lowering { old: graph, producers: outputs.collect(), rewrite: Rewrite::new(graph) };
     for node in graph.nodes() {
         let mut replaced = None;
-        for rule in RULES {
+        for rule in rules {
             replaced = rule(&mut lowering, node)?;
             if replaced.is_some() {
                 break;
@@ -61,6 +66,25 @@ impl<'a> Lowering<'a> {
     fn scalar(&self, node: &Node, index: usize) -> Option<f64> {
         let data = self.old.value(self.input(node, index)?).data()?;
         if data.len() == 1 { data.floats().ok().map(|floats| floats[0]) } else { None }
+    }
+
+    /// The constant axes that a reduction sums over, in ascending order.
+    fn reduced(&self, node: &Node) -> Option<Vec<usize>> {
+        let rank = self.old.shape(self.input(node, 0)?).len() as i64;
+        let axes = self.old.value(self.input(node, 1)?).data()?.integers().ok()?;
+        let mut axes: Vec<usize> = axes.iter().map(|axis| axis.rem_euclid(rank.max(1)) as usize).collect();
+        axes.sort_unstable();
+        Some(axes)
+    }
+
+    /// Adds a Reshape, where the shape is another.
+    fn reshape(&mut self, x: ValueId, shape: &[usize]) -> Result<ValueId, Error> {
+        if self.rewrite.graph.shape(x) == shape {
+            return Ok(x);
+        }
+        let shape = Tensor::ints(shape.iter().map(|&dim| dim as i64));
+        let shape = self.rewrite.graph.constant("shape", shape);
+        self.add("Reshape", &[x, shape], Attrs::new())
     }
 
     /// Adds a node.

@@ -46,9 +46,12 @@ fn run(graph: &Graph, inputs: &[Tensor]) -> Vec<Vec<f64>> {
 }
 
 fn assert_same(graph: &Graph, lowered: &Graph, inputs: &[Tensor], label: &str) {
+    // A mean's factor is rounded to float32; everything else is exact.
+    let allowed = if ops(graph).contains(&"ReduceMean") { 1e-7 } else { 1e-12 };
     for (exact, found) in run(graph, inputs).iter().zip(run(lowered, inputs)) {
         let largest = exact.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
-        assert!(exact.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-12 * largest), "{label}: {exact:?} {found:?}");
+        let same = exact.iter().zip(&found).all(|(a, b)| (a - b).abs() < allowed * largest);
+        assert!(same, "{label}: {exact:?} {found:?}");
     }
 }
 
@@ -57,8 +60,11 @@ fn every_gradient_of_the_operator_table_stays_the_same_function() {
     for op in OPS {
         for (case, seed) in (op.cases)().iter().flat_map(|case| (0..3).map(move |seed| (case, seed))) {
             let Some(gradient) = case_gradient(op, case, seed).unwrap() else { continue };
-            let lowered = Profile::Cpu.lower(&gradient.graph).unwrap();
-            assert_same(&gradient.graph, &lowered, &gradient.inputs, &format!("{} ({})", op.name, case.name));
+            for profile in Profile::ALL {
+                let lowered = profile.lower(&gradient.graph).unwrap();
+                let label = format!("{} ({}), {profile:?}", op.name, case.name);
+                assert_same(&gradient.graph, &lowered, &gradient.inputs, &label);
+            }
         }
     }
 }
@@ -82,6 +88,34 @@ fn a_network_keeps_to_what_stays_in_blocks() {
         let names =
             |graph: &Graph| graph.outputs().iter().map(|&id| graph.value(id).name().to_owned()).collect::<Vec<_>>();
         assert_eq!(names(&lowered), names(&portable));
+    }
+}
+
+#[test]
+fn sums_of_rows_are_products() {
+    for (op, axes, keep, product) in [
+        ("ReduceSum", &[1][..], 0, true),
+        ("ReduceSum", &[-1, 1], 1, true),
+        ("ReduceMean", &[1, 2], 0, true),
+        ("ReduceMean", &[2], 1, true),
+        ("ReduceSum", &[0, 1, 2], 0, false),
+        ("ReduceSum", &[1, 0], 1, false),
+        ("ReduceMean", &[0], 0, false),
+    ] {
+        let mut graph = Graph::new("sum");
+        let x = input(&mut graph, &[3, 5, 7][..if axes == [1] { 2 } else { 3 }]);
+        let constant = graph.constant("axes", Tensor::ints(axes.iter().copied()));
+        let y = graph.add(op, &[x, constant], Attrs::new().int("keepdims", keep)).unwrap();
+        graph.set_outputs(vec![y]);
+        let inputs = [Splitmix::new(1).tensor(graph.shape(x), -1.0, 1.0)];
+        for profile in Profile::ALL {
+            let lowered = profile.lower(&graph).unwrap();
+            assert_eq!(ops(&lowered).contains(&"MatMul"), product, "{op} {axes:?} {profile:?}");
+            assert_eq!(lowered.shape(lowered.outputs()[0]), graph.shape(y));
+            let [exact, found] = [&graph, &lowered].map(|graph| run(graph, &inputs).remove(0));
+            // The factor of a mean is rounded to float32.
+            assert!(exact.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-6), "{op} {axes:?} {profile:?}");
+        }
     }
 }
 
