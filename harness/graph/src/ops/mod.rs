@@ -315,6 +315,8 @@ pub enum Vjp {
 pub struct Op {
     /// Its name in the standard ONNX domain.
     pub name: &'static str,
+    /// The versions of it that are read, by the opset that brought each; 7 also stands for older ones.
+    pub opsets: &'static [i64],
     /// One line for the table of supported operators: what is supported, ties and subgradients chosen.
     pub doc: &'static str,
     /// The attributes that it knows; any other is an error.
@@ -343,6 +345,8 @@ impl std::fmt::Debug for Op {
 pub struct Rewrite {
     /// Its name in the standard ONNX domain.
     pub name: &'static str,
+    /// The versions of it that are read, by the opset that brought each; 7 also stands for older ones.
+    pub opsets: &'static [i64],
     /// One line for the table of supported operators.
     pub doc: &'static str,
     /// The attributes that it knows; any other is an error.
