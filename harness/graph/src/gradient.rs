@@ -227,24 +227,13 @@ fn reverse(
         if arrived.iter().all(Option::is_none) || !wants.contains(&true) {
             continue;
         }
-        let rule = match node.op().vjp {
-            Vjp::Rule(rule, _) => rule,
-            Vjp::Constant => {
-                last = Some(node);
-                // Where sends zeros to its condition.
-                if arrived.iter().flatten().any(|&id| !is_zero(graph, id)) {
-                    stopped.push(node.clone());
-                }
-                continue;
-            }
-        };
-        // Indices and masks beside a result: the rule passes on the cotangent of the result alone.
-        let beside = |(&id, arrived): (&ValueId, &Option<ValueId>)| {
-            !graph.value(id).dtype().is_float() && arrived.is_some_and(|arrived| !is_zero(graph, arrived))
-        };
-        if node.outputs().iter().zip(&arrived).skip(1).any(beside) {
+        if stops(graph, node, &arrived) {
             stopped.push(node.clone());
         }
+        let Vjp::Rule(rule, _) = node.op().vjp else {
+            last = Some(node);
+            continue;
+        };
         let mut back = Backward { graph: &mut *graph, node: node.clone(), cotangents: arrived, wants: wants.clone() };
         let results = rule(&mut back)?;
         for ((input, wanted), result) in node.inputs().iter().zip(wants).zip(results) {
@@ -274,6 +263,17 @@ fn reverse(
         })
         .collect::<Result<_, _>>()?;
     Ok((gradients, stopped))
+}
+
+/// Whether a cotangent ends at a node: one of a piecewise constant operator, or of indices or a mask beside a result, of
+/// which rules pass on that of the result alone. Zeros do not count: Where sends them to its condition.
+fn stops(graph: &Graph, node: &Node, arrived: &[Option<ValueId>]) -> bool {
+    let constant = matches!(node.op().vjp, Vjp::Constant);
+    let ends = |(index, (&output, cotangent)): (usize, (&ValueId, &Option<ValueId>))| {
+        let beside = index > 0 && !graph.value(output).dtype().is_float();
+        (constant || beside) && cotangent.is_some_and(|id| !is_zero(graph, id))
+    };
+    node.outputs().iter().zip(arrived).enumerate().any(ends)
 }
 
 fn is_zero(graph: &Graph, id: ValueId) -> bool {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The versions of the file format that are read.
 const IR_VERSIONS: RangeInclusive<i64> = 3..=13;
 /// The versions of the standard operator set that are read.
-const OPSETS: RangeInclusive<i64> = 7..=24;
+pub(crate) const OPSETS: RangeInclusive<i64> = 7..=24;
 
 /// An ONNX file whose bytes make sense. [`Model::graph`] turns it into a [`Graph`](crate::Graph) at a batch size.
 #[derive(Debug, Clone)]

@@ -3,12 +3,12 @@ use crate::quantized::{QUANTIZED, Quantized};
 
 /// The table of supported operators, in Markdown.
 pub fn supported_ops_table() -> String {
-    let rewrites = REWRITES.iter().map(|op| cells(op.name, "yes", op.attrs, op.doc));
+    let rewrites = REWRITES.iter().map(|op| cells(op.name, op.opsets, "yes", op.attrs, op.doc));
     let mut rows: Vec<String> = OPS.iter().map(|op| row(op)).chain(rewrites).collect();
-    rows.push("| Constant | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
+    rows.push("| Constant | 7, 9, 11, 12, 13, 19, 21, 23, 24 | none needed | `value`, `value_float`, `value_floats`, `value_int`, `value_ints` | read as a constant |".to_owned());
     rows.extend(QUANTIZED.iter().map(quantized_row));
     rows.sort();
-    let mut table = "| operator | gradient | attributes | notes |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| operator | opsets | gradient | attributes | notes |\n|---|---|---|---|---|\n".to_owned();
     for row in rows {
         table.push_str(&row);
         table.push('\n');
@@ -21,17 +21,19 @@ fn row(op: &Op) -> String {
         Vjp::Rule(..) => "yes",
         Vjp::Constant => "piecewise constant",
     };
-    cells(op.name, gradient, op.attrs, op.doc)
+    cells(op.name, op.opsets, gradient, op.attrs, op.doc)
 }
 
-fn cells(name: &str, gradient: &str, attrs: &[&str], doc: &str) -> String {
+fn cells(name: &str, opsets: &[i64], gradient: &str, attrs: &[&str], doc: &str) -> String {
+    let opsets: Vec<String> = opsets.iter().map(i64::to_string).collect();
     let attributes: Vec<String> = attrs.iter().map(|attr| format!("`{attr}`")).collect();
-    format!("| {name} | {gradient} | {} | {} |", attributes.join(", "), doc.replace('|', "\\|"))
+    let (opsets, attributes) = (opsets.join(", "), attributes.join(", "));
+    format!("| {name} | {opsets} | {gradient} | {attributes} | {} |", doc.replace('|', "\\|"))
 }
 
 fn quantized_row(quantized: &Quantized) -> String {
     let Quantized { name, op, .. } = quantized;
-    format!("| {name} | as {op} | as {op} | {} |", quantized.doc())
+    format!("| {name} | {} | as {op} | as {op} | {} |", quantized.opsets(), quantized.doc())
 }
 
 #[cfg(test)]
@@ -39,13 +41,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operator_has_a_row_of_four_cells() {
+    fn every_operator_has_a_row_of_five_cells() {
         let table = supported_ops_table();
         for op in OPS {
             assert!(table.contains(&format!("\n| {} | ", op.name)), "{}", op.name);
         }
         for line in table.lines() {
-            assert_eq!(line.replace("\\|", "").matches('|').count(), 5, "{line}");
+            assert_eq!(line.replace("\\|", "").matches('|').count(), 6, "{line}");
         }
     }
 }

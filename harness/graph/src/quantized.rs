@@ -109,6 +109,15 @@ impl Quantized {
         }
     }
 
+    /// The opsets that brought its versions, in the table of supported operators.
+    pub(crate) fn opsets(&self) -> &'static str {
+        match self.name {
+            "QLinearConv" => "10",
+            "QLinearMatMul" => "10, 21",
+            _ => "com.microsoft 1",
+        }
+    }
+
     /// Adds the nodes that stand for a node of the file. The float operator keeps its name.
     ///
     /// Errors: an input is missing, the float operator refuses what it gets, or channels come last.

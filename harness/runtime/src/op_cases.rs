@@ -3,7 +3,7 @@
 use crate::{OrtExecutor, inferred_types};
 use graph::check::Splitmix;
 use graph::ops::{Case, OPS, Op, REWRITES, case_graph, rewritten_graph};
-use graph::{Data, Executor, Graph, Interpreter, Profile, Tensor, ValueId, ValueType, differentiate};
+use graph::{Data, Executor, Graph, Interpreter, Profile, Tensor, ValueId, differentiate};
 
 /// Largest difference between f32 and f64, in units of the largest element: sums of a few hundred products in f32
 /// (6e-8 each), and ONNX Runtime's polynomial exp, tanh and sigmoid.

@@ -37,7 +37,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
 fn operators() -> String {
     format!(
         "# Operators\n\nWhat Tinyassay reads from ONNX files of opsets 7 to 24 and differentiates. Any other operator is an error \
-         when a model is\nprepared, never a zero gradient. `tinyassay model check FILE` names what a file needs.\n\n{}",
+         when a model is\nprepared, never a zero gradient. `tinyassay model check FILE` names what a file needs.\n\nUnder opsets stand the versions that are read, by the opset that brought each; 7 also stands for older ones.\n\n{}",
         graph::supported_ops_table()
     )
 }

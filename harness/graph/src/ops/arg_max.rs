@@ -8,13 +8,13 @@ use crate::{Attrs, DType, Tensor, ValueType};
 
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 
-pub(super) const ARG_MAX: Op = op("ArgMax", |call| eval(call, |next, held| next > held));
-pub(super) const ARG_MIN: Op = op("ArgMin", |call| eval(call, |next, held| next < held));
+pub(super) const ARG_MAX: Op = op("ArgMax", &[7, 11, 12, 13], |call| eval(call, |next, held| next > held));
+pub(super) const ARG_MIN: Op = op("ArgMin", &[7, 11, 12, 13], |call| eval(call, |next, held| next < held));
 
-const fn op(name: &'static str, eval: Eval) -> Op {
+const fn op(name: &'static str, opsets: &'static [i64], eval: Eval) -> Op {
     let doc = "of equal elements the first (or the last, by `select_last_index`); piecewise constant, no gradient";
     let attrs = &["axis", "keepdims", "select_last_index"];
-    Op { name, doc, attrs, infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
+    Op { name, opsets, doc, attrs, infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {

@@ -8,6 +8,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "AveragePool",
+    opsets: &[7, 10, 11, 19, 22],
     doc: "1-D and 2-D, ceil_mode, dilations, all pads, count_include_pad",
     attrs: &["auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"],
     infer,

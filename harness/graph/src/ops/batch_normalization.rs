@@ -6,6 +6,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "BatchNormalization",
+    opsets: &[7, 9, 14, 15],
     doc: "inference only (training_mode 0, spatial); gradient to the data",
     attrs: &["epsilon", "momentum", "training_mode"],
     infer,

@@ -10,6 +10,7 @@ type Sides = [Option<ValueId>; 2];
 
 pub(super) const ADD: Op = op(
     "Add",
+    &[7, 13, 14],
     "a + b",
     |call| eval(call, |a, b| a + b, |a, b| Some(a.wrapping_add(b))),
     |back| both(back, |_, c| Ok(c), |_, c| Ok(c)),
@@ -17,6 +18,7 @@ pub(super) const ADD: Op = op(
 );
 pub(super) const SUB: Op = op(
     "Sub",
+    &[7, 13, 14],
     "a - b",
     |call| eval(call, |a, b| a - b, |a, b| Some(a.wrapping_sub(b))),
     |back| both(back, |_, c| Ok(c), |back, c| back.emit("Neg", &[c])),
@@ -24,6 +26,7 @@ pub(super) const SUB: Op = op(
 );
 pub(super) const MUL: Op = op(
     "Mul",
+    &[7, 13, 14],
     "a · b",
     |call| eval(call, |a, b| a * b, |a, b| Some(a.wrapping_mul(b))),
     |back| {
@@ -35,6 +38,7 @@ pub(super) const MUL: Op = op(
 );
 pub(super) const DIV: Op = op(
     "Div",
+    &[7, 13, 14],
     "a / b; integers truncate toward zero",
     |call| eval(call, |a, b| a / b, |a, b| (b != 0).then(|| a.wrapping_div(b))),
     |back| {
@@ -53,8 +57,26 @@ pub(super) const DIV: Op = op(
     &["Div", "Mul", "Neg", "ReduceSum", "Reshape"],
 );
 
-const fn op(name: &'static str, doc: &'static str, eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
+const fn op(
+    name: &'static str,
+    opsets: &'static [i64],
+    doc: &'static str,
+    eval: Eval,
+    vjp: Derive,
+    emits: &'static [&'static str],
+) -> Op {
+    Op {
+        name,
+        opsets,
+        doc,
+        attrs: &[],
+        infer,
+        eval,
+        vjp: Vjp::Rule(vjp, emits),
+        macs: no_macs,
+        upgrade: unchanged,
+        cases,
+    }
 }
 
 /// The element type that two inputs share.

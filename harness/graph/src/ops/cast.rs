@@ -6,6 +6,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Cast",
+    opsets: &[7, 9, 13, 19, 21, 23, 24],
     doc: "floats to integers truncate toward zero (outside the range: its nearest end) and have no gradient; \
           between float types the gradient passes, to the interpreter all floats are f64",
     // `saturate` only matters for 8-bit floats, which are not read.

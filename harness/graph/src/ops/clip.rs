@@ -5,6 +5,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Clip",
+    opsets: &[7, 11, 12, 13],
     doc: "min(max(x, low), high), both bounds optional; the gradient is 1 inside; at a bound it is 0 behind a layer (as ReLU6), else 1",
     attrs: &[],
     infer,

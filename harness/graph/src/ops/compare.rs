@@ -9,15 +9,18 @@ use crate::{Attrs, DType, Data, Tensor, ValueType};
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 type Infer = fn(&Call<'_>) -> Result<Vec<ValueType>, String>;
 
-pub(super) const EQUAL: Op = op("Equal", infer_equal, |call| eval(call, |a, b| a == b, |a, b| a == b));
-pub(super) const GREATER: Op = op("Greater", infer, |call| eval(call, |a, b| a > b, |a, b| a > b));
-pub(super) const GREATER_OR_EQUAL: Op = op("GreaterOrEqual", infer, |call| eval(call, |a, b| a >= b, |a, b| a >= b));
-pub(super) const LESS: Op = op("Less", infer, |call| eval(call, |a, b| a < b, |a, b| a < b));
-pub(super) const LESS_OR_EQUAL: Op = op("LessOrEqual", infer, |call| eval(call, |a, b| a <= b, |a, b| a <= b));
+pub(super) const EQUAL: Op =
+    op("Equal", &[7, 11, 13, 19], infer_equal, |call| eval(call, |a, b| a == b, |a, b| a == b));
+pub(super) const GREATER: Op = op("Greater", &[7, 9, 13], infer, |call| eval(call, |a, b| a > b, |a, b| a > b));
+pub(super) const GREATER_OR_EQUAL: Op =
+    op("GreaterOrEqual", &[12, 16], infer, |call| eval(call, |a, b| a >= b, |a, b| a >= b));
+pub(super) const LESS: Op = op("Less", &[7, 9, 13], infer, |call| eval(call, |a, b| a < b, |a, b| a < b));
+pub(super) const LESS_OR_EQUAL: Op =
+    op("LessOrEqual", &[12, 16], infer, |call| eval(call, |a, b| a <= b, |a, b| a <= b));
 
-const fn op(name: &'static str, infer: Infer, eval: Eval) -> Op {
+const fn op(name: &'static str, opsets: &'static [i64], infer: Infer, eval: Eval) -> Op {
     let doc = "piecewise constant, no gradient";
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
+    Op { name, opsets, doc, attrs: &[], infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {

@@ -7,6 +7,7 @@ use crate::{Attr, Attrs, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Concat",
+    opsets: &[7, 11, 13],
     doc: "any number of inputs along one axis",
     attrs: &["axis"],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attr, Attrs, DType, Data, Tensor, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "ConstantOfShape",
+    opsets: &[9, 20, 21, 23, 24],
     doc: "the shape must be constant, so that the result is",
     attrs: &["value"],
     infer: |call| {

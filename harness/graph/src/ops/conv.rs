@@ -7,6 +7,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Conv",
+    opsets: &[7, 11, 22],
     doc: "1-D and 2-D, groups, strides, dilations, every auto_pad (SAME without dilation); gradient to input and bias",
     attrs: &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "ConvTranspose",
+    opsets: &[7, 11, 22],
     doc: "1-D and 2-D, groups, strides, dilations, explicit pads, every auto_pad, output_padding and output_shape; \
           gradient to the input",
     attrs: &["auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"],

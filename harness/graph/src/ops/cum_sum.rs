@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "CumSum",
+    opsets: &[11, 14],
     doc: "a constant axis; exclusive, reverse",
     attrs: &["exclusive", "reverse"],
     infer,

@@ -10,6 +10,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const DEPTH_TO_SPACE: Op = Op {
     name: "DepthToSpace",
+    opsets: &[7, 11, 13],
     doc: "modes DCR and CRD",
     attrs: &["blocksize", "mode"],
     infer: |call| infer(call, depth_to_space(call)?),
@@ -21,6 +22,7 @@ pub(super) const DEPTH_TO_SPACE: Op = Op {
 };
 pub(super) const SPACE_TO_DEPTH: Op = Op {
     name: "SpaceToDepth",
+    opsets: &[7, 13],
     doc: "the inverse of DepthToSpace in mode DCR",
     attrs: &["blocksize"],
     infer: |call| infer(call, space_to_depth(call)?),

@@ -6,6 +6,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "DequantizeLinear",
+    opsets: &[10, 13, 19, 21, 23, 24],
     doc: "int8, uint8, int16, uint16, int32; per tensor and per channel; the gradient is the scale",
     attrs: &["axis", "block_size"],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Dropout",
+    opsets: &[7, 10, 12, 13, 22],
     doc: "in inference the identity; training mode is not supported, the mask is all true",
     attrs: &["seed"],
     infer,

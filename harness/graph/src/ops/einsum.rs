@@ -10,6 +10,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Einsum",
+    opsets: &[12],
     doc: "any number of operands; an index at most once in each, dimensions of one size; ellipses and implicit outputs",
     attrs: &["equation"],
     infer: |call| Ok(vec![ValueType::new(expect_float(call, 0)?, bounded(Sum::of(call)?.output_shape())?)]),

@@ -10,6 +10,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const GATHER: Op = Op {
     name: "GatherElements",
+    opsets: &[11, 13],
     doc: "one element per index",
     attrs: &["axis"],
     infer: |call| {
@@ -29,6 +30,7 @@ pub(super) const GATHER: Op = Op {
 };
 pub(super) const SCATTER: Op = Op {
     name: "ScatterElements",
+    opsets: &[11, 13, 16, 18],
     doc: "reductions none, add, mul, min and max; gradients for none (each position written once) and add",
     attrs: &["axis", "reduction"],
     infer: scatter_infer,
@@ -41,6 +43,7 @@ pub(super) const SCATTER: Op = Op {
 
 pub(super) const OLD_SCATTER: Rewrite = Rewrite {
     name: "Scatter",
+    opsets: &[9],
     doc: "read as ScatterElements (opsets up to 10)",
     attrs: &["axis"],
     upgrade: from_scatter,

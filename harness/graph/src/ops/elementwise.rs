@@ -11,6 +11,7 @@ type Cases = fn() -> Vec<Case>;
 /// A function of floats.
 pub(super) const fn float(
     name: &'static str,
+    opsets: &'static [i64],
     doc: &'static str,
     eval: Eval,
     vjp: Derive,
@@ -18,19 +19,30 @@ pub(super) const fn float(
     cases: Cases,
 ) -> Op {
     let infer = float_as_input;
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
+    Op {
+        name,
+        opsets,
+        doc,
+        attrs: &[],
+        infer,
+        eval,
+        vjp: Vjp::Rule(vjp, emits),
+        macs: no_macs,
+        upgrade: unchanged,
+        cases,
+    }
 }
 
 /// A function of floats and integers.
-pub(super) const fn signed(name: &'static str, doc: &'static str, eval: Eval, vjp: Vjp) -> Op {
+pub(super) const fn signed(name: &'static str, opsets: &'static [i64], doc: &'static str, eval: Eval, vjp: Vjp) -> Op {
     let (infer, cases) = (number_as_input, signed_cases);
-    Op { name, doc, attrs: &[], infer, eval, vjp, macs: no_macs, upgrade: unchanged, cases }
+    Op { name, opsets, doc, attrs: &[], infer, eval, vjp, macs: no_macs, upgrade: unchanged, cases }
 }
 
 /// A function of floats that is piecewise constant.
-pub(super) const fn steps(name: &'static str, doc: &'static str, eval: Eval) -> Op {
+pub(super) const fn steps(name: &'static str, opsets: &'static [i64], doc: &'static str, eval: Eval) -> Op {
     let (infer, cases) = (float_as_input, step_cases);
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
+    Op { name, opsets, doc, attrs: &[], infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
 }
 
 /// The output type of functions of floats whose attributes are floats.

@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Expand",
+    opsets: &[8, 13],
     doc: "the shape must be constant; both shapes broadcast",
     attrs: &[],
     infer: |call| {

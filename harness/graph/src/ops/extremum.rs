@@ -10,20 +10,33 @@ type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 
 pub(super) const MAX: Op = op(
     "Max",
+    &[7, 8, 12, 13],
     |call| eval(call, |a, b| a >= b, i64::max),
     |back| to_first(back, "Greater", "GreaterOrEqual"),
     &["And", "Cast", "Greater", "GreaterOrEqual", "Mul", "ReduceSum", "Reshape"],
 );
 pub(super) const MIN: Op = op(
     "Min",
+    &[7, 8, 12, 13],
     |call| eval(call, |a, b| a <= b, i64::min),
     |back| to_first(back, "Less", "LessOrEqual"),
     &["And", "Cast", "Less", "LessOrEqual", "Mul", "ReduceSum", "Reshape"],
 );
 
-const fn op(name: &'static str, eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
+const fn op(name: &'static str, opsets: &'static [i64], eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
     let doc = "of equal inputs the first gets the gradient";
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
+    Op {
+        name,
+        opsets,
+        doc,
+        attrs: &[],
+        infer,
+        eval,
+        vjp: Vjp::Rule(vjp, emits),
+        macs: no_macs,
+        upgrade: unchanged,
+        cases,
+    }
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {

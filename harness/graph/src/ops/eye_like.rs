@@ -6,6 +6,7 @@ use crate::{Attrs, DType, Tensor, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "EyeLike",
+    opsets: &[9, 22],
     doc: "always a constant, since every shape is known",
     attrs: &["dtype", "k"],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attrs, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Flatten",
+    opsets: &[7, 9, 11, 13, 21, 23, 24],
     doc: "to two axes, split at `axis` (default 1)",
     attrs: &["axis"],
     infer: |call| {

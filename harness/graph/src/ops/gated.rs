@@ -8,6 +8,7 @@ use crate::{Attrs, ValueId};
 
 pub(super) const HARD_SWISH: Rewrite = Rewrite {
     name: "HardSwish",
+    opsets: &[14, 22],
     doc: "read as x times HardSigmoid of slope 1/6",
     attrs: &[],
     upgrade: |up| {
@@ -19,6 +20,7 @@ pub(super) const HARD_SWISH: Rewrite = Rewrite {
 };
 pub(super) const MISH: Rewrite = Rewrite {
     name: "Mish",
+    opsets: &[18, 22],
     doc: "read as x · tanh(ln(1 + e^x))",
     attrs: &[],
     upgrade: |up| {
@@ -33,6 +35,7 @@ pub(super) const MISH: Rewrite = Rewrite {
 };
 pub(super) const SWISH: Rewrite = Rewrite {
     name: "Swish",
+    opsets: &[24],
     doc: "read as x · sigmoid(alpha · x)",
     attrs: &["alpha"],
     upgrade: |up| {

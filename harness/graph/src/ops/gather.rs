@@ -9,6 +9,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Gather",
+    opsets: &[7, 11, 13],
     doc: "the gradient wants constant indices",
     attrs: &["axis"],
     infer,

@@ -11,6 +11,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const GATHER: Op = Op {
     name: "GatherND",
+    opsets: &[11, 12, 13],
     doc: "one slice per index, any batch_dims",
     attrs: &["batch_dims"],
     infer: |call| {
@@ -29,6 +30,7 @@ pub(super) const GATHER: Op = Op {
 };
 pub(super) const SCATTER: Op = Op {
     name: "ScatterND",
+    opsets: &[11, 13, 16, 18],
     doc: "reductions none, add, mul, min and max; gradients for none (each position written once) and add",
     attrs: &["reduction"],
     infer: |call| {

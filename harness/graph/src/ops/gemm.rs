@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 pub(super) const OP: Op = Op {
     name: "Gemm",
+    opsets: &[7, 9, 11, 13],
     doc: "alpha, beta, transposition of both factors, optional broadcast C; gradient to A, B and C",
     attrs: &["alpha", "beta", "transA", "transB"],
     infer,

@@ -6,6 +6,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "GlobalAveragePool",
+    opsets: &[7, 22],
     doc: "any number of spatial axes",
     attrs: &[],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attrs, Tensor, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "GlobalMaxPool",
+    opsets: &[7, 22],
     doc: "any number of spatial axes; the gradient goes to the first largest element",
     attrs: &[],
     infer,

@@ -8,6 +8,7 @@ use crate::{Attrs, Tensor, ValueId};
 
 pub(super) const REWRITE: Rewrite = Rewrite {
     name: "GroupNormalization",
+    opsets: &[18, 21],
     doc: "scale and bias per channel, or before opset 21 per group; read as LayerNormalization of every group",
     attrs: &["epsilon", "num_groups", "stash_type"],
     upgrade,

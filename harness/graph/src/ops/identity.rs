@@ -6,6 +6,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId};
 
 pub(super) const OP: Op = Op {
     name: "Identity",
+    opsets: &[7, 13, 14, 16, 19, 21, 23, 24],
     doc: "x",
     attrs: &[],
     infer: |call| {

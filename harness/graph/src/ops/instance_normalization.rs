@@ -8,6 +8,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "InstanceNormalization",
+    opsets: &[7, 22],
     doc: "any number of spatial axes; gradient to the data",
     attrs: &["epsilon"],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Tensor, ValueType};
 
 pub(super) const IS_NAN: Op = Op {
     name: "IsNaN",
+    opsets: &[9, 13, 20],
     doc: "piecewise constant, no gradient",
     attrs: &[],
     infer,
@@ -18,6 +19,7 @@ pub(super) const IS_NAN: Op = Op {
 };
 pub(super) const IS_INF: Op = Op {
     name: "IsInf",
+    opsets: &[10, 20],
     attrs: &["detect_negative", "detect_positive"],
     eval: |call| {
         let (negative, positive) = (flag(call, "detect_negative", true)?, flag(call, "detect_positive", true)?);

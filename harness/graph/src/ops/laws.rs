@@ -1,7 +1,8 @@
 //! Laws over the whole operator table. Every one reports all rows that break it.
 
-use super::{Arg, Call, Case, CaseGradient, CaseInput, OPS, Op, Vjp, case_gradient, case_graph};
+use super::{Arg, Call, Case, CaseGradient, CaseInput, OPS, Op, REWRITES, Vjp, case_gradient, case_graph};
 use crate::check::Splitmix;
+use crate::model::OPSETS;
 use crate::{DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
 
 /// Step of the central differences, for inputs and slopes of the order of 1: truncation is of the order of 1e-12 and
@@ -31,6 +32,15 @@ fn for_all_cases(law: impl Fn(&'static Op, &Case) -> Result<(), String>) {
 fn names_are_sorted_and_unique() {
     for pair in OPS.windows(2) {
         assert!(pair[0].name < pair[1].name, "{} must come before {}", pair[1].name, pair[0].name);
+    }
+}
+
+#[test]
+fn opsets_are_sorted_and_read() {
+    let rows = OPS.iter().map(|op| (op.name, op.opsets)).chain(REWRITES.iter().map(|op| (op.name, op.opsets)));
+    for (name, opsets) in rows {
+        assert!(!opsets.is_empty() && opsets.windows(2).all(|pair| pair[0] < pair[1]), "{name}: {opsets:?}");
+        assert!(opsets.iter().all(|opset| OPSETS.contains(opset)), "{name}: {opsets:?}");
     }
 }
 

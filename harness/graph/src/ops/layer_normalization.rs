@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "LayerNormalization",
+    opsets: &[17],
     doc: "scale and bias of the shape of the normalised axes; gradient to the data, of Y and InvStdDev",
     attrs: &["axis", "epsilon", "stash_type"],
     infer,

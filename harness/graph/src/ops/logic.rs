@@ -8,14 +8,14 @@ use crate::{Attrs, DType, Tensor, ValueType};
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 type Infer = fn(&Call<'_>) -> Result<Vec<ValueType>, String>;
 
-pub(super) const AND: Op = op("And", |call| infer(call, 2), |call| eval(call, |a, b| a & b), two);
-pub(super) const OR: Op = op("Or", |call| infer(call, 2), |call| eval(call, |a, b| a | b), two);
-pub(super) const XOR: Op = op("Xor", |call| infer(call, 2), |call| eval(call, |a, b| a ^ b), two);
-pub(super) const NOT: Op = op("Not", |call| infer(call, 1), not, one);
+pub(super) const AND: Op = op("And", &[7], |call| infer(call, 2), |call| eval(call, |a, b| a & b), two);
+pub(super) const OR: Op = op("Or", &[7], |call| infer(call, 2), |call| eval(call, |a, b| a | b), two);
+pub(super) const XOR: Op = op("Xor", &[7], |call| infer(call, 2), |call| eval(call, |a, b| a ^ b), two);
+pub(super) const NOT: Op = op("Not", &[7], |call| infer(call, 1), not, one);
 
-const fn op(name: &'static str, infer: Infer, eval: Eval, cases: fn() -> Vec<Case>) -> Op {
+const fn op(name: &'static str, opsets: &'static [i64], infer: Infer, eval: Eval, cases: fn() -> Vec<Case>) -> Op {
     let doc = "booleans; piecewise constant, no gradient";
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
+    Op { name, opsets, doc, attrs: &[], infer, eval, vjp: Vjp::Constant, macs: no_macs, upgrade: unchanged, cases }
 }
 
 fn infer(call: &Call<'_>, count: usize) -> Result<Vec<ValueType>, String> {

@@ -7,6 +7,7 @@ use crate::{Attrs, Error, Tensor, ValueId};
 
 pub(super) const OP: Op = Op {
     name: "LRN",
+    opsets: &[7, 13],
     doc: "images and odd sizes, as ONNX Runtime has it",
     attrs: &["alpha", "beta", "bias", "size"],
     infer: |call| {

@@ -8,6 +8,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "MatMul",
+    opsets: &[7, 9, 13],
     doc: "numpy's rule: batches broadcast, vectors on either side; gradient to both factors",
     attrs: &[],
     infer,

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 pub(super) const OP: Op = Op {
     name: "MaxPool",
+    opsets: &[7, 8, 10, 11, 12, 22],
     doc: "1-D and 2-D, ceil_mode, dilations, all pads, Indices; the gradient goes to the first largest element",
     attrs: &["auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"],
     infer,

@@ -4,12 +4,13 @@
 //! rule, multiply-accumulate rule, f64 reference kernel, and the cases that all of these are tested on. Older forms are
 //! rewritten into this one by the operator's upgrade when a file is read.
 
-use crate::{Attrs, DType, Error, Graph, Node, Tensor, ValueId, ValueType};
+use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 mod arg_max;
 mod average_pool;
 mod axes;
 mod axis_map;
+mod backward;
 mod batch_normalization;
 mod binary;
 mod broadcast;
@@ -85,11 +86,14 @@ mod tile;
 mod top_k;
 mod transpose;
 mod trilu;
+mod upgrade;
 mod upsample;
 mod where_op;
 mod window;
 
+pub use backward::Backward;
 pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph, rewritten_graph};
+pub use upgrade::Upgrade;
 
 /// Every operator, in alphabetical order.
 pub const OPS: &[&Op] = &[
@@ -315,6 +319,8 @@ pub enum Vjp {
 pub struct Op {
     /// Its name in the standard ONNX domain.
     pub name: &'static str,
+    /// The versions of it that are read, by the opset that brought each; 7 also stands for older ones.
+    pub opsets: &'static [i64],
     /// One line for the table of supported operators: what is supported, ties and subgradients chosen.
     pub doc: &'static str,
     /// The attributes that it knows; any other is an error.
@@ -343,6 +349,8 @@ impl std::fmt::Debug for Op {
 pub struct Rewrite {
     /// Its name in the standard ONNX domain.
     pub name: &'static str,
+    /// The versions of it that are read, by the opset that brought each; 7 also stands for older ones.
+    pub opsets: &'static [i64],
     /// One line for the table of supported operators.
     pub doc: &'static str,
     /// The attributes that it knows; any other is an error.
@@ -353,152 +361,6 @@ pub struct Rewrite {
     pub eval: fn(&Call<'_>) -> Result<Vec<Tensor>, String>,
     /// The cases on which it is tested.
     pub cases: fn() -> Vec<Case>,
-}
-
-/// What a gradient rule works with: the graph that it extends, the forward node and the cotangents of its outputs.
-pub struct Backward<'a> {
-    /// The graph that the rule adds nodes to.
-    pub graph: &'a mut Graph,
-    /// The forward node.
-    pub node: Node,
-    /// For each output, the cotangent, where one arrived. Same shape as the output, float.
-    pub cotangents: Vec<Option<ValueId>>,
-    /// For each input, whether its cotangent is wanted. A rule may return `None` for the others.
-    pub wants: Vec<bool>,
-}
-
-impl Backward<'_> {
-    /// A forward input. Panics when it is absent: shape inference has checked it.
-    pub fn input(&self, index: usize) -> ValueId {
-        self.node.inputs()[index].expect("shape inference has checked the inputs")
-    }
-
-    /// A forward output.
-    pub fn output(&self, index: usize) -> ValueId {
-        self.node.outputs()[index]
-    }
-
-    /// Asks something of the forward call: its attributes, types and constant inputs.
-    ///
-    /// Errors: the answer is a refusal, which says why there is no gradient.
-    pub fn ask<T>(&self, question: impl FnOnce(&Call<'_>) -> Result<T, String>) -> Result<T, Error> {
-        let args = self.graph.args(&self.node);
-        let call = Call { attrs: self.node.attrs(), inputs: &args, outputs: self.node.outputs().len() };
-        question(&call).map_err(|reason| self.refuse(&reason))
-    }
-
-    /// The dimensions of a forward input.
-    pub fn shape(&self, index: usize) -> Vec<usize> {
-        self.graph.shape(self.input(index)).to_vec()
-    }
-
-    /// The cotangent of the first output. Panics when none arrived: reverse mode only calls rules that have one.
-    pub fn cotangent(&self) -> ValueId {
-        self.cotangents[0].expect("reverse mode calls a rule only with a cotangent")
-    }
-
-    /// Adds a node without attributes.
-    ///
-    /// Errors: inference refuses it.
-    pub fn emit(&mut self, op: &str, inputs: &[ValueId]) -> Result<ValueId, Error> {
-        self.graph.add(op, inputs, Attrs::new())
-    }
-
-    /// Adds a float scalar constant of the cotangent's type.
-    pub fn scalar(&mut self, value: f64) -> ValueId {
-        let dtype = self.graph.value(self.cotangent()).dtype();
-        self.graph.scalar(dtype, value)
-    }
-
-    /// Turns a boolean into a 0/1 mask of the cotangent's type, marked as a constant for second derivatives.
-    ///
-    /// Errors: inference refuses the cast.
-    pub fn mask(&mut self, condition: ValueId) -> Result<ValueId, Error> {
-        let dtype = self.graph.value(self.cotangent()).dtype();
-        let mask = self.graph.add("Cast", &[condition], Attrs::new().int("to", dtype.onnx().into()))?;
-        self.graph.mark_mask(mask);
-        Ok(mask)
-    }
-
-    /// An error that says why this form of the operator has no gradient.
-    pub fn refuse(&self, reason: &str) -> Error {
-        Error::NoGradient {
-            node: self.node.name().to_owned(),
-            op: self.node.op().name.to_owned(),
-            reason: reason.to_owned(),
-        }
-    }
-}
-
-/// A node as the file has it, on its way to the internal operator set.
-pub struct Upgrade<'a> {
-    /// The operator set that the file declares.
-    pub opset: i64,
-    /// The operator; an upgrade may replace it.
-    pub op: String,
-    /// The attributes; an upgrade may move them to inputs.
-    pub attrs: Attrs,
-    /// The inputs.
-    pub inputs: Vec<Option<ValueId>>,
-    /// How many outputs the file names; an upgrade may ask for more.
-    pub outputs: usize,
-    /// The graph so far, for constants and helper nodes.
-    pub graph: &'a mut Graph,
-}
-
-impl Upgrade<'_> {
-    /// Turns a list-of-integers attribute into the constant input `index`, where the attribute is there.
-    ///
-    /// Errors: the attribute has another type.
-    pub fn ints_to_input(&mut self, attr: &str, index: usize) -> Result<(), String> {
-        if let Some(values) = self.attrs.get_ints(attr)? {
-            let tensor = Tensor::ints(values.iter().copied());
-            self.attrs.remove(attr);
-            self.set_input(index, tensor, attr);
-        }
-        Ok(())
-    }
-
-    /// An input.
-    ///
-    /// Errors: it is absent.
-    pub fn input(&self, index: usize) -> Result<ValueId, String> {
-        self.inputs.get(index).copied().flatten().ok_or_else(|| format!("input {index} is missing"))
-    }
-
-    /// Requires these inputs and no other attributes than these, and takes the attributes.
-    ///
-    /// Errors: there are others.
-    pub fn take(&mut self, inputs: usize, attrs: &[&str]) -> Result<Attrs, String> {
-        if self.inputs.len() != inputs {
-            return Err(format!("takes {inputs} inputs, found {}", self.inputs.len()));
-        }
-        if let Some((unknown, _)) = self.attrs.iter().find(|(name, _)| !attrs.contains(name)) {
-            return Err(format!("attribute `{unknown}` is not known"));
-        }
-        Ok(std::mem::take(&mut self.attrs))
-    }
-
-    /// Adds a helper node.
-    ///
-    /// Errors: inference refuses it.
-    pub fn node(&mut self, op: &str, inputs: &[ValueId], attrs: Attrs) -> Result<ValueId, String> {
-        self.graph.add(op, inputs, attrs).map_err(|error| error.to_string())
-    }
-
-    /// Replaces the node by another without attributes.
-    pub fn become_node(&mut self, op: &str, inputs: &[ValueId]) {
-        self.op = op.to_owned();
-        self.inputs = inputs.iter().copied().map(Some).collect();
-    }
-
-    /// Puts a constant at input `index`, padding with absent inputs.
-    pub fn set_input(&mut self, index: usize, tensor: Tensor, name: &str) {
-        if self.inputs.len() <= index {
-            self.inputs.resize(index + 1, None);
-        }
-        self.inputs[index] = Some(self.graph.constant(name, tensor));
-    }
 }
 
 /// An upgrade for operators whose older forms since opset 7 mean the same.

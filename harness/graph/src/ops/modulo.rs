@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Mod",
+    opsets: &[10, 13],
     doc: "with fmod 1 the sign is that of a, else (integers only) that of b; gradient to both",
     attrs: &["fmod"],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Tensor, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "NonZero",
+    opsets: &[9, 13],
     doc: "of constants only, since the shape of the result depends on the elements",
     attrs: &[],
     infer: |call| {

@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Tensor, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "OneHot",
+    opsets: &[9, 11],
     doc: "integer indices and a constant depth; no gradient",
     attrs: &["axis"],
     infer,

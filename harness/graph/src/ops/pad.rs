@@ -9,6 +9,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Pad",
+    opsets: &[7, 11, 13, 18, 19, 21, 23, 24],
     doc: "modes constant, reflect, edge and wrap; constant pads, also negative ones",
     attrs: &["mode"],
     infer,

@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Pow",
+    opsets: &[7, 12, 13, 15],
     doc: "a ^ b, exponents of any number type; gradient to both; where a <= 0 the gradient to b is 0",
     attrs: &[],
     infer,

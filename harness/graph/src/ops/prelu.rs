@@ -7,6 +7,7 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "PRelu",
+    opsets: &[7, 9, 16],
     doc: "x where x > 0, else slope · x; the gradient at 0 is the slope; gradient to both",
     attrs: &[],
     infer,

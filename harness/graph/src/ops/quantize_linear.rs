@@ -6,6 +6,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "QuantizeLinear",
+    opsets: &[10, 13, 19, 21, 23, 24],
     doc: "int8, uint8, int16, uint16; per tensor and per channel; straight-through inside the representable range, \
           gradient 0 outside",
     attrs: &["axis", "block_size", "output_dtype", "saturate"],

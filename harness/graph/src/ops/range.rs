@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Data, Tensor, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Range",
+    opsets: &[11],
     doc: "start, limit and delta must be constant, so that the result is",
     attrs: &[],
     infer: |call| {

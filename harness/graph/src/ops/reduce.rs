@@ -7,24 +7,29 @@ use super::binary::{expect_inputs_between, wrapped};
 use super::expand::expand_to;
 use super::reshape::reshape_to;
 use super::transpose::{inverse, transpose};
-use super::{Backward, Call, Case, CaseInput, Derive, Op, Upgrade, Vjp, expect_float, no_macs};
+use super::{Backward, Call, Case, CaseInput, Derive, Op, Rewriting, Upgrade, Vjp, expect_float, no_macs};
 use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 type Infer = fn(&Call<'_>) -> Result<Vec<ValueType>, String>;
-type Older = fn(&mut Upgrade<'_>) -> Result<(), String>;
 
-pub(super) const REDUCE_SUM: Op = op(
-    "ReduceSum",
-    "constant axes",
-    number,
-    |call| eval(call, |group| group.iter().sum(), |group| Some(group.iter().fold(0, |sum, x| sum.wrapping_add(*x)))),
-    |back| spread(back, None),
-    &["Expand", "Reshape"],
-    |up| axes_to_input(up, 13),
-);
+pub(super) const REDUCE_SUM: Op = Op {
+    upgrade: |up| axes_to_input(up, 13),
+    ..op(
+        "ReduceSum",
+        &[7, 11, 13],
+        "constant axes",
+        number,
+        |call| {
+            eval(call, |group| group.iter().sum(), |group| Some(group.iter().fold(0, |sum, x| sum.wrapping_add(*x))))
+        },
+        |back| spread(back, None),
+        &["Expand", "Reshape"],
+    )
+};
 pub(super) const REDUCE_MEAN: Op = op(
     "ReduceMean",
+    &[7, 11, 13, 18],
     "constant axes",
     float,
     |call| eval(call, |group| group.iter().sum::<f64>() / group.len() as f64, |_| None),
@@ -34,10 +39,10 @@ pub(super) const REDUCE_MEAN: Op = op(
         spread(back, Some(1.0 / count))
     },
     &["Expand", "Mul", "Reshape"],
-    |up| axes_to_input(up, 18),
 );
 pub(super) const REDUCE_MAX: Op = op(
     "ReduceMax",
+    &[7, 11, 12, 13, 18, 20],
     "constant axes; of equal elements the first gets the gradient",
     number,
     |call| {
@@ -52,10 +57,10 @@ pub(super) const REDUCE_MAX: Op = op(
         to_winner(back, &axes, "ArgMax")
     },
     &["ArgMax", "Cast", "Equal", "Mul", "Reshape", "Transpose"],
-    |up| axes_to_input(up, 18),
 );
 pub(super) const REDUCE_MIN: Op = op(
     "ReduceMin",
+    &[7, 11, 12, 13, 18, 20],
     "constant axes; of equal elements the first gets the gradient",
     number,
     |call| {
@@ -66,25 +71,25 @@ pub(super) const REDUCE_MIN: Op = op(
         to_winner(back, &axes, "ArgMin")
     },
     &["ArgMin", "Cast", "Equal", "Mul", "Reshape", "Transpose"],
-    |up| axes_to_input(up, 18),
 );
 
-/// A reduction whose axes are a constant input since some opset.
+/// A reduction whose axes are a constant input since opset 18.
 pub(super) const fn op(
     name: &'static str,
+    opsets: &'static [i64],
     doc: &'static str,
     infer: Infer,
     eval: Eval,
     vjp: Derive,
     emits: &'static [&'static str],
-    upgrade: Older,
 ) -> Op {
     let attrs = &["keepdims", "noop_with_empty_axes"];
-    Op { name, doc, attrs, infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade, cases }
+    let upgrade: Rewriting = |up| axes_to_input(up, 18);
+    Op { name, opsets, doc, attrs, infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade, cases }
 }
 
 /// Turns the axes attribute of opsets before `since` into an input.
-pub(super) fn axes_to_input(up: &mut Upgrade<'_>, since: i64) -> Result<(), String> {
+fn axes_to_input(up: &mut Upgrade<'_>, since: i64) -> Result<(), String> {
     if up.opset < since { up.ints_to_input("axes", 1) } else { Ok(()) }
 }
 

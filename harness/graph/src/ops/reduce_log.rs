@@ -2,7 +2,7 @@
 //! Opsets: 1, 11, 13, 18 (axes become an input).
 
 use super::expand::expand_to;
-use super::reduce::{axes_to_input, cases_in, eval, float, forward_axes, op};
+use super::reduce::{cases_in, eval, float, forward_axes, op};
 use super::reshape::reshape_to;
 use super::{Case, CaseInput, Op};
 use crate::{Attrs, Tensor};
@@ -11,6 +11,7 @@ pub(super) const REDUCE_LOG_SUM: Op = Op {
     cases: || cases_in(0.3, 2.0),
     ..op(
         "ReduceLogSum",
+        &[7, 11, 13, 18],
         "ln Σ x, constant axes",
         float,
         |call| eval(call, |group| group.iter().sum::<f64>().ln(), |_| None),
@@ -24,13 +25,13 @@ pub(super) const REDUCE_LOG_SUM: Op = Op {
             Ok(vec![Some(expand_to(back, share, &shape)?), None])
         },
         &["Exp", "Expand", "Mul", "Neg", "Reshape"],
-        |up| axes_to_input(up, 18),
     )
 };
 pub(super) const REDUCE_LOG_SUM_EXP: Op = Op {
     cases,
     ..op(
         "ReduceLogSumExp",
+        &[7, 11, 13, 18],
         "ln Σ e^x, constant axes",
         float,
         |call| eval(call, log_sum_exp, |_| None),
@@ -44,7 +45,6 @@ pub(super) const REDUCE_LOG_SUM_EXP: Op = Op {
             Ok(vec![Some(back.emit("Mul", &[cotangent, share])?), None])
         },
         &["Exp", "Mul", "Reshape", "Sub"],
-        |up| axes_to_input(up, 18),
     )
 };
 

@@ -2,13 +2,14 @@
 //! 1, 11, 13, 18 (axes become an input).
 
 use super::binary::float_only;
-use super::reduce::{axes_to_input, eval, float, forward_axes, number, op};
+use super::reduce::{eval, float, forward_axes, number, op};
 use super::reshape::reshape_to;
 use super::{Backward, Op, slopes};
 use crate::{Error, ValueId};
 
 pub(super) const REDUCE_L1: Op = op(
     "ReduceL1",
+    &[7, 11, 13, 18],
     "Σ |x|, constant axes; the gradient at 0 is 0",
     number,
     |call| {
@@ -20,10 +21,10 @@ pub(super) const REDUCE_L1: Op = op(
         to_group(back, cotangent, sign)
     },
     &["Cast", "Greater", "Less", "Mul", "Reshape", "Sub"],
-    |up| axes_to_input(up, 18),
 );
 pub(super) const REDUCE_L2: Op = op(
     "ReduceL2",
+    &[7, 11, 13, 18],
     "√(Σ x²), constant axes; the gradient at the zero vector is 0",
     float,
     |call| eval(call, |group| group.iter().map(|x| x * x).sum::<f64>().sqrt(), |_| None),
@@ -36,10 +37,10 @@ pub(super) const REDUCE_L2: Op = op(
         to_group(back, share, x)
     },
     &["Add", "Cast", "Div", "Equal", "Mul", "Reshape"],
-    |up| axes_to_input(up, 18),
 );
 pub(super) const REDUCE_SUM_SQUARE: Op = op(
     "ReduceSumSquare",
+    &[7, 11, 13, 18],
     "Σ x², constant axes",
     number,
     |call| {
@@ -53,7 +54,6 @@ pub(super) const REDUCE_SUM_SQUARE: Op = op(
         to_group(back, double, x)
     },
     &["Add", "Mul", "Reshape"],
-    |up| axes_to_input(up, 18),
 );
 
 /// One factor for each group times one for each of its elements.

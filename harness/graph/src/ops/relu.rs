@@ -6,6 +6,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId};
 
 pub(super) const OP: Op = Op {
     name: "Relu",
+    opsets: &[7, 13, 14],
     doc: "max(x, 0); the gradient at 0 is 0",
     attrs: &[],
     infer: number_as_input,

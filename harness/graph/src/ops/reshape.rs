@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Reshape",
+    opsets: &[7, 13, 14, 19, 21, 23, 24],
     doc: "the shape must be constant; 0 copies a dimension (unless allowzero), one -1 is inferred",
     attrs: &["allowzero"],
     infer,

@@ -10,6 +10,7 @@ use crate::{Attr, Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Resize",
+    opsets: &[10, 11, 13, 18, 19],
     doc: "the spatial axes of 1-D and 2-D data, constant scales or sizes; modes nearest, linear and (2-D) cubic with every \
           coordinate_transformation_mode but tf_crop_and_resize; no antialias, keep_aspect_ratio_policy stretch",
     attrs: &[

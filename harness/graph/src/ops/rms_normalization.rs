@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Tensor};
 
 pub(super) const REWRITE: Rewrite = Rewrite {
     name: "RMSNormalization",
+    opsets: &[23],
     doc: "read as x / √(mean x² + epsilon) · scale",
     attrs: &["axis", "epsilon", "stash_type"],
     upgrade,

@@ -13,12 +13,14 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 pub(super) const ABS: Op = signed(
     "Abs",
+    &[7, 13],
     "|x|; the gradient at 0 is 0",
     |call| signed_map(call, f64::abs, i64::wrapping_abs),
     Vjp::Rule(|back| times(back, slopes::sign), &["Cast", "Greater", "Less", "Mul", "Sub"]),
 );
 pub(super) const EXP: Op = float(
     "Exp",
+    &[7, 13],
     "e^x",
     |call| map_elements(call, f64::exp),
     |back| times(back, |back| Ok(back.output(0))),
@@ -27,6 +29,7 @@ pub(super) const EXP: Op = float(
 );
 pub(super) const LOG: Op = float(
     "Log",
+    &[7, 13],
     "ln x",
     |call| map_elements(call, f64::ln),
     |back| divided(back, |back| Ok(back.input(0))),
@@ -35,6 +38,7 @@ pub(super) const LOG: Op = float(
 );
 pub(super) const NEG: Op = signed(
     "Neg",
+    &[7, 13],
     "-x",
     |call| signed_map(call, |x| -x, i64::wrapping_neg),
     Vjp::Rule(
@@ -47,6 +51,7 @@ pub(super) const NEG: Op = signed(
 );
 pub(super) const SIGMOID: Op = float(
     "Sigmoid",
+    &[7, 13],
     "1 / (1 + e^-x)",
     |call| map_elements(call, sigmoid),
     |back| times(back, slopes::sigmoid),
@@ -55,12 +60,14 @@ pub(super) const SIGMOID: Op = float(
 );
 pub(super) const SIGN: Op = signed(
     "Sign",
+    &[9, 13],
     "-1, 0 or 1; piecewise constant, no gradient",
     |call| signed_map(call, |x| if x == 0.0 { 0.0 } else { x.signum() }, i64::signum),
     Vjp::Constant,
 );
 pub(super) const SQRT: Op = float(
     "Sqrt",
+    &[7, 13],
     "square root",
     |call| map_elements(call, f64::sqrt),
     |back| divided(back, slopes::twice),
@@ -69,6 +76,7 @@ pub(super) const SQRT: Op = float(
 );
 pub(super) const TANH: Op = float(
     "Tanh",
+    &[7, 13],
     "hyperbolic tangent",
     |call| map_elements(call, f64::tanh),
     |back| times(back, slopes::tanh),
@@ -79,6 +87,7 @@ pub(super) const LEAKY_RELU: Op = Op {
     attrs: &["alpha"],
     ..float(
         "LeakyRelu",
+        &[7, 16],
         "x where x > 0, else alpha · x; the gradient at 0 is alpha",
         |call| {
             let alpha = f64::from(call.attrs.get_float("alpha", 0.01)?);
@@ -99,6 +108,7 @@ pub(super) const LEAKY_RELU: Op = Op {
 
 pub(super) const ACOS: Op = float(
     "Acos",
+    &[7, 22],
     "inverse cosine",
     |call| map_elements(call, f64::acos),
     |back| {
@@ -112,6 +122,7 @@ pub(super) const ACOS: Op = float(
 );
 pub(super) const ACOSH: Op = float(
     "Acosh",
+    &[9, 22],
     "inverse hyperbolic cosine",
     |call| map_elements(call, f64::acosh),
     |back| divided(back, |back| slopes::root(back, slopes::square_minus_one)),
@@ -120,6 +131,7 @@ pub(super) const ACOSH: Op = float(
 );
 pub(super) const ASIN: Op = float(
     "Asin",
+    &[7, 22],
     "inverse sine",
     |call| map_elements(call, f64::asin),
     |back| divided(back, |back| slopes::root(back, slopes::one_minus_square)),
@@ -128,6 +140,7 @@ pub(super) const ASIN: Op = float(
 );
 pub(super) const ASINH: Op = float(
     "Asinh",
+    &[9, 22],
     "inverse hyperbolic sine",
     |call| map_elements(call, f64::asinh),
     |back| divided(back, |back| slopes::root(back, slopes::one_plus_square)),
@@ -136,6 +149,7 @@ pub(super) const ASINH: Op = float(
 );
 pub(super) const ATAN: Op = float(
     "Atan",
+    &[7, 22],
     "inverse tangent",
     |call| map_elements(call, f64::atan),
     |back| divided(back, slopes::one_plus_square),
@@ -144,6 +158,7 @@ pub(super) const ATAN: Op = float(
 );
 pub(super) const ATANH: Op = float(
     "Atanh",
+    &[9, 22],
     "inverse hyperbolic tangent",
     |call| map_elements(call, f64::atanh),
     |back| divided(back, slopes::one_minus_square),
@@ -152,6 +167,7 @@ pub(super) const ATANH: Op = float(
 );
 pub(super) const COS: Op = float(
     "Cos",
+    &[7, 22],
     "cosine",
     |call| map_elements(call, f64::cos),
     |back| {
@@ -165,6 +181,7 @@ pub(super) const COS: Op = float(
 );
 pub(super) const COSH: Op = float(
     "Cosh",
+    &[9, 22],
     "hyperbolic cosine",
     |call| map_elements(call, f64::cosh),
     |back| times(back, |back| back.emit("Sinh", &[back.input(0)])),
@@ -173,6 +190,7 @@ pub(super) const COSH: Op = float(
 );
 pub(super) const ERF: Op = float(
     "Erf",
+    &[9, 13],
     "error function",
     |call| map_elements(call, erf),
     |back| times(back, slopes::erf),
@@ -181,6 +199,7 @@ pub(super) const ERF: Op = float(
 );
 pub(super) const RECIPROCAL: Op = float(
     "Reciprocal",
+    &[7, 13],
     "1 / x",
     |call| map_elements(call, f64::recip),
     |back| {
@@ -195,6 +214,7 @@ pub(super) const RECIPROCAL: Op = float(
 );
 pub(super) const SIN: Op = float(
     "Sin",
+    &[7, 22],
     "sine",
     |call| map_elements(call, f64::sin),
     |back| times(back, |back| back.emit("Cos", &[back.input(0)])),
@@ -203,6 +223,7 @@ pub(super) const SIN: Op = float(
 );
 pub(super) const SINH: Op = float(
     "Sinh",
+    &[9, 22],
     "hyperbolic sine",
     |call| map_elements(call, f64::sinh),
     |back| times(back, |back| back.emit("Cosh", &[back.input(0)])),
@@ -211,6 +232,7 @@ pub(super) const SINH: Op = float(
 );
 pub(super) const SOFTPLUS: Op = float(
     "Softplus",
+    &[7, 22],
     "ln(1 + e^x)",
     |call| map_elements(call, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
     |back| times(back, |back| back.emit("Sigmoid", &[back.input(0)])),
@@ -219,6 +241,7 @@ pub(super) const SOFTPLUS: Op = float(
 );
 pub(super) const SOFTSIGN: Op = float(
     "Softsign",
+    &[7, 22],
     "x / (1 + |x|)",
     |call| map_elements(call, |x| x / (1.0 + x.abs())),
     |back| divided(back, slopes::softsign_divisor),
@@ -227,6 +250,7 @@ pub(super) const SOFTSIGN: Op = float(
 );
 pub(super) const TAN: Op = float(
     "Tan",
+    &[7, 22],
     "tangent",
     |call| map_elements(call, f64::tan),
     |back| times(back, slopes::tan),
@@ -234,15 +258,15 @@ pub(super) const TAN: Op = float(
     || cases(-1.2, 1.2),
 );
 pub(super) const CEIL: Op =
-    steps("Ceil", "the least integer that is not below x; piecewise constant, no gradient", |call| {
+    steps("Ceil", &[7, 13], "the least integer that is not below x; piecewise constant, no gradient", |call| {
         map_elements(call, f64::ceil)
     });
 pub(super) const FLOOR: Op =
-    steps("Floor", "the largest integer that is not above x; piecewise constant, no gradient", |call| {
+    steps("Floor", &[7, 13], "the largest integer that is not above x; piecewise constant, no gradient", |call| {
         map_elements(call, f64::floor)
     });
 pub(super) const ROUND: Op =
-    steps("Round", "the nearest integer, of two the even one; piecewise constant, no gradient", |call| {
+    steps("Round", &[11, 22], "the nearest integer, of two the even one; piecewise constant, no gradient", |call| {
         map_elements(call, f64::round_ties_even)
     });
 pub(super) const CELU: Op = Op {
@@ -252,6 +276,7 @@ pub(super) const CELU: Op = Op {
     },
     ..float(
         "Celu",
+        &[12],
         "x where x > 0, else alpha · (e^(x / alpha) - 1); the gradient at 0 is 1",
         |call| {
             let alpha = number(call, "alpha", 1.0)?;
@@ -269,6 +294,7 @@ pub(super) const ELU: Op = Op {
     attrs: &["alpha"],
     ..float(
         "Elu",
+        &[7, 22],
         "x where x > 0, else alpha · (e^x - 1); the gradient at 0 is alpha",
         |call| {
             let alpha = number(call, "alpha", 1.0)?;
@@ -293,6 +319,7 @@ pub(super) const GELU: Op = Op {
     infer: |call| gelu_by_tanh(call).and(float_input(call)),
     ..float(
         "Gelu",
+        &[20],
         "½ x (1 + erf(x / √2)), or by tanh with `approximate`",
         |call| match gelu_by_tanh(call)? {
             false => map_elements(call, |x| 0.5 * x * (1.0 + erf(x * FRAC_1_SQRT_2))),
@@ -321,6 +348,7 @@ pub(super) const HARD_SIGMOID: Op = Op {
     attrs: &["alpha", "beta"],
     ..float(
         "HardSigmoid",
+        &[7, 22],
         "alpha · x + beta between 0 and 1; the gradient at both ends is 0",
         |call| {
             let (alpha, beta) = (number(call, "alpha", 0.2)?, number(call, "beta", 0.5)?);
@@ -344,6 +372,7 @@ pub(super) const SELU: Op = Op {
     attrs: &["alpha", "gamma"],
     ..float(
         "Selu",
+        &[7, 22],
         "gamma · x where x > 0, else gamma · alpha · (e^x - 1); the gradient at 0 is gamma · alpha",
         |call| {
             let (alpha, gamma) = selu(call)?;
@@ -361,6 +390,7 @@ pub(super) const THRESHOLDED_RELU: Op = Op {
     attrs: &["alpha"],
     ..float(
         "ThresholdedRelu",
+        &[10, 22],
         "x where x > alpha, else 0; the gradient at alpha is 0",
         |call| {
             let alpha = number(call, "alpha", 1.0)?;

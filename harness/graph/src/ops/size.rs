@@ -6,6 +6,7 @@ use crate::{Attrs, DType, Tensor, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Size",
+    opsets: &[7, 13, 19, 21, 23, 24],
     doc: "always a constant, since every shape is known",
     attrs: &[],
     infer: |call| {

@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Slice",
+    opsets: &[7, 10, 11, 13],
     doc: "constant starts, ends, axes and steps, also negative ones",
     attrs: &[],
     infer,

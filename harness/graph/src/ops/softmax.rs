@@ -9,6 +9,7 @@ type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 
 pub(super) const SOFTMAX: Op = op(
     "Softmax",
+    &[7, 11, 13],
     "over one axis (default the last)",
     |call| eval(call, |x, log_sum| (x - log_sum).exp()),
     vjp,
@@ -16,14 +17,22 @@ pub(super) const SOFTMAX: Op = op(
 );
 pub(super) const LOG_SOFTMAX: Op = op(
     "LogSoftmax",
+    &[7, 11, 13],
     "over one axis (default the last)",
     |call| eval(call, |x, log_sum| x - log_sum),
     log_vjp,
     &["Exp", "Mul", "ReduceSum", "Sub"],
 );
 
-const fn op(name: &'static str, doc: &'static str, eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
-    Op { name, doc, attrs: &["axis"], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade, cases }
+const fn op(
+    name: &'static str,
+    opsets: &'static [i64],
+    doc: &'static str,
+    eval: Eval,
+    vjp: Derive,
+    emits: &'static [&'static str],
+) -> Op {
+    Op { name, opsets, doc, attrs: &["axis"], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade, cases }
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {

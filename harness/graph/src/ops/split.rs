@@ -9,6 +9,7 @@ use crate::{Attr, Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Split",
+    opsets: &[7, 11, 13, 18],
     doc: "constant sizes, or num_outputs parts of which the last may be smaller",
     attrs: &["axis", "num_outputs"],
     infer,

@@ -10,6 +10,7 @@ type Shape = fn(&Call<'_>) -> Result<Vec<usize>, String>;
 
 pub(super) const SQUEEZE: Op = Op {
     name: "Squeeze",
+    opsets: &[7, 11, 13, 21, 23, 24],
     doc: "constant axes of size 1, or all of them",
     infer: |call| infer(call, squeezed),
     eval: |call| Ok(vec![call.tensor(0)?.clone().reshaped(&squeezed(call)?)]),
@@ -18,6 +19,7 @@ pub(super) const SQUEEZE: Op = Op {
 };
 pub(super) const UNSQUEEZE: Op = Op {
     name: "Unsqueeze",
+    opsets: &[7, 11, 13, 21, 23, 24],
     doc: "constant axes",
     attrs: &[],
     infer: |call| infer(call, unsqueezed),

@@ -10,6 +10,7 @@ type Eval = fn(&Call<'_>) -> Result<Vec<Tensor>, String>;
 
 pub(super) const SUM: Op = op(
     "Sum",
+    &[7, 8, 13],
     "of any number of inputs",
     |call| eval(call, 1.0),
     |back| to_all(back, back.cotangent()),
@@ -17,6 +18,7 @@ pub(super) const SUM: Op = op(
 );
 pub(super) const MEAN: Op = op(
     "Mean",
+    &[7, 8, 13],
     "of any number of inputs",
     |call| eval(call, 1.0 / call.inputs.len() as f64),
     |back| {
@@ -27,8 +29,26 @@ pub(super) const MEAN: Op = op(
     &["Mul", "ReduceSum", "Reshape"],
 );
 
-const fn op(name: &'static str, doc: &'static str, eval: Eval, vjp: Derive, emits: &'static [&'static str]) -> Op {
-    Op { name, doc, attrs: &[], infer, eval, vjp: Vjp::Rule(vjp, emits), macs: no_macs, upgrade: unchanged, cases }
+const fn op(
+    name: &'static str,
+    opsets: &'static [i64],
+    doc: &'static str,
+    eval: Eval,
+    vjp: Derive,
+    emits: &'static [&'static str],
+) -> Op {
+    Op {
+        name,
+        opsets,
+        doc,
+        attrs: &[],
+        infer,
+        eval,
+        vjp: Vjp::Rule(vjp, emits),
+        macs: no_macs,
+        upgrade: unchanged,
+        cases,
+    }
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {

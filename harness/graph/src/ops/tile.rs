@@ -9,6 +9,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Tile",
+    opsets: &[7, 13],
     doc: "constant repeats",
     attrs: &[],
     infer,

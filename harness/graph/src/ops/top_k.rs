@@ -9,6 +9,7 @@ use crate::{Attr, Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "TopK",
+    opsets: &[7, 10, 11, 24],
     doc: "constant k, sorted, of equal elements the first; gradient through the values, no gradient through the indices",
     attrs: &["axis", "largest", "sorted"],
     infer,

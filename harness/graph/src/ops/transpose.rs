@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Transpose",
+    opsets: &[7, 13, 21, 23, 24],
     doc: "permutes the axes; without `perm` reverses them",
     attrs: &["perm"],
     infer,

@@ -8,6 +8,7 @@ use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Trilu",
+    opsets: &[14],
     doc: "the upper or lower triangle of every matrix, constant k",
     attrs: &["upper"],
     infer,

@@ -7,6 +7,7 @@ use crate::{Attr, Attrs, Tensor};
 
 pub(super) const REWRITE: Rewrite = Rewrite {
     name: "Upsample",
+    opsets: &[7, 9],
     doc: "read as Resize (opsets up to 9)",
     attrs: &["mode", "scales"],
     upgrade,

@@ -7,6 +7,7 @@ use crate::{Attrs, DType, Data, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Where",
+    opsets: &[9, 16],
     doc: "the gradient goes to the side that was taken, none to the condition",
     attrs: &[],
     infer,
