@@ -211,7 +211,9 @@ impl Climb<'_> {
     /// a row whose norm is not finite stands still.
     fn step(&mut self, ball: &Ball, gradient: &[f32], flags: &mut RowOutcome) {
         flags.zero_gradients += u32::from(gradient.iter().all(|g| *g == 0.0));
-        flags.non_finite_gradients += u32::from(gradient.iter().any(|g| !g.is_finite()));
+        // Without a branch for each element, which would keep the loop from being vectorised.
+        let finite = gradient.iter().fold(true, |finite, g| finite & g.is_finite());
+        flags.non_finite_gradients += u32::from(!finite);
         match (ball.norm(), self.plan.step) {
             (Norm::Linf, Step::Whole) => {
                 for (index, (x, g)) in self.x.iter_mut().zip(gradient).enumerate() {
@@ -224,7 +226,8 @@ impl Climb<'_> {
             }
             (Norm::Linf, Step::Size(size)) => {
                 for (x, g) in self.x.iter_mut().zip(gradient) {
-                    *x = (f64::from(*x) + size * sign(*g)) as f32;
+                    let sign = f64::from((*g > 0.0) as u8 as f32 - (*g < 0.0) as u8 as f32);
+                    *x = (f64::from(*x) + size * sign) as f32;
                 }
             }
             (Norm::L2, step) => {
@@ -242,10 +245,6 @@ impl Climb<'_> {
         }
         ball.clip(&mut self.x);
     }
-}
-
-fn sign(g: f32) -> f64 {
-    f64::from(i8::from(g > 0.0) - i8::from(g < 0.0))
 }
 
 fn projected(ball: &Ball, x: &[f32]) -> Vec<f32> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 const LARGEST_VALUE: usize = 1 << 28;
 /// No constant that folding makes has more elements, so that a small file cannot ask for all memory.
 const LARGEST_FOLDED: usize = 1 << 26;
+/// Folding does no more work in a graph, in multiply-accumulates and elements written: about a minute.
+const MOST_FOLDING: u64 = 1 << 34;
 
 /// Names one value of one graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,6 +157,8 @@ pub struct Graph {
     inputs: Vec<ValueId>,
     outputs: Vec<ValueId>,
     names: HashSet<String>,
+    /// The work that folding has done so far.
+    folding: u64,
 }
 
 impl Graph {
@@ -320,11 +324,10 @@ impl Graph {
         if let Some(constants) = constants
             && !shape_only
         {
-            if let Some(ty) = types.iter().find(|ty| ty.len() > LARGEST_FOLDED) {
-                return Err(node.error(format!("its constant result of shape {:?} is too large", ty.shape)));
-            }
+            let folding = self.folding_with(&node, &types).map_err(|reason| node.error(reason))?;
             node.outputs = vec![ValueId(u32::MAX); outputs];
             let folded = node.evaluate(&constants)?;
+            self.folding = folding;
             let name = node.name;
             return Ok(folded.into_iter().map(|tensor| self.constant(&name, tensor.rounded())).collect());
         }
@@ -340,6 +343,20 @@ impl Graph {
         node.outputs = ids.clone();
         self.nodes.push(node);
         Ok(ids)
+    }
+
+    /// The work of folding once this node is folded too.
+    fn folding_with(&self, node: &Node, types: &[ValueType]) -> Result<u64, String> {
+        if let Some(ty) = types.iter().find(|ty| ty.len() > LARGEST_FOLDED) {
+            return Err(format!("its constant result of shape {:?} is too large", ty.shape));
+        }
+        let written: usize = types.iter().map(ValueType::len).sum();
+        let folding = self.folding.saturating_add(self.node_macs(node)).saturating_add(written as u64);
+        if folding > MOST_FOLDING {
+            let reason = "its inputs are constants, and to compute all such nodes would take too long";
+            return Err(format!("{reason}: export the file with constants folded"));
+        }
+        Ok(folding)
     }
 
     fn infer(&self, node: &Node, outputs: usize) -> Result<Vec<ValueType>, String> {

@@ -143,7 +143,7 @@ impl Oracle for GradientOracle {
 
 fn is_finite(result: &Gradient, row: usize) -> bool {
     let rows = [result.logits.row(row), result.loss.slice(s![row..=row]), result.gradient.row(row)];
-    rows.iter().all(|row| row.iter().all(|value| value.is_finite()))
+    rows.iter().all(|row| row.iter().fold(true, |finite, value| finite & value.is_finite()))
 }
 
 fn matrix(rows: usize, columns: usize, elements: Vec<f32>) -> Array2<f32> {
@@ -155,7 +155,10 @@ fn fill(buffer: &mut [f32], rows: ArrayView2<'_, f32>) {
     let padding = std::iter::repeat(rows.row(0));
     let sources = rows.rows().into_iter().chain(padding);
     for (target, source) in buffer.chunks_exact_mut(rows.ncols()).zip(sources) {
-        target.iter_mut().zip(source).for_each(|(target, &source)| *target = source);
+        match source.as_slice() {
+            Some(source) => target.copy_from_slice(source),
+            None => target.iter_mut().zip(source).for_each(|(target, &source)| *target = source),
+        }
     }
 }
 

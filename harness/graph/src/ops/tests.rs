@@ -329,6 +329,20 @@ fn integer_division_by_zero_is_an_error() {
     assert!(error.to_string().contains("by zero"), "{error}");
 }
 
+#[test]
+fn folding_has_a_budget() {
+    let mut graph = Graph::new("chain");
+    let zeros = |graph: &mut Graph, shape: &[usize]| {
+        let tensor = Tensor::f32(shape, vec![0.0; shape.iter().product()]);
+        graph.constant("zeros", tensor)
+    };
+    let (a, b) = (zeros(&mut graph, &[4096, 1024]), zeros(&mut graph, &[1024, 4096]));
+    let error = graph.add("MatMul", &[a, b], Attrs::new()).expect_err("2^34 products are too many");
+    assert!(error.to_string().contains("too long"), "{error}");
+    let small = zeros(&mut graph, &[1024, 1]);
+    assert!(graph.add("MatMul", &[a, small], Attrs::new()).is_ok());
+}
+
 /// The gradient of the sum of the outputs of one node with respect to its float inputs.
 fn gradients(op: &str, attrs: Attrs, inputs: &[Tensor], constants: &[Tensor]) -> Vec<Vec<f64>> {
     let mut graph = Graph::new("ties");

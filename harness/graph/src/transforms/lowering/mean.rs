@@ -9,5 +9,5 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
     }
     let x = lowering.rewrite.at(x);
     let mean = lowering.add("GlobalAveragePool", &[x], Attrs::new())?;
-    lowering.reshape(mean, &lowering.old.shape(node.outputs()[0]).to_vec()).map(Some)
+    lowering.reshape(mean, lowering.old.shape(node.outputs()[0])).map(Some)
 }

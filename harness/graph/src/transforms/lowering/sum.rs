@@ -24,5 +24,5 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
     let column = Tensor::f32(&[count, 1], vec![weight; count]).rounded();
     let column = lowering.rewrite.graph.constant("column", column);
     let sums = lowering.add("MatMul", &[flat, column], Attrs::new())?;
-    lowering.reshape(sums, &lowering.old.shape(node.outputs()[0]).to_vec()).map(Some)
+    lowering.reshape(sums, lowering.old.shape(node.outputs()[0])).map(Some)
 }
