@@ -3,19 +3,19 @@
 use super::expand::expand_to;
 use super::reshape::reshape_to;
 use super::window::{self, Axis};
-use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, no_macs, unchanged};
-use crate::{Attrs, Error, Tensor, ValueId, ValueType};
+use super::{Backward, Call, Case, CaseInput, Op, Upgrade, Vjp, expect_float, no_macs};
+use crate::{Attr, Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "AveragePool",
     opsets: &[7, 10, 11, 19, 22],
-    doc: "1-D and 2-D, ceil_mode, dilations, all pads, count_include_pad",
+    doc: "1-D and 2-D (3-D where two axes are not pooled), ceil_mode, dilations, all pads, count_include_pad",
     attrs: &["auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"],
     infer,
     eval,
     vjp: Vjp::Rule(vjp, &["Conv", "ConvTranspose", "Expand", "Mul", "Reshape"]),
     macs: no_macs,
-    upgrade: unchanged,
+    upgrade: merge_plain_axes,
     cases,
 };
 
@@ -25,6 +25,42 @@ fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     let axes = window::pooling(call)?;
     let shape: Vec<usize> = call.shape(0)?[..2].iter().copied().chain(axes.iter().map(|axis| axis.output)).collect();
     Ok(vec![ValueType::new(dtype, shape)])
+}
+
+/// Three spatial axes, two neighbours of which are not pooled, as PyTorch writes its LocalResponseNorm: those become one.
+fn merge_plain_axes(up: &mut Upgrade<'_>) -> Result<(), String> {
+    let Some(x) = up.inputs.first().copied().flatten() else { return Ok(()) };
+    let shape = up.graph.shape(x).to_vec();
+    if shape.len() != 5 || up.attrs.get_text("auto_pad", "NOTSET")? != "NOTSET" {
+        return Ok(());
+    }
+    let kernel = window::kernel_shape(&up.attrs, 3)?;
+    let strides = window::sizes(&up.attrs, "strides", 1, 3, 1)?;
+    let dilations = window::sizes(&up.attrs, "dilations", 1, 3, 1)?;
+    let pads = window::sizes(&up.attrs, "pads", 0, 6, 0)?;
+    let plain = |axis: usize| kernel[axis] == 1 && strides[axis] == 1 && pads[axis] + pads[3 + axis] == 0;
+    let Some(first) = [1, 0].into_iter().find(|&first| plain(first) && plain(first + 1)) else { return Ok(()) };
+    let pooled = if first == 1 { 0 } else { 2 };
+    let mut merged = shape.clone();
+    merged[2 + first] *= merged.remove(3 + first);
+    let pair = |value: usize, plain: i64| if first == 1 { [value as i64, plain] } else { [plain, value as i64] };
+    let both = pair(pads[pooled], 0).into_iter().chain(pair(pads[3 + pooled], 0));
+    let mut attrs = std::mem::take(&mut up.attrs);
+    for (name, values) in [("kernel_shape", &kernel), ("strides", &strides), ("dilations", &dilations)] {
+        attrs.set(name, Attr::Ints(pair(values[pooled], 1).to_vec()));
+    }
+    attrs.set("pads", Attr::Ints(both.collect()));
+    let dims = |up: &mut Upgrade<'_>, shape: &[usize]| {
+        up.graph.constant("shape", Tensor::ints(shape.iter().map(|&dim| dim as i64)))
+    };
+    let target = dims(up, &merged);
+    let flat = up.node("Reshape", &[x, target], Attrs::new())?;
+    let y = up.node("AveragePool", &[flat], attrs)?;
+    let mut result = shape;
+    result[2 + pooled] = up.graph.shape(y)[if first == 1 { 2 } else { 3 }];
+    let target = dims(up, &result);
+    up.become_node("Reshape", &[y, target]);
+    Ok(())
 }
 
 /// What each window divides its sum by: its elements, or with `count_include_pad` also those in the padding, but not

@@ -330,6 +330,27 @@ fn integer_division_by_zero_is_an_error() {
 }
 
 #[test]
+fn three_spatial_axes_are_pooled_where_two_stay() {
+    let x = || ramp(&[2, 2, 5, 2, 3]);
+    let pool = |kernel: [i64; 3], pads: [i64; 6], strides: [i64; 3]| {
+        Attrs::new().ints("kernel_shape", kernel).ints("pads", pads).ints("strides", strides)
+    };
+    let first =
+        read_old("AveragePool", 17, pool([3, 1, 1], [1, 0, 0, 0, 0, 0], [2, 1, 1]), &[2, 2, 5, 2, 3], &[]).unwrap();
+    assert_eq!(first.shape(), [2, 2, 2, 2, 3]);
+    let (x, y) = (x().to_f64(), first.to_f64());
+    // Windows over elements 0 to 1, then 1 to 3, of the first axis.
+    let mean = |at: usize, rows: &[usize]| rows.iter().map(|row| x[row * 6 + at]).sum::<f64>() / rows.len() as f64;
+    for at in 0..6 {
+        assert!((y[at] - mean(at, &[0, 1])).abs() < 1e-12 && (y[6 + at] - mean(at, &[1, 2, 3])).abs() < 1e-12);
+    }
+    let last = read_old("AveragePool", 17, pool([1, 1, 2], [0; 6], [1; 3]), &[2, 2, 5, 2, 3], &[]).unwrap();
+    assert_eq!((last.shape(), last.to_f64()[1]), (&[2, 2, 5, 2, 2][..], (x[1] + x[2]) / 2.0));
+    let error = read_old("AveragePool", 17, pool([2, 1, 2], [0; 6], [1; 3]), &[2, 2, 5, 2, 3], &[]).unwrap_err();
+    assert!(error.contains("only 1 and 2 are supported"), "{error}");
+}
+
+#[test]
 fn folding_has_a_budget() {
     let mut graph = Graph::new("chain");
     let zeros = |graph: &mut Graph, shape: &[usize]| {
