@@ -7,7 +7,7 @@ use std::sync::Arc;
 const LARGEST_VALUE: usize = 1 << 28;
 /// No constant that folding makes has more elements, so that a small file cannot ask for all memory.
 const LARGEST_FOLDED: usize = 1 << 26;
-/// Folding does no more work in a graph, in multiply-accumulates and elements written: about a minute.
+/// Folding does no more work in a graph, in multiply-accumulates and elements written.
 const MOST_FOLDING: u64 = 1 << 34;
 
 /// Names one value of one graph.

@@ -259,10 +259,9 @@ fn judge_batch(
     let check = |batch| rows::check_judge(&mut ShippedModel::new(bytes, spec, batch)?, spec);
     match check(micro_batch) {
         Ok(()) => Ok(micro_batch),
-        Err(Error::Model(_)) if model.fixed_batch().is_none() && micro_batch > 1 => {
+        Err(Error::Model(reason)) if model.fixed_batch().is_none() && micro_batch > 1 => {
             check(1)?;
-            let reason = "ONNX Runtime rounds its sums by a row's place in the batch";
-            notes.push(format!("the file is judged one row at a time: {reason}"));
+            notes.push(format!("the file is judged one row at a time, though its graph keeps rows apart: {reason}"));
             Ok(1)
         }
         Err(error) => Err(error),

@@ -1,8 +1,9 @@
-use super::{Lowering, spread};
+use super::{BLOCK, Lowering, spread};
 use crate::{Attrs, DType, Error, Node, Tensor, ValueId};
 
 /// The gradient of a depthwise convolution with a stride, a ConvTranspose that ONNX Runtime computes channel by channel:
-/// zeros are put between the elements, by a nearest Resize times a mask, and a depthwise convolution follows.
+/// zeros are put between the elements, by a nearest Resize times a mask, and a depthwise convolution follows. That is
+/// faster only where the convolution works on the blocks.
 pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<ValueId>, Error> {
     if node.op().name != "ConvTranspose" || node.inputs().len() != 2 {
         return Ok(None);
@@ -19,7 +20,7 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
     let (strides, pads) = (ints("strides", 1, 2), ints("pads", 0, 4));
     let plain = ints("dilations", 1, 2) == [1, 1] && node.attrs().get_text("auto_pad", "NOTSET") == Ok("NOTSET");
     let depthwise = node.attrs().get_int("group", 1) == Ok(*channels as i64) && data.shape()[1] == 1;
-    if !plain || !depthwise || strides == [1, 1] || data.dtype() != DType::F32 {
+    if !plain || !depthwise || channels % BLOCK != 0 || strides == [1, 1] || data.dtype() != DType::F32 {
         return Ok(None);
     }
     // The zero-filled input has stride · size elements a side, zeros behind the last one included.
