@@ -1,4 +1,5 @@
 use crate::Digest;
+use crate::yaml::Complaint;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,18 +15,17 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A manifest is not the YAML that is wanted. `place` is `file:line:column`.
-    #[error("read {place}: {reason}\n{excerpt}{}", hint_line(.hint))]
-    Yaml {
-        /// `file:line:column`.
-        place: String,
-        /// What is wrong.
+    /// A document can't be read at all.
+    #[error("read {}: {reason}", path.display())]
+    Document {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
         reason: String,
-        /// The line in question, marked.
-        excerpt: String,
-        /// What to write instead; may be empty.
-        hint: String,
     },
+    /// A document is not the YAML that is wanted.
+    #[error("{0}")]
+    Yaml(Box<Complaint>),
     /// A manifest is well-formed but says something that cannot be.
     #[error("accept {place}: {reason}")]
     Invalid {
@@ -110,10 +110,6 @@ pub enum Error {
 
 /// Names, sorted, each with what it stands for or why that cannot be read.
 pub type Listed<T> = Vec<(String, Result<T, Error>)>;
-
-fn hint_line(hint: &str) -> String {
-    if hint.is_empty() { String::new() } else { format!("\nhint: {hint}") }
-}
 
 impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -327,7 +327,7 @@ provenance: MLPerf Tiny image classification reference, converted from Keras
     #[test]
     fn what_cannot_be_is_refused_with_its_key() {
         for (from, to, expected) in [
-            ("dtype: float32", "dtipe: float32", "m.yaml:3:23: unknown field `dtipe`"),
+            ("dtype: float32", "dtipe: float32", "m.yaml:3:23: unknown key `dtipe`"),
             ("softmax", "softmux", "did you mean `softmax`?"),
             ("name: resnet8-cifar10", "name: ../x", "`name`"),
             ("name: resnet8-cifar10", "name: -x", "`name`"),

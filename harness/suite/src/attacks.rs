@@ -1,11 +1,11 @@
 //! From the entries of `attacks` to attacks with every number.
 
 use crate::entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets};
-use crate::error::Problem;
-use crate::nearest::{list, nearest};
 use crate::suite::check_name;
 use crate::threat::exact;
-use crate::yaml::Located;
+use registry::yaml::Located;
+use registry::yaml::Problem;
+use registry::yaml::{list, nearest};
 
 use attack::{ATTACKS, AttackSpec, Fgsm, Keep, LossKind, PRESETS, Pgd, Start, ThreatModel, preset};
 use serde::Serialize;

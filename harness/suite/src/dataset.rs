@@ -1,10 +1,10 @@
 //! From `dataset` to verified rows.
 
 use crate::document::{Choice, DatasetSection};
-use crate::error::Problem;
-use crate::nearest::suggestion;
 use crate::slices::Rows;
 use attack::Grid;
+use registry::yaml::Problem;
+use registry::yaml::suggestion;
 use registry::{Dataset, Datasets, Digest};
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! The keys of a suite, as they are written. Nothing is checked here but names and types.
 
 use crate::entry::Entry;
-use crate::yaml::Located;
+use registry::yaml::{Amount, Located};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -93,31 +93,6 @@ pub enum NormName {
     Linf,
     /// The Euclidean distance.
     L2,
-}
-
-/// A number kept as it was written, so that `8/255` is that fraction and no rounding of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Amount(pub String);
-
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Amount)
-    }
-}
-
-impl JsonSchema for Amount {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Amount".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "An exact number: a fraction (`8/255`) or a decimal (`0.031`, `1e-3`).",
-            "anyOf": [
-                { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?(/[0-9]+)?$" },
-                { "type": "number", "minimum": 0 }
-            ]
-        })
-    }
 }
 
 /// A section that is noticed but not read.

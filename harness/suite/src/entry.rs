@@ -1,8 +1,8 @@
 //! One entry of `attacks`: the short name of a preset, or an attack with all its numbers.
 
 use crate::attacks::preset_names;
-use crate::document::Amount;
-use crate::yaml::Located;
+use registry::yaml::Amount;
+use registry::yaml::Located;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};

@@ -1,126 +1,26 @@
 //! What can be wrong with a suite, said with the place.
 
-use crate::excerpt::excerpt;
-use crate::source::{Place, Source};
-use std::fmt;
-use std::path::PathBuf;
+use registry::yaml::{Complaint, Problem, Source};
 
 /// Why a suite cannot run. Its text follows "failed to ...".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read.
-    #[error("read the suite {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is far larger than anything written by hand.
-    #[error("read the suite {}: it has {bytes} bytes and at most {largest} are allowed", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-        /// The largest size that is read.
-        largest: u64,
-    },
+    #[error(transparent)]
+    File(#[from] registry::Error),
     /// Something in the file is wrong, or asks for something that is not there.
     #[error("{0}")]
     Suite(Box<Complaint>),
 }
 
-/// A complaint about one place of a suite.
-#[derive(Debug)]
-pub struct Complaint {
-    verb: &'static str,
-    source: Source,
-    problem: Problem,
-}
-
-impl Complaint {
-    /// What is wrong, on one line, without the place.
-    pub fn message(&self) -> &str {
-        &self.problem.message
-    }
-
-    /// How to mend it.
-    pub fn hint(&self) -> Option<&str> {
-        self.problem.hint.as_deref()
-    }
-
-    /// Where it is wrong.
-    pub fn place(&self) -> Option<Place> {
-        self.problem.place
-    }
-
-    /// The suite that it is about.
-    pub fn source(&self) -> &Source {
-        &self.source
-    }
-}
-
-/// The message, the line it is about with a mark under the place, and the hint.
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Complaint { verb, source, problem } = self;
-        write!(f, "{verb} {}", source.path().display())?;
-        if let Some(Place { line, column, .. }) = problem.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", problem.message)?;
-        if let Some(place) = problem.place {
-            write!(f, "\n{}", excerpt(source.text(), place))?;
-        }
-        problem.hint.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
-    }
-}
-
-/// What is wrong, before it is known in which file.
-#[derive(Clone, Debug)]
-pub(crate) struct Problem {
-    message: String,
-    hint: Option<String>,
-    place: Option<Place>,
-}
-
-impl Problem {
-    pub(crate) fn new(message: impl Into<String>) -> Problem {
-        Problem { message: message.into(), hint: None, place: None }
-    }
-
-    /// A problem that is the failure of a look-up; the failure's own hint becomes the hint.
-    pub(crate) fn caused_by(what: String, error: impl fmt::Display) -> Problem {
-        let text = error.to_string();
-        match text.split_once("\nhint: ") {
-            Some((reason, hint)) => Problem::new(format!("{what}: failed to {reason}")).hint(hint),
-            None => Problem::new(format!("{what}: failed to {text}")),
-        }
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Problem {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// Places the problem, unless it already knows a place.
-    pub(crate) fn at(mut self, place: Place) -> Problem {
-        self.place.get_or_insert(place);
-        self
-    }
-
+impl Error {
     /// A problem found while the file was read.
-    pub(crate) fn read_from(self, source: &Source) -> Error {
-        self.complain("read", source)
+    pub(crate) fn reading(source: &Source) -> impl FnOnce(Problem) -> Error {
+        |problem| Error::Suite(Box::new(problem.read_from(source)))
     }
 
     /// A problem found while what the file asks for was looked up.
-    pub(crate) fn planned_from(self, source: &Source) -> Error {
-        self.complain("plan", source)
-    }
-
-    fn complain(self, verb: &'static str, source: &Source) -> Error {
-        Error::Suite(Box::new(Complaint { verb, source: source.clone(), problem: self }))
+    pub(crate) fn planning(source: &Source) -> impl FnOnce(Problem) -> Error {
+        |problem| Error::Suite(Box::new(problem.planned_from(source)))
     }
 }

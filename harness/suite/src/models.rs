@@ -1,12 +1,12 @@
 //! From the entries of `models` to models that fit the data.
 
-use crate::error::Problem;
 use crate::grid::moves_on_grid;
 use crate::input_map::input_map;
-use crate::nearest::nearest;
-use crate::source::Source;
-use crate::yaml::Located;
 use graph::InputMap;
+use registry::yaml::Located;
+use registry::yaml::Problem;
+use registry::yaml::Source;
+use registry::yaml::nearest;
 use registry::{
     Dataset, Digest, InputAffine, InputSpec, ModelManifest, OutputKind, OutputSpec, RegisteredModel, Registry,
 };

@@ -3,13 +3,14 @@
 use crate::attacks::{PlannedAttack, attacks};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::grid::attack_domain;
 use crate::models::{PlannedModel, models};
 use crate::slices::Slice;
 use crate::suite::Suite;
 use crate::threat::threat_model;
 use attack::{Domain, LossHead, Norm, ThreatModel};
+use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Digest, Registry};
 use serde::{Serialize, Serializer};
 
@@ -68,7 +69,7 @@ pub struct PlannedThreat {
 /// Errors: a section or an attack that this version cannot run; a model or a data set that is not there, is not what its
 /// manifest says, or does not fit the rest. Each names the line of the suite.
 pub fn plan(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Plan, Error> {
-    resolve(suite, registry, datasets).map_err(|problem| problem.planned_from(suite.source()))
+    resolve(suite, registry, datasets).map_err(Error::planning(suite.source()))
 }
 
 fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Plan, Problem> {

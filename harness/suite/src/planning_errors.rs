@@ -274,10 +274,10 @@ fn models() {
       |               ^^^
 
     == a broken manifest
-    plan ./suites/my.yaml:4:10: model `two` cannot be used: failed to read ./models/two/manifest.yaml:1:1: missing field `files`
+    plan ./suites/my.yaml:4:10: model `two` cannot be used: failed to read ./models/two/manifest.yaml:1:1: key `files` is missing in this mapping
       |
     1 | name: two
-      | ^
+      | ^^^^
       |
     4 | models: [two]
       |          ^^^

@@ -313,7 +313,7 @@ fn hostile() {
       |                                                      ^
 
     == 100,000 braces
-    read suites/my.yaml:2:261: values are nested too deeply, or there are too many, for a suite
+    read suites/my.yaml:2:261: values are nested too deeply, or there are too many, for a file of this kind
       |
     2 | ...: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a...
       |                                                      ^
@@ -326,7 +326,7 @@ fn hostile() {
     hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `attacks`, `seed`, `probes`, `cost`, `gates`, `certify`
 
     == billion laughs in a section that is not read
-    read suites/my.yaml:3:12: values are nested too deeply, or there are too many, for a suite
+    read suites/my.yaml:3:12: values are nested too deeply, or there are too many, for a file of this kind
       |
     3 |   a0: &a0 [lol]
       |            ^^^

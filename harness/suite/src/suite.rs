@@ -1,10 +1,11 @@
 //! A suite: what the user wrote, read and checked as far as that is possible without looking anything up.
 
 use crate::document::Document;
-use crate::error::{Error, Problem};
-use crate::source::Source;
+use crate::error::Error;
 use crate::threat;
-use crate::yaml;
+use registry::yaml;
+use registry::yaml::Problem;
+use registry::yaml::Source;
 use std::path::Path;
 
 /// The version of the format that this program reads.
@@ -29,10 +30,10 @@ impl Suite {
     }
 
     fn from_source(source: Source) -> Result<Suite, Error> {
-        let document: Result<Document, Problem> = yaml::parse(source.text());
+        let document: Result<Document, Problem> = yaml::document(source.text());
         match document.and_then(|document| check(&document).map(|()| document)) {
             Ok(document) => Ok(Suite { source, document }),
-            Err(problem) => Err(problem.read_from(&source)),
+            Err(problem) => Err(Error::reading(&source)(problem)),
         }
     }
 

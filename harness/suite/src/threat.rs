@@ -1,9 +1,10 @@
 //! The threat model that a suite states, and its exact numbers.
 
-use crate::document::{Amount, NormName, ThreatSection};
-use crate::error::Problem;
-use crate::yaml::Located;
+use crate::document::{NormName, ThreatSection};
 use attack::{Epsilon, Norm, ThreatModel};
+use registry::yaml::Amount;
+use registry::yaml::Located;
+use registry::yaml::Problem;
 
 /// The threat model, with epsilon read exactly.
 pub(crate) fn threat_model(section: &ThreatSection) -> Result<ThreatModel, Problem> {

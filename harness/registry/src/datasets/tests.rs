@@ -264,10 +264,7 @@ fn a_user_manifest_with_a_mistake_is_shown_with_its_place() {
     fs::create_dir(scratch.folder.path().join("data")).unwrap();
     fs::write(scratch.folder.path().join("data/own.yaml"), "name: own\nformt: npz\n").unwrap();
     let error = scratch.datasets.manifest("own").unwrap_err().to_string();
-    assert!(
-        error.contains("own.yaml:2:1: unknown field `formt`") && error.contains("did you mean `format`?"),
-        "{error}"
-    );
+    assert!(error.contains("own.yaml:2:1: unknown key `formt`") && error.contains("did you mean `format`?"), "{error}");
     assert!(scratch.datasets.list().unwrap().iter().any(|(name, manifest)| name == "own" && manifest.is_err()));
     fs::write(scratch.folder.path().join("data/mnist.yaml"), "").unwrap();
     assert!(scratch.datasets.manifest("mnist").unwrap_err().to_string().contains("built-in"));

@@ -1,14 +1,14 @@
-//! The text that a suite was read from, and places in it.
+//! The text that a document was read from, and places in it.
 
-use crate::error::{Error, Problem};
-use registry::Digest;
+use super::problem::Problem;
+use crate::{Digest, Error};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A suite is written by hand; a file above this is not one.
+/// Documents are written by hand; a file above this is not one.
 const LARGEST_BYTES: u64 = 1 << 20;
 
-/// The file that a suite was read from.
+/// The file that a document was read from.
 #[derive(Clone, Debug)]
 pub struct Source {
     path: PathBuf,
@@ -18,17 +18,22 @@ pub struct Source {
 
 impl Source {
     /// Reads a file.
-    pub(crate) fn read(path: &Path) -> Result<Source, Error> {
-        let io = |source| Error::Io { path: path.to_path_buf(), source };
+    ///
+    /// Errors: [`Error::Document`] where it can't be read or is too large, [`Error::Yaml`] where it is not UTF-8.
+    pub fn read(path: &Path) -> Result<Source, Error> {
+        let refuse = |reason: String| Error::Document { path: path.to_path_buf(), reason };
+        let io = |source: std::io::Error| refuse(source.to_string());
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if bytes > LARGEST_BYTES {
-            return Err(Error::TooLarge { path: path.to_path_buf(), bytes, largest: LARGEST_BYTES });
+            return Err(refuse(format!("it has {bytes} bytes and at most {LARGEST_BYTES} are allowed")));
         }
         Source::new(path, &std::fs::read(path).map_err(io)?)
     }
 
     /// Takes the bytes of a file as its text.
-    pub(crate) fn new(path: &Path, bytes: &[u8]) -> Result<Source, Error> {
+    ///
+    /// Errors: [`Error::Yaml`] where they are not UTF-8.
+    pub fn new(path: &Path, bytes: &[u8]) -> Result<Source, Error> {
         let text = |bytes| Arc::from(String::from_utf8_lossy(bytes));
         let source = Source { path: path.to_path_buf(), text: text(bytes), digest: Digest::of(bytes) };
         match std::str::from_utf8(bytes) {
@@ -38,7 +43,7 @@ impl Source {
                 let place = Place::end_of(&before);
                 let byte = bytes[error.valid_up_to()];
                 let problem = Problem::new(format!("the file is not UTF-8: byte 0x{byte:02x} does not belong there"));
-                Err(problem.at(place).read_from(&source))
+                Err(Error::Yaml(Box::new(problem.at(place).read_from(&source))))
             }
         }
     }
@@ -58,8 +63,8 @@ impl Source {
         self.digest
     }
 
-    /// The folder that relative paths in the suite start from.
-    pub(crate) fn folder(&self) -> &Path {
+    /// The folder that relative paths in the document start from.
+    pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
 }

@@ -1,13 +1,13 @@
 //! Which known word a misspelt one most likely stands for.
 
 /// The known word that is nearest to `word`, if one is near enough to be what was meant: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |candidate: &&str| distance(word, candidate) <= (candidate.chars().count() / 3).max(1);
     known.into_iter().filter(near).min_by_key(|candidate| distance(word, candidate))
 }
 
 /// `did you mean ...?` when a known word is near, else the list of all of them.
-pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
+pub fn suggestion(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("known here: {}", list(known)),
@@ -15,7 +15,7 @@ pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
 }
 
 /// Words in backquotes, separated by commas.
-pub(crate) fn list<S: AsRef<str>>(words: &[S]) -> String {
+pub fn list<S: AsRef<str>>(words: &[S]) -> String {
     words.iter().map(|w| format!("`{}`", w.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
