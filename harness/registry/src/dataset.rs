@@ -191,28 +191,41 @@ impl Dataset {
             let reason = format!("row {index} was asked for, split `{}` has {} rows", self.split, self.len());
             return Err(Error::Data { name: self.name.clone(), reason });
         }
-        let mut x = Vec::with_capacity(indices.len() * self.row_len());
+        let mut x = vec![0.0; indices.len() * self.row_len()];
         let mut digests = Vec::with_capacity(indices.len());
-        for index in indices {
-            let start = x.len();
-            self.extend_with_row(*index, &mut x);
-            let bytes: Vec<u8> = x[start..].iter().flat_map(|value| value.to_le_bytes()).collect();
+        for (index, row) in indices.iter().zip(x.chunks_exact_mut(self.row_len())) {
+            self.write_row(*index, row);
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
             digests.push(*Digest::of(&bytes).as_bytes());
         }
         let labels = indices.iter().map(|index| usize::from(self.labels[*index])).collect();
         Ok(Samples { x, labels, digests })
     }
 
-    fn extend_with_row(&self, index: usize, x: &mut Vec<f32>) {
+    /// The class of one row.
+    ///
+    /// Panics: there is no such row.
+    pub fn label(&self, index: usize) -> usize {
+        usize::from(self.labels[index])
+    }
+
+    /// Writes the canonical values of one row over `x`.
+    ///
+    /// Panics: there is no such row, or `x` is not as long as one.
+    pub fn write_row(&self, index: usize, x: &mut [f32]) {
+        fn write<T: Copy>(values: &[T], x: &mut [f32], value: impl Fn(T) -> f32) {
+            assert_eq!(values.len(), x.len(), "a row has that many values");
+            x.iter_mut().zip(values).for_each(|(x, stored)| *x = value(*stored));
+        }
         let row = index * self.row_len()..(index + 1) * self.row_len();
         match (&self.values, self.quantization) {
-            (Values::U8(values), None) => x.extend(values[row].iter().map(|pixel| f32::from(*pixel) / 255.0)),
-            (Values::U8(values), Some(q)) => x.extend(values[row].iter().map(|value| q.value(i64::from(*value)))),
+            (Values::U8(values), None) => write(&values[row], x, |pixel| f32::from(pixel) / 255.0),
+            (Values::U8(values), Some(q)) => write(&values[row], x, |value| q.value(i64::from(value))),
             (Values::I8(values), q) => {
                 let q = q.expect("signed integers are raw");
-                x.extend(values[row].iter().map(|value| q.value(i64::from(*value))));
+                write(&values[row], x, |value| q.value(i64::from(value)));
             }
-            (Values::F32(values), _) => x.extend_from_slice(&values[row]),
+            (Values::F32(values), _) => write(&values[row], x, |value| value),
         }
     }
 }
