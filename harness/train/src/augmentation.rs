@@ -111,7 +111,9 @@ mod tests {
                 if inside { source[((c * height + i) * width + j) as usize] } else { 0.0 }
             };
             let mut expected = Vec::new();
-            for (c, i, j) in (0..channels).flat_map(|c| (0..height).flat_map(move |i| (0..width).map(move |j| (c, i, j)))) {
+            for (c, i, j) in
+                (0..channels).flat_map(|c| (0..height).flat_map(move |i| (0..width).map(move |j| (c, i, j))))
+            {
                 let j = if change.flip { width - 1 - j } else { j };
                 expected.push(at(c, i + change.down, j + change.right));
             }

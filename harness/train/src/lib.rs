@@ -1,7 +1,19 @@
 //! Training through ONNX Runtime: architectures, recipes, objectives, and the loop that runs step graphs.
+//!
+//! What is measured along the way is the caller's: this crate knows no evaluation. Nothing here prints, and nothing but
+//! the reading of a recipe touches a file.
 
+mod augmentation;
+mod batches;
+mod draws;
 mod error;
+pub mod recipe;
+mod schedule;
 pub mod zoo;
 
+pub use augmentation::Augmentation;
+pub use batches::{Batch, Batches};
 pub use error::Error;
+pub use recipe::Recipe;
+pub use schedule::{LearningRate, Schedule};
 pub use zoo::Architecture;
