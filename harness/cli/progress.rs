@@ -22,8 +22,8 @@ pub(crate) fn runtime() -> Result<()> {
     let library = provision::provision(&Settings::from_env(), &mut |step: Step| match step {
         Step::Waiting { lock } => eprintln!("waiting for another process to fetch ONNX Runtime ({})", lock.display()),
         Step::SetAside { to } => eprintln!("warning: the cached ONNX Runtime was damaged and is now {}", to.display()),
-        Step::Downloading { version, installer } => {
-            eprintln!("downloading ONNX Runtime {version} (24 MB) with {installer}")
+        Step::Downloading { package, version, size, installer } => {
+            eprintln!("downloading {package} {version} ({size}) with {installer}")
         }
         _ => {}
     })?;

@@ -1,5 +1,6 @@
-use crate::Error;
+use crate::error::loader_words;
 use crate::provision::{Library, Settings, provision};
+use crate::{Error, Provider};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use std::ffi::CStr;
@@ -37,7 +38,13 @@ static ENV: OnceLock<Result<Env, Error>> = OnceLock::new();
 ///
 /// Errors: there is no library, or it cannot be loaded or is older than 1.24. The first answer is kept for ever.
 pub fn env() -> Result<&'static Env, Error> {
-    ENV.get_or_init(|| load(provision(&Settings::from_env(), &mut |_| {})?)).as_ref().map_err(Error::clone)
+    env_for(Provider::Cpu)
+}
+
+/// As [`env()`], with the build that a provider needs if this is the first call. Every build has the CPU provider.
+pub(crate) fn env_for(provider: Provider) -> Result<&'static Env, Error> {
+    let settings = || Settings::from_env().with_build(provider.build());
+    ENV.get_or_init(|| load(provision(&settings(), &mut |_| {})?)).as_ref().map_err(Error::clone)
 }
 
 /// As [`env()`], with a library that [`provision`] has found already.
@@ -75,7 +82,7 @@ fn is_new_enough(version: &str) -> bool {
 fn library_version(path: &Path) -> Result<String, String> {
     // SAFETY: Loading runs the initialisers of a library that is either verified against its pinned digest or that the
     // user named in ORT_DYLIB_PATH; the binding loads the same file right after.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| loader_words(&error))?;
     // SAFETY: The symbol has this signature in every release of ONNX Runtime, and is called while the library is there.
     let base = unsafe {
         let get = library.get::<unsafe extern "system" fn() -> *const ort::sys::OrtApiBase>(b"OrtGetApiBase");
@@ -112,7 +119,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("libnone.so");
         std::fs::write(&path, b"not a library").unwrap();
-        let library = Library { path, sha256: String::new(), source: crate::provision::Source::Variable };
+        let library =
+            Library { path, sha256: String::new(), companions: Vec::new(), source: crate::provision::Source::Variable };
         let text = load(library).unwrap_err().to_string();
         assert!(text.starts_with("load ONNX Runtime from `") && text.contains("libnone.so"), "{text}");
     }

@@ -36,9 +36,18 @@ pub enum Error {
     /// The model is not what its manifest says.
     #[error("use the model: {0}")]
     Model(String),
+    /// A resident program is used as it can't be.
+    #[error("use the program: {0}")]
+    Program(String),
     /// The graph crate refuses the model.
     #[error(transparent)]
     Graph(#[from] graph::Error),
+}
+
+/// What the system's loader says, which the error itself keeps for its source.
+pub(crate) fn loader_words(error: &libloading::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 impl Error {

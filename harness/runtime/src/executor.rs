@@ -1,24 +1,30 @@
-use crate::session::{self, Optimisation};
-use crate::{Error, value};
+use crate::session::{self, Opening, Optimisation};
+use crate::{Error, Provider, value};
 use graph::{Executor, Graph, Program, Tensor, ValueType};
 use ort::session::{Session, SessionInputValue};
 use ort::value::DynValue;
 
-/// Runs graphs of our own on ONNX Runtime: written as ONNX, opened as a session, run on the CPU in one thread.
+/// Runs graphs of our own on ONNX Runtime: written as ONNX, opened as a session, run in one thread.
 #[derive(Debug, Clone, Copy)]
 pub struct OrtExecutor {
+    provider: Provider,
     optimisation: Optimisation,
 }
 
 impl OrtExecutor {
-    /// As attacks run: with every optimisation but the fusion of quantised operators.
+    /// As attacks run on the CPU: with every optimisation but the fusion of quantised operators.
     pub fn new() -> Self {
-        Self { optimisation: Optimisation::Own }
+        Self::on(Provider::Cpu)
+    }
+
+    /// As attacks run on a provider.
+    pub fn on(provider: Provider) -> Self {
+        Self { provider, optimisation: Optimisation::Own }
     }
 
     /// With none, so that every node runs as it is written.
     pub fn unoptimised() -> Self {
-        Self { optimisation: Optimisation::Off }
+        Self { provider: Provider::Cpu, optimisation: Optimisation::Off }
     }
 }
 
@@ -30,7 +36,8 @@ impl Default for OrtExecutor {
 
 impl Executor for OrtExecutor {
     fn compile(&self, graph: &Graph) -> Result<Box<dyn Program>, graph::Error> {
-        let session = session::open(&graph::encode(graph), &[], self.optimisation).map_err(as_graph_error)?;
+        let session = session::open(&graph::encode(graph), &Opening::new(self.provider, self.optimisation));
+        let session = session.map_err(as_graph_error)?;
         let named = |id: &graph::ValueId| (graph.value(*id).name().to_owned(), graph.value(*id).ty().clone());
         let inputs = graph.inputs().iter().map(named).collect();
         let outputs = graph.outputs().iter().map(named).collect();

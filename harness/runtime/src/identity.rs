@@ -1,4 +1,5 @@
-use crate::{Error, env};
+use crate::provision::Build;
+use crate::{Env, Error, cuda, env};
 use graph::Profile;
 use std::fmt;
 
@@ -8,7 +9,7 @@ pub enum Provider {
     /// ONNX Runtime's CPU execution provider.
     #[default]
     Cpu,
-    /// NVIDIA GPUs. Refused until it arrives.
+    /// ONNX Runtime's CUDA execution provider, on the first NVIDIA GPU.
     Cuda,
 }
 
@@ -16,16 +17,31 @@ impl Provider {
     /// Every provider.
     pub const ALL: &[Provider] = &[Provider::Cpu, Provider::Cuda];
 
-    /// Whether this version can run on it.
+    /// Whether this process can run on it. Loads ONNX Runtime and, for CUDA, the libraries that it needs.
     ///
-    /// Errors: it cannot; the message says why.
+    /// Errors: it cannot; the message says why, and the remedy.
     pub fn require(self) -> Result<(), Error> {
         match self {
             Provider::Cpu => Ok(()),
-            Provider::Cuda => Err(Error::ProviderUnavailable {
-                provider: self.to_string(),
-                reason: "this version runs on `cpu` only, and never falls back to it silently".to_owned(),
-            }),
+            Provider::Cuda => cuda::require(),
+        }
+    }
+
+    /// Whether this machine has what it runs on, asked before anything is downloaded for it.
+    ///
+    /// Errors: there is no GPU, or no driver for it.
+    pub fn require_hardware(self) -> Result<(), Error> {
+        match self {
+            Provider::Cpu => Ok(()),
+            Provider::Cuda => cuda::gpu().map(|_| ()),
+        }
+    }
+
+    /// The build of ONNX Runtime that has it.
+    pub fn build(self) -> Build {
+        match self {
+            Provider::Cpu => Build::Cpu,
+            Provider::Cuda => Build::Cuda,
         }
     }
 
@@ -71,6 +87,8 @@ pub struct Identity {
     pub instruction_set: String,
     /// The graph optimisation level of the judge, and what differs for graphs of our own.
     pub optimisation: String,
+    /// The GPU, its driver, the libraries on it and the provider's options; `None` on the CPU.
+    pub device: Option<String>,
 }
 
 /// The identity of this process on a provider.
@@ -85,7 +103,18 @@ pub fn identity(provider: Provider) -> Result<Identity, Error> {
         library_sha256: env.library().sha256.clone(),
         instruction_set: instruction_set(),
         optimisation: "all; own graphs without qdq fusion".to_owned(),
+        device: match provider {
+            Provider::Cpu => None,
+            Provider::Cuda => Some(cuda_device(env)?),
+        },
     })
+}
+
+fn cuda_device(env: &Env) -> Result<String, Error> {
+    let cudnn = cuda::cudnn_version().unwrap_or_else(|| "of unknown version".to_owned());
+    let libraries = env.library().companions.iter().map(|(name, sha256)| format!("; {name} {sha256}"));
+    let (gpu, settings) = (cuda::gpu()?, cuda::settings());
+    Ok(format!("{gpu}; cuDNN {cudnn}; {settings}{}", libraries.collect::<String>()))
 }
 
 /// `vnni` is part of the class because int8 products saturate without it.
@@ -130,9 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn cuda_is_refused_clearly() {
-        let text = identity(Provider::Cuda).unwrap_err().to_string();
-        assert_eq!(text, "use provider `cuda`: this version runs on `cpu` only, and never falls back to it silently");
+    fn cuda_is_there_or_refused_clearly() {
+        match identity(Provider::Cuda) {
+            Ok(found) => assert!(found.device.unwrap().contains("use_tf32=0")),
+            Err(error) => assert!(error.to_string().starts_with("use provider `cuda`: "), "{error}"),
+        }
         assert_eq!("cuda".parse::<Provider>().unwrap(), Provider::Cuda);
         assert!("tpu".parse::<Provider>().unwrap_err().to_string().contains("`cpu` and `cuda`"));
     }

@@ -1,5 +1,5 @@
-use crate::session::{self, Optimisation};
-use crate::{Error, value};
+use crate::session::{self, Opening, Optimisation};
+use crate::{Error, Provider, value};
 use graph::{DType, Graph};
 
 /// The type that ONNX Runtime infers for one value.
@@ -29,7 +29,7 @@ pub fn inferred_types(graph: &Graph) -> Result<Vec<InferredType>, Error> {
         graph.nodes().iter().flat_map(|node| node.outputs()).map(|&id| graph.value(id).name()).collect();
     let mut bytes = graph::encode(&bare);
     bytes.extend(more_outputs(&names));
-    let session = session::open(&bytes, &[], Optimisation::Off)?;
+    let session = session::open(&bytes, &Opening::new(Provider::Cpu, Optimisation::Off))?;
     let inferred = session.outputs().iter().map(|output| InferredType {
         name: output.name().to_owned(),
         dtype: output.dtype().tensor_type().and_then(value::dtype),

@@ -4,19 +4,23 @@
 //! Everything that touches ONNX Runtime goes through [`env()`], because any call into it before the library is loaded
 //! would panic. Suites and reports are unknown here, and nothing is printed.
 
+mod cuda;
 mod env;
 mod error;
 mod executor;
 mod identity;
 mod inferred;
+mod micro_batch;
 mod oracle;
 mod prepared;
 pub mod provision;
+mod resident;
 mod rows;
 mod session;
 mod shipped;
 mod value;
 
+pub use cuda::{LibraryState, library_states};
 pub use env::{Env, env, env_from};
 pub use error::Error;
 pub use executor::OrtExecutor;
@@ -24,6 +28,7 @@ pub use identity::{Identity, Provider, identity};
 pub use inferred::{InferredType, inferred_types};
 pub use oracle::GradientOracle;
 pub use prepared::{ModelBytes, ModelSpec, OutputKind, Prepared};
+pub use resident::{Device, Outputs, ResidentProgram};
 pub use shipped::ShippedModel;
 
 #[cfg(test)]

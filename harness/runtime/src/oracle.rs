@@ -1,6 +1,6 @@
 use crate::Error;
 use crate::prepared::Inner;
-use crate::session::{self, Optimisation};
+use crate::session::{self, Opening, Optimisation};
 use attack::{Gradient, Loss, LossHead, Oracle, OracleError};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use ort::session::{Session, SessionInputValue, SessionOutputs};
@@ -50,7 +50,9 @@ impl GradientOracle {
         fill(&mut self.x, chunk);
         let session = match &mut self.logits {
             Some(session) => session,
-            none => none.insert(session::open(&self.model.logits, &[], Optimisation::Own)?),
+            none => {
+                none.insert(session::open(&self.model.logits, &Opening::new(self.model.provider, Optimisation::Own))?)
+            }
         };
         let inputs: Vec<(&str, SessionInputValue<'_>)> = vec![("x", view(&self.shape, &self.x)?.into())];
         let outputs = session.run(inputs).map_err(|error| Error::ort("run the classifier", &error))?;
@@ -73,7 +75,8 @@ impl GradientOracle {
         if !self.gradients.contains_key(&head) {
             let bytes = self.model.gradients.get(&head);
             let bytes = bytes.ok_or_else(|| Error::Model(format!("no gradient graph was planned for {head:?}")))?;
-            self.gradients.insert(head, session::open(bytes, &[], Optimisation::Own)?);
+            let opening = Opening::new(self.model.provider, Optimisation::Own);
+            self.gradients.insert(head, session::open(bytes, &opening)?);
         }
         let session = self.gradients.get_mut(&head).expect("it was inserted above");
         let classes = self.model.spec.classes;

@@ -1,6 +1,7 @@
+use crate::micro_batch::micro_batch;
 use crate::oracle::GradientOracle;
 use crate::rows;
-use crate::session::{self, Optimisation};
+use crate::session::{self, Opening, Optimisation};
 use crate::{Error, Provider, ShippedModel};
 use attack::LossHead;
 use graph::{Attrs, DType, ExternalData, Graph, Head, InputMap, Model, SoftmaxCut};
@@ -73,6 +74,7 @@ pub struct Prepared(Arc<Inner>);
 pub(crate) struct Inner {
     bytes: ModelBytes,
     pub(crate) spec: ModelSpec,
+    pub(crate) provider: Provider,
     pub(crate) micro_batch: usize,
     /// The batch of the judge's runs: the micro-batch, or 1 where a row's last bits depend on its place.
     judge_batch: usize,
@@ -98,7 +100,7 @@ impl Prepared {
         provider.require()?;
         let model = Model::parse(&bytes.model, &bytes)?;
         let mut notes = Vec::new();
-        let batched = batched(&model, &spec, &mut notes)?;
+        let batched = batched(&model, &spec, provider, &mut notes)?;
         let Batched { classifier, softmax_cut, macs } = batched;
         let mut gradients = HashMap::new();
         for &head in heads {
@@ -111,7 +113,7 @@ impl Prepared {
             }
             gradients.insert(head, graph::encode(&provider.profile().lower(&gradient.graph)?));
         }
-        let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), &mut notes)?;
+        let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
         let prepared = Self(Arc::new(Inner {
             micro_batch: batch_of(&classifier),
             judge_batch,
@@ -125,9 +127,10 @@ impl Prepared {
             classifier,
             bytes,
             spec,
+            provider,
         }));
         for own in std::iter::once(&prepared.0.logits).chain(prepared.0.gradients.values()) {
-            session::open(own, &[], Optimisation::Own)?;
+            session::open(own, &Opening::new(provider, Optimisation::Own))?;
         }
         Ok(prepared)
     }
@@ -136,7 +139,7 @@ impl Prepared {
     ///
     /// Errors: as [`ShippedModel::new`].
     pub fn predictor(&self) -> Result<ShippedModel, Error> {
-        ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.judge_batch)
+        ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.judge_batch, self.0.provider)
     }
 
     /// An oracle of its own for one worker; its sessions are opened when they are first needed.
@@ -212,7 +215,7 @@ struct Batched {
 ///
 /// A file with a fixed batch of 1 is read at others where that changes nothing, and row by row where it does. One with
 /// another fixed batch can't be read at a second size: there the judge's rows, of the same file, speak for the graph's.
-fn batched(model: &Model, spec: &ModelSpec, notes: &mut Vec<String>) -> Result<Batched, Error> {
+fn batched(model: &Model, spec: &ModelSpec, provider: Provider, notes: &mut Vec<String>) -> Result<Batched, Error> {
     let read = |graph: &Graph, notes: &mut Vec<String>| classifier(&select_output(graph, spec)?, spec, notes);
     let (graph, rows) = model.smallest()?;
     let smallest = select_output(&graph, spec)?;
@@ -220,13 +223,19 @@ fn batched(model: &Model, spec: &ModelSpec, notes: &mut Vec<String>) -> Result<B
     let (small, softmax_cut) = read(&graph, notes)?;
     let at_small = Batched { classifier: small, softmax_cut, macs };
     let fixed = model.fixed_batch();
-    let micro_batch = graph::micro_batch(&smallest);
+    let micro_batch = micro_batch(&smallest, provider);
     if fixed.is_some_and(|rows| rows > 1) || micro_batch == rows {
         return Ok(at_small);
     }
     let at_micro_batch = model.graph(micro_batch).map_err(Error::from).and_then(|graph| {
         let (classifier, _) = read(&graph, &mut Vec::new())?;
-        let agree = rows::agree(&classifier, &at_small.classifier, spec)?;
+        // The reference is slow: it looks at the CPU's batch. At a GPU's the registered file is looked at by the judge.
+        let reference = graph::micro_batch(&smallest);
+        let agree = if reference == micro_batch {
+            rows::agree(&classifier, &at_small.classifier, spec)?
+        } else {
+            rows::agree(&read(&model.graph(reference)?, &mut Vec::new())?.0, &at_small.classifier, spec)?
+        };
         Ok((classifier, agree))
     });
     let reason = match at_micro_batch {
@@ -254,9 +263,19 @@ fn judge_batch(
     spec: &ModelSpec,
     model: &Model,
     micro_batch: usize,
+    provider: Provider,
     notes: &mut Vec<String>,
 ) -> Result<usize, Error> {
-    let check = |batch| rows::check_judge(&mut ShippedModel::new(bytes, spec, batch)?, spec);
+    let mut check = |batch| {
+        let mut judge = ShippedModel::new(bytes, spec, batch, provider)?;
+        rows::check_judge(&mut judge, spec)?;
+        for note in judge.notes() {
+            if !notes.contains(note) {
+                notes.push(note.clone());
+            }
+        }
+        Ok(())
+    };
     match check(micro_batch) {
         Ok(()) => Ok(micro_batch),
         Err(Error::Model(reason)) if model.fixed_batch().is_none() && micro_batch > 1 => {

@@ -1,6 +1,7 @@
 //! Quantized operators, each in a small file of its own: ONNX Runtime's kernel on the file against the graph that is
 //! made of it, and that graph against the same file written with QuantizeLinear and DequantizeLinear by hand.
 
+use crate::Provider;
 use crate::handmade::{BOOL, FLOAT, File, INT8, INT32, Ints, UINT8};
 use crate::{ModelBytes, ModelSpec, OrtExecutor, OutputKind, ShippedModel};
 use attack::Predictor;
@@ -261,7 +262,8 @@ fn shipped(bytes: Vec<u8>, row: &Row) -> Result<Vec<f32>, String> {
     let map = InputMap::identity(&[2, 4, 4]);
     let (input_name, output) = ("in".to_owned(), "out".to_owned());
     let spec = ModelSpec { input: input_name, map, output, classes: row.elements, kind: OutputKind::Logits };
-    let mut judge = ShippedModel::new(&ModelBytes::new(bytes), &spec, ROWS).map_err(|error| error.to_string())?;
+    let mut judge =
+        ShippedModel::new(&ModelBytes::new(bytes), &spec, ROWS, Provider::Cpu).map_err(|error| error.to_string())?;
     let x = input().to_f64().into_iter().map(|x| x as f32).collect();
     let x = Array2::from_shape_vec((ROWS, 32), x).expect("32 elements in each row");
     Ok(judge.predict(x.view()).map_err(|error| error.to_string())?.into_iter().collect())

@@ -148,7 +148,7 @@ mod tests {
         let file = mean(file, "in", "mean", 0, 1).node("Sub", &["in", "mean"], "out");
         for batch in [2, 3, 4, 7, 64] {
             let bytes = ModelBytes::new(file.clone().bytes());
-            let mut judge = ShippedModel::new(&bytes, &spec(&[4], 4), batch).unwrap();
+            let mut judge = ShippedModel::new(&bytes, &spec(&[4], 4), batch, Provider::Cpu).unwrap();
             let text = check_judge(&mut judge, &spec(&[4], 4)).unwrap_err().to_string();
             assert!(text.contains("rows influence each other"), "{batch}: {text}");
         }
@@ -225,7 +225,7 @@ mod tests {
             let file = File::new().input("in", FLOAT, &["N", "4"]).output("out", onnx, &["N", "4"]);
             let file = file.node_with("Cast", &["in"], "out", &[("to", Ints::One(onnx))]);
             let bytes = ModelBytes::new(file.bytes());
-            let text = ShippedModel::new(&bytes, &spec(&[4], 4), 4).unwrap_err().to_string();
+            let text = ShippedModel::new(&bytes, &spec(&[4], 4), 4, Provider::Cpu).unwrap_err().to_string();
             assert!(text.contains(&format!("output `out` is {name}, which rounds")), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-use crate::{Error, env};
+use crate::{Error, Provider, cuda, env};
 use ort::session::Session;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use std::sync::Arc;
@@ -16,17 +16,33 @@ pub(crate) enum Optimisation {
     Off,
 }
 
-/// One single-threaded session on the CPU. `external` holds the files that the model's tensors may live in.
+/// How a session is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening<'a> {
+    pub(crate) provider: Provider,
+    /// Threads that share the work of one node; they never spin.
+    pub(crate) threads: usize,
+    pub(crate) optimisation: Optimisation,
+    /// The files that the model's tensors may live in.
+    pub(crate) external: &'a [(String, Arc<[u8]>)],
+}
+
+impl Opening<'_> {
+    /// In one thread, and without external files.
+    pub(crate) fn new(provider: Provider, optimisation: Optimisation) -> Self {
+        Self { provider, threads: 1, optimisation, external: &[] }
+    }
+}
+
+/// Opens a session that runs where `opening` says and nowhere else.
 ///
-/// Errors: ONNX Runtime is not there or refuses the model.
+/// Errors: ONNX Runtime or the provider is not there, it refuses the model, or a graph of our own would not run on the
+/// provider in full.
 #[expect(clippy::result_large_err, reason = "the binding hands its builder back with the error")]
-pub(crate) fn open(
-    bytes: &[u8],
-    external: &[(String, Arc<[u8]>)],
-    optimisation: Optimisation,
-) -> Result<Session, Error> {
+pub(crate) fn open(bytes: &[u8], opening: &Opening<'_>) -> Result<Session, Error> {
     let environment = env()?.environment();
-    let level = match optimisation {
+    opening.provider.require()?;
+    let level = match opening.optimisation {
         Optimisation::Default | Optimisation::Own => GraphOptimizationLevel::All,
         Optimisation::Off => GraphOptimizationLevel::Disable,
     };
@@ -35,15 +51,22 @@ pub(crate) fn open(
     // Left alone, the binding asks for the most efficient device, which need not be the CPU.
     let mut builder = builder
         .with_auto_device(AutoDevicePolicy::PreferCPU)
-        .and_then(|builder| builder.with_intra_threads(1))
+        .and_then(|builder| builder.with_intra_threads(opening.threads))
         .and_then(|builder| builder.with_inter_threads(1))
         .and_then(|builder| builder.with_intra_op_spinning(false))
         .and_then(|builder| builder.with_inter_op_spinning(false))
         .and_then(|builder| builder.with_optimization_level(level))
-        .and_then(|builder| builder.with_quant_qdq(optimisation == Optimisation::Default))
+        .and_then(|builder| builder.with_quant_qdq(opening.optimisation == Optimisation::Default))
         .map_err(refused)?;
-    for (name, bytes) in external {
+    if opening.provider == Provider::Cuda {
+        builder = cuda::register(builder).map_err(refused)?;
+    }
+    for (name, bytes) in opening.external {
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes)).map_err(refused)?;
     }
-    builder.commit_from_memory(bytes).map_err(|error| Error::ort("open a session", &error))
+    let session = builder.commit_from_memory(bytes).map_err(|error| Error::ort("open a session", &error))?;
+    if opening.provider == Provider::Cuda {
+        cuda::check_placement(&session, opening.optimisation != Optimisation::Default)?;
+    }
+    Ok(session)
 }

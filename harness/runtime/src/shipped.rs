@@ -1,5 +1,5 @@
-use crate::session::{self, Optimisation};
-use crate::{Error, ModelBytes, ModelSpec, inferred, value};
+use crate::session::{self, Opening, Optimisation};
+use crate::{Error, ModelBytes, ModelSpec, Provider, cuda, inferred, value};
 use attack::{OracleError, Predictor};
 use graph::DType;
 use ndarray::{Array2, ArrayView2, Axis};
@@ -16,15 +16,19 @@ pub struct ShippedModel {
     spec: ModelSpec,
     dtype: DType,
     batch: usize,
+    notes: Vec<String>,
 }
 
 impl ShippedModel {
-    /// Opens the model. `batch` is the batch size for files that leave it open.
+    /// Opens the model on a provider. `batch` is the batch size for files that leave it open.
     ///
-    /// Errors: ONNX Runtime is not there or refuses the model, or the model is not what `spec` says.
-    pub fn new(bytes: &ModelBytes, spec: &ModelSpec, batch: usize) -> Result<Self, Error> {
+    /// Errors: ONNX Runtime or the provider is not there, it refuses the model or has no kernel for any of its nodes, or
+    /// the model is not what `spec` says.
+    pub fn new(bytes: &ModelBytes, spec: &ModelSpec, batch: usize, provider: Provider) -> Result<Self, Error> {
         spec.map.check()?;
-        let session = session::open(&bytes.model, &bytes.external, Optimisation::Default)?;
+        let opening = Opening { external: &bytes.external, ..Opening::new(provider, Optimisation::Default) };
+        let session = session::open(&bytes.model, &opening)?;
+        let notes = placement_notes(&session, provider)?;
         let input = find("input", &spec.input, session.inputs())?;
         if let Some(other) = session.inputs().iter().find(|other| other.name() != spec.input) {
             let (name, other) = (&spec.input, other.name());
@@ -37,12 +41,17 @@ impl ShippedModel {
         let (scores, shape) = tensor_type("output", output)?;
         check_output_type(spec, scores)?;
         check_output_shape(spec, &shape)?;
-        Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)) })
+        Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)), notes })
     }
 
     /// The batch size of every run.
     pub fn batch(&self) -> usize {
         self.batch
+    }
+
+    /// What a report should say about where the file runs.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     fn scores(&mut self, rows: ArrayView2<'_, f32>) -> Result<Vec<f32>, Error> {
@@ -86,6 +95,17 @@ impl Predictor for ShippedModel {
         }
         Ok(Array2::from_shape_vec((x.nrows(), self.spec.classes), scores).expect("one score per row and class"))
     }
+}
+
+/// A file of others may hold nodes that a GPU has no kernel for: they run on the CPU, and the report says so.
+fn placement_notes(session: &Session, provider: Provider) -> Result<Vec<String>, Error> {
+    if provider == Provider::Cpu {
+        return Ok(Vec::new());
+    }
+    let elsewhere = cuda::placement(session)?.elsewhere();
+    let note =
+        || format!("of the registered file these nodes run on the CPU, as `{provider}` has no kernel: {elsewhere}");
+    Ok(if elsewhere.is_empty() { Vec::new() } else { vec![note()] })
 }
 
 fn find<'a>(kind: &str, name: &str, outlets: &'a [Outlet]) -> Result<&'a Outlet, Error> {

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Downloads the wheel, takes the library out and puts both library and record in their slot. The lock is held.
+/// Downloads the wheel, takes the library and what must lie beside it out, and puts them with the record in their
+/// slot, the library last. The lock is held.
 ///
 /// Returns the library's SHA-256.
 pub(super) fn fetch(
@@ -25,7 +26,16 @@ pub(super) fn fetch(
     }
     let record = scratch.0.join("library.sha256");
     fs::write(&record, &sha256).map_err(|error| Error::io("write", &record, &error))?;
-    for (from, to) in [(&record, &slot.record), (&extracted, &slot.library)] {
+    let mut moves = vec![(record, slot.record.clone())];
+    for companion in &slot.companions {
+        let extracted = scratch.0.join(companion.name);
+        extract(&wheel, companion.member, &extracted)
+            .map_err(|error| Error::io("extract the library of", &wheel, &error))?;
+        check_digest(&extracted, companion.sha256, &file_sha256(&extracted)?)?;
+        moves.push((extracted, companion.path.clone()));
+    }
+    moves.push((extracted, slot.library.clone()));
+    for (from, to) in &moves {
         fs::rename(from, to).map_err(|error| Error::io("move into place", to, &error))?;
     }
     Ok(sha256)
@@ -64,7 +74,12 @@ fn download(
     for installer in &settings.installers {
         let mut command = command(installer, pin, &requirements, folder);
         let shown = shown(installer);
-        report(Step::Downloading { version: VERSION, installer: shown.clone() });
+        report(Step::Downloading {
+            package: pin.package(),
+            version: VERSION,
+            size: pin.size(),
+            installer: shown.clone(),
+        });
         match run(&mut command) {
             Ok(()) => match find_wheel(folder) {
                 Some(wheel) => return Ok(wheel),

@@ -9,7 +9,7 @@ mod pins;
 mod settings;
 
 pub use pins::{PINS, Pin, VERSION};
-pub use settings::{Installer, Settings};
+pub use settings::{Build, Installer, Settings};
 
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -90,10 +90,14 @@ pub enum Step {
         /// Where it is now.
         to: PathBuf,
     },
-    /// Downloading the wheel, about 24 MB.
+    /// Downloading the wheel.
     Downloading {
+        /// The package.
+        package: &'static str,
         /// The version of ONNX Runtime.
         version: &'static str,
+        /// The size of the wheel in words.
+        size: &'static str,
         /// The installer's command.
         installer: String,
     },
@@ -122,6 +126,8 @@ pub struct Library {
     pub path: PathBuf,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
+    /// Names and SHA-256 of the files beside it that a build with CUDA is made of.
+    pub companions: Vec<(String, String)>,
     /// Where it came from.
     pub source: Source,
 }
@@ -133,11 +139,18 @@ pub fn provision(settings: &Settings, report: &mut dyn FnMut(Step)) -> Result<Li
     if let Some(path) = &settings.dylib {
         let path = fs::canonicalize(path).ok().filter(|path| path.is_file());
         let path = path.ok_or_else(|| Error::DylibMissing(settings.dylib.clone().unwrap_or_default()))?;
-        let sha256 = file_sha256(&path)?;
-        return Ok(Library { path, sha256, source: Source::Variable });
+        let companions = if settings.build == Build::Cuda { companions_beside(&path)? } else { Vec::new() };
+        return Ok(Library { sha256: file_sha256(&path)?, path, companions, source: Source::Variable });
     }
-    let pin = Pin::current().ok_or_else(|| Error::Platform(Pin::current_platform()))?;
+    let pin = Pin::current(settings.build).ok_or_else(|| Error::Platform(Pin::current_platform()))?;
     cached(pin, settings, report)
+}
+
+/// The digests of the files of a build with CUDA that lie beside a library of the user's own.
+fn companions_beside(library: &Path) -> Result<Vec<(String, String)>, Error> {
+    let beside = ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
+    let paths = beside.map(|name| (name.to_owned(), library.with_file_name(name)));
+    paths.into_iter().filter(|(_, path)| path.is_file()).map(|(name, path)| Ok((name, file_sha256(&path)?))).collect()
 }
 
 /// The library of `pin` from the cache folder, fetched where it is missing or damaged.
@@ -145,17 +158,17 @@ fn cached(pin: &Pin, settings: &Settings, report: &mut dyn FnMut(Step)) -> Resul
     let cache = settings.cache.as_deref().ok_or(Error::NoCache)?;
     let slot = Slot::new(pin, cache);
     if let Condition::Good(sha256) = slot.condition()? {
-        return Ok(Library { path: slot.library, sha256, source: Source::Cache });
+        return Ok(slot.into_library(sha256, Source::Cache));
     }
-    if settings.offline && !slot.library.exists() {
+    if settings.offline && !slot.is_complete() {
         return Err(Error::Offline { cache: slot.folder, hint: manual(pin, cache) });
     }
     fs::create_dir_all(&slot.folder).map_err(|error| Error::io("create", &slot.folder, &error))?;
     let _lock = slot.lock(report)?;
     match slot.condition()? {
-        Condition::Good(sha256) => return Ok(Library { path: slot.library, sha256, source: Source::Cache }),
-        Condition::Damaged(found) => {
-            let to = slot.set_aside(&found)?;
+        Condition::Good(sha256) => return Ok(slot.into_library(sha256, Source::Cache)),
+        Condition::Damaged { file, found } => {
+            let to = set_aside(&file, &found)?;
             report(Step::SetAside { to });
         }
         Condition::Missing => {}
@@ -164,7 +177,7 @@ fn cached(pin: &Pin, settings: &Settings, report: &mut dyn FnMut(Step)) -> Resul
         return Err(Error::Offline { cache: slot.folder, hint: manual(pin, cache) });
     }
     let sha256 = download::fetch(pin, &slot, settings, report)?;
-    Ok(Library { path: slot.library, sha256, source: Source::Download })
+    Ok(slot.into_library(sha256, Source::Download))
 }
 
 /// The places in the cache folder that belong to one pin.
@@ -175,38 +188,64 @@ struct Slot<'a> {
     library: PathBuf,
     /// Holds the digest that was recorded when the library came out of its verified wheel.
     record: PathBuf,
+    companions: Vec<Companion>,
+}
+
+/// A file that must lie beside the library.
+struct Companion {
+    member: &'static str,
+    name: &'static str,
+    path: PathBuf,
+    sha256: &'static str,
 }
 
 enum Condition {
     Missing,
-    Damaged(String),
+    Damaged { file: PathBuf, found: String },
     Good(String),
 }
 
 impl<'a> Slot<'a> {
     fn new(pin: &'a Pin, cache: &Path) -> Self {
-        let folder = cache.join(format!("onnxruntime-{VERSION}-{}", pin.platform));
+        let folder = cache.join(format!("{}-{VERSION}-{}", pin.package(), pin.platform));
         let library = folder.join(pin.file_name());
         let record = folder.join("library.sha256");
-        Self { pin, cache: cache.to_owned(), folder, library, record }
+        let companions = pin.companions.iter().map(|&(member, sha256)| {
+            let name = pins::base_name(member);
+            Companion { member, name, path: folder.join(name), sha256 }
+        });
+        Self { pin, cache: cache.to_owned(), library, record, companions: companions.collect(), folder }
+    }
+
+    fn into_library(self, sha256: String, source: Source) -> Library {
+        let companions = self.companions.iter().map(|file| (file.name.to_owned(), file.sha256.to_owned())).collect();
+        Library { path: self.library, sha256, companions, source }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.library.is_file() && self.companions.iter().all(|file| file.path.is_file())
     }
 
     fn condition(&self) -> Result<Condition, Error> {
-        if !self.library.is_file() {
+        if !self.is_complete() {
             return Ok(Condition::Missing);
+        }
+        for Companion { path, sha256, .. } in &self.companions {
+            let found = file_sha256(path)?;
+            if found != *sha256 {
+                return Ok(Condition::Damaged { file: path.clone(), found });
+            }
         }
         let found = file_sha256(&self.library)?;
         let expected = match self.pin.library_sha256 {
             Some(pinned) => Some(pinned.to_owned()),
             None => fs::read_to_string(&self.record).ok().map(|text| text.trim().to_owned()),
         };
-        Ok(if expected.as_ref() == Some(&found) { Condition::Good(found) } else { Condition::Damaged(found) })
-    }
-
-    fn set_aside(&self, digest: &str) -> Result<PathBuf, Error> {
-        let to = self.folder.join(format!("{}.damaged-{}", self.pin.file_name(), &digest[..8]));
-        fs::rename(&self.library, &to).map_err(|error| Error::io("set aside", &self.library, &error))?;
-        Ok(to)
+        Ok(if expected.as_ref() == Some(&found) {
+            Condition::Good(found)
+        } else {
+            Condition::Damaged { file: self.library.clone(), found }
+        })
     }
 
     fn lock(&self, report: &mut dyn FnMut(Step)) -> Result<File, Error> {
@@ -222,15 +261,24 @@ impl<'a> Slot<'a> {
     }
 }
 
+/// Moves a damaged file out of the way.
+fn set_aside(file: &Path, digest: &str) -> Result<PathBuf, Error> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let to = file.with_file_name(format!("{name}.damaged-{}", &digest[..8]));
+    fs::rename(file, &to).map_err(|error| Error::io("set aside", file, &error))?;
+    Ok(to)
+}
+
 /// How to do by hand what provisioning could not.
 fn manual(pin: &Pin, cache: &Path) -> String {
     let folder = cache.join("manual");
     let folder = folder.display();
     format!(
         "hint: install pip (on Debian: apt-get install python3-pip) and try again, or fetch it by hand:\n  \
-         python3 -m pip install --target {folder} {} onnxruntime=={VERSION}\n  \
+         python3 -m pip install --target {folder} {} {}=={VERSION}\n  \
          export ORT_DYLIB_PATH={folder}/{}",
         pin.selection().join(" "),
+        pin.package(),
         pin.member
     )
 }

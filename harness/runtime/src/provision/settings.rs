@@ -17,6 +17,16 @@ impl Installer {
     }
 }
 
+/// A build of ONNX Runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Build {
+    /// For the CPU alone.
+    #[default]
+    Cpu,
+    /// With the CUDA provider, for CUDA 13 and cuDNN 9.
+    Cuda,
+}
+
 /// What decides where the library comes from. Read from the environment once, by [`Settings::from_env`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -26,6 +36,8 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// `TINYASSAY_OFFLINE` is set to something other than nothing or 0.
     pub offline: bool,
+    /// The build that is fetched.
+    pub build: Build,
     /// The programs to fetch the wheel with, in this order.
     pub installers: Vec<Installer>,
 }
@@ -34,6 +46,12 @@ impl Settings {
     /// The settings of this process.
     pub fn from_env() -> Self {
         Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    /// The same for another build.
+    #[must_use]
+    pub fn with_build(self, build: Build) -> Self {
+        Self { build, ..self }
     }
 
     /// The settings that these variables make.
@@ -46,6 +64,7 @@ impl Settings {
             dylib: get("ORT_DYLIB_PATH").map(PathBuf::from),
             cache: cache.map(|path| std::path::absolute(&path).unwrap_or(path)),
             offline: get("TINYASSAY_OFFLINE").is_some_and(|value| value != "0"),
+            build: Build::Cpu,
             installers: vec![
                 Installer::new("python3", &["-m", "pip"]),
                 Installer::new("pip3", &[]),

@@ -3,6 +3,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const LIBRARY: &[u8] = b"not really a library";
+const BESIDE: &[u8] = b"nor is this";
 
 /// A wheel of our own, an installer that copies it, and the pin that fits both.
 struct Mirror {
@@ -21,13 +22,17 @@ fn mirror() -> Mirror {
     let mut zip = zip::ZipWriter::new(File::create(&wheel).unwrap());
     zip.start_file("onnxruntime/capi/libtest.so", zip::write::SimpleFileOptions::default()).unwrap();
     zip.write_all(LIBRARY).unwrap();
+    zip.start_file("onnxruntime/capi/libbeside.so", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(BESIDE).unwrap();
     zip.finish().unwrap();
     let pin = Pin {
+        build: Build::Cpu,
         platform: "test",
         tag: "any",
         wheel_sha256: leak(file_sha256(&wheel).unwrap()),
         member: "onnxruntime/capi/libtest.so",
         library_sha256: Some(leak(hex(&Sha256::digest(LIBRARY)))),
+        companions: &[],
     };
     let counter = folder.path().join("downloads");
     // pip's last argument is the folder to download to.
@@ -37,12 +42,20 @@ fn mirror() -> Mirror {
         dylib: None,
         cache: Some(folder.path().join("cache")),
         offline: false,
+        build: Build::Cpu,
         installers: vec![Installer::new("sh", &["-c", &script, "sh"])],
     };
     Mirror { folder, pin, settings }
 }
 
 impl Mirror {
+    /// The same wheel as a build whose library needs the second file beside it.
+    fn with_companion(mut self) -> Self {
+        let sha256 = leak(hex(&Sha256::digest(BESIDE)));
+        self.pin.companions = Box::leak(Box::new([("onnxruntime/capi/libbeside.so", sha256 as &str)]));
+        self
+    }
+
     fn provision(&self) -> Result<Library, Error> {
         cached(&self.pin, &self.settings, &mut |_| {})
     }
@@ -67,6 +80,35 @@ fn downloads_once_and_then_takes_the_cache() {
     let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["library.sha256", "libtest.so", "lock"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_must_lie_beside_the_library_is_fetched_and_checked_like_it() {
+    let mirror = mirror().with_companion();
+    let first = mirror.provision().unwrap();
+    let beside = first.path.with_file_name("libbeside.so");
+    assert_eq!(fs::read(&beside).unwrap(), BESIDE);
+    assert_eq!(first.companions, [("libbeside.so".to_owned(), hex(&Sha256::digest(BESIDE)))]);
+    fs::remove_file(&beside).unwrap();
+    assert_eq!(mirror.provision().unwrap().source, Source::Download);
+    fs::write(&beside, b"flipped").unwrap();
+    assert_eq!(mirror.provision().unwrap().source, Source::Download);
+    assert_eq!(fs::read(&beside).unwrap(), BESIDE);
+    assert_eq!(mirror.provision().unwrap().source, Source::Cache);
+    assert_eq!(mirror.downloads(), 3);
+}
+
+#[test]
+fn the_build_with_cuda_has_a_folder_and_a_wheel_of_its_own() {
+    let pin = |build| PINS.iter().find(|pin| pin.platform == "linux-x86_64" && pin.build == build).unwrap();
+    let (cpu, cuda) = (pin(Build::Cpu), pin(Build::Cuda));
+    let folder = |pin| Slot::new(pin, Path::new("/cache")).folder;
+    assert_eq!(folder(cuda), Path::new("/cache/onnxruntime-gpu-1.31.1-linux-x86_64"));
+    assert_ne!(folder(cpu), folder(cuda));
+    assert!(cuda.requirement().starts_with("onnxruntime-gpu==1.31.1 --hash=sha256:e26c475f"));
+    assert!(manual(cuda, Path::new("/cache")).contains("onnxruntime-gpu==1.31.1"));
+    assert_eq!(Settings::from_lookup(|_| None).with_build(Build::Cuda).build, Build::Cuda);
 }
 
 #[test]
@@ -211,11 +253,15 @@ fn settings_come_from_the_variables_in_order() {
 #[test]
 fn every_pin_is_well_formed_and_of_its_own_platform() {
     for pin in PINS {
-        let digests = [Some(pin.wheel_sha256), pin.library_sha256];
-        for digest in digests.iter().flatten() {
+        let companions = pin.companions.iter().map(|(_, sha256)| *sha256);
+        for digest in [Some(pin.wheel_sha256), pin.library_sha256].into_iter().flatten().chain(companions) {
             assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{pin:?}");
         }
-        assert_eq!(PINS.iter().filter(|other| other.platform == pin.platform).count(), 1, "{pin:?}");
+        assert_eq!(
+            PINS.iter().filter(|other| (other.platform, other.build) == (pin.platform, pin.build)).count(),
+            1,
+            "{pin:?}"
+        );
         assert!(pin.member.starts_with("onnxruntime/capi/"), "{pin:?}");
     }
 }
