@@ -4,6 +4,7 @@
 //! ONNX beyond file names, and it never touches the network: a data set that is not there is an error that says where
 //! to get it.
 
+mod asked;
 mod dataset;
 mod dataset_manifest;
 mod datasets;
@@ -17,8 +18,11 @@ mod model_manifest;
 mod models;
 mod name;
 pub mod signs32;
+mod trained;
+mod training;
 pub mod yaml;
 
+pub use asked::Asked;
 pub use dataset::{Dataset, PixelDomain, Quantization, Samples};
 pub use dataset_manifest::{Arrays, DataUnits, DatasetManifest, Format, Split};
 pub use datasets::{Datasets, NewDataset};
@@ -29,3 +33,5 @@ pub use glob::matches as glob_matches;
 pub use input_affine::{InputAffine, InputQuantize};
 pub use model_manifest::{ElementType, InputSpec, Layout, ModelManifest, OutputKind, OutputSpec, Units};
 pub use models::{NewModel, RegisteredModel, Registry, Verification};
+pub use trained::write_trained;
+pub use training::{Training, TrainingData, TrainingRuntime};

@@ -1,5 +1,5 @@
 use crate::name::{check_name, check_relative_path};
-use crate::{Digest, Error, yaml};
+use crate::{Digest, Error, Training, yaml};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,9 @@ pub struct ModelManifest {
     /// Where it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<String>,
+    /// How it was trained, where that was done by this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
 }
 
 /// The input tensor of a model file.
@@ -178,6 +181,9 @@ impl ModelManifest {
         }
         if let Some(dataset) = &self.dataset {
             check_name(dataset).map_err(|reason| format!("`dataset`: {reason}"))?;
+        }
+        if let Some(training) = &self.training {
+            training.check().map_err(|reason| format!("`training`: {reason}"))?;
         }
         self.input.check().map_err(|reason| format!("`input`: {reason}"))?;
         self.output.check().map_err(|reason| format!("`output`: {reason}"))

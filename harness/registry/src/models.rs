@@ -1,13 +1,13 @@
 use crate::folder::{FileCheck, FolderFiles};
 use crate::glob::{is_glob, matches};
 use crate::name::check_name;
-use crate::{Digest, Error, InputSpec, Listed, ModelManifest, OutputSpec, yaml};
+use crate::{Digest, Error, InputSpec, Listed, ModelManifest, OutputSpec, Training, yaml};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-const MANIFEST: &str = "manifest.yaml";
+pub(crate) const MANIFEST: &str = "manifest.yaml";
 
 /// The models of one folder, each in a folder of its own with a `manifest.yaml`.
 #[derive(Debug, Clone)]
@@ -162,7 +162,10 @@ impl Registry {
         if !kind.is_dir() || !path.join(MANIFEST).is_file() {
             return Err(refuse("it is not a folder with a manifest.yaml".to_owned()));
         }
-        let extra = self.named(name)?.extra_files()?;
+        let model = self.named(name)?;
+        // A recipe is the user's own work, which nothing else could bring back.
+        let recipe = model.manifest.training.is_some().then(|| Training::RECIPE.to_owned());
+        let extra: Vec<String> = recipe.into_iter().chain(model.extra_files()?).collect();
         if !extra.is_empty() {
             return Err(refuse(format!("it holds files that are not the model's: {}", extra.join(", "))));
         }
@@ -243,12 +246,19 @@ impl RegisteredModel {
         let files = FolderFiles::new(&self.folder);
         let check =
             |(name, digest): (&String, &Digest)| FileCheck::new(name, files.read_verified(name, *digest).map(|_| ()));
-        Ok(Verification { files: self.manifest.files.iter().map(check).collect(), extra: self.extra_files()? })
+        let beside = self.manifest.training.iter().flat_map(|training| &training.files);
+        let files = self.manifest.files.iter().chain(beside).map(check).collect();
+        Ok(Verification { files, extra: self.extra_files()? })
     }
 
     fn extra_files(&self) -> Result<Vec<String>, Error> {
-        let known = |name: &String| name != MANIFEST && !self.manifest.files.contains_key(name);
-        Ok(FolderFiles::new(&self.folder).list()?.into_iter().filter(known).collect())
+        let training = self.manifest.training.as_ref();
+        let beside = |name: &String| training.is_some_and(|training| training.files.contains_key(name));
+        let in_work = |name: &String| name.starts_with(&format!("{}/", Training::FOLDER));
+        let extra = |name: &String| {
+            name != MANIFEST && !self.manifest.files.contains_key(name) && !beside(name) && !in_work(name)
+        };
+        Ok(FolderFiles::new(&self.folder).list()?.into_iter().filter(extra).collect())
     }
 }
 
@@ -270,7 +280,7 @@ fn fill(staging: &Path, onnx: &Path, external: &[String], facts: NewModel) -> Re
         write(location, &source.read(location, 0, None)?)?;
     }
     let NewModel { name, input, output, dataset, licence, provenance } = facts;
-    let manifest = ModelManifest { name, files, input, output, dataset, licence, provenance };
+    let manifest = ModelManifest { name, files, input, output, dataset, licence, provenance, training: None };
     manifest.check().map_err(|reason| Error::invalid(format!("the facts of `{}`", manifest.name), reason))?;
     let path = staging.join(MANIFEST);
     write_synced(&path, yaml::to_string(MANIFEST, &manifest)?.as_bytes())

@@ -109,6 +109,7 @@ fn files(recipe: &Recipe, model: &Linear, shape: &[usize]) -> Result<[(&'static 
             "ridge regression on the training split of signs32, penalty {}, by `cargo xtask models`",
             recipe.penalty
         )),
+        training: None,
     };
     manifest.check().map_err(anyhow::Error::msg)?;
     let text = format!("# Written by `cargo xtask models`.\n{}", yaml::to_string(recipe.name, &manifest)?);

@@ -2,11 +2,13 @@
 
 mod checks;
 pub mod document;
+mod exact;
 #[cfg(test)]
-mod reading_errors;
+pub(crate) mod reading_errors;
 mod schema;
 
 pub use document::Document;
+pub(crate) use exact::exact;
 pub use schema::schema_json;
 
 use crate::Error;
