@@ -25,6 +25,26 @@ pub struct Setting<'a> {
     pub seed: u64,
 }
 
+impl Rows<'_> {
+    /// Whether these rows are ones that the model takes. Errors: [`Error::Shape`].
+    pub fn check(&self, oracle: &dyn Oracle) -> Result<(), Error> {
+        let (count, row_len) = self.x.dim();
+        let classes = oracle.classes();
+        let complaint = if (self.labels.len(), self.digests.len()) != (count, count) {
+            format!("{count} rows with {} labels and {} digests", self.labels.len(), self.digests.len())
+        } else if row_len != oracle.row_len() {
+            format!("rows of {row_len} elements for a model of {}", oracle.row_len())
+        } else if classes < 2 {
+            format!("a classifier of {classes} classes; expected at least 2")
+        } else if let Some(label) = self.labels.iter().find(|label| **label >= classes) {
+            format!("label {label} for a model of {classes} classes")
+        } else {
+            return Ok(());
+        };
+        Err(Error::Shape(complaint))
+    }
+}
+
 /// Runs one check on rows that the judge classifies correctly. The outcome of a row does not depend on the others.
 ///
 /// Errors: parameters that the attack refuses, a row without a ball, an oracle or predictor that fails, and an attack
@@ -37,7 +57,7 @@ pub fn run(
     predictor: &mut dyn Predictor,
 ) -> Result<Vec<RowOutcome>, Error> {
     spec.check(setting.threat)?;
-    check_shapes(rows, oracle)?;
+    rows.check(oracle)?;
     let cap = spec.cost(oracle.classes()).times(rows.labels.len() as u64);
     let mut oracle = Metered::new(oracle, cap);
     let mut judge = Judge::new(predictor);
@@ -53,23 +73,6 @@ pub fn run(
             spec.name()
         ))),
     }
-}
-
-fn check_shapes(rows: &Rows<'_>, oracle: &dyn Oracle) -> Result<(), Error> {
-    let (count, row_len) = rows.x.dim();
-    let classes = oracle.classes();
-    let complaint = if (rows.labels.len(), rows.digests.len()) != (count, count) {
-        format!("{count} rows with {} labels and {} digests", rows.labels.len(), rows.digests.len())
-    } else if row_len != oracle.row_len() {
-        format!("rows of {row_len} elements for a model of {}", oracle.row_len())
-    } else if classes < 2 {
-        format!("a classifier of {classes} classes; expected at least 2")
-    } else if let Some(label) = rows.labels.iter().find(|label| **label >= classes) {
-        format!("label {label} for a model of {classes} classes")
-    } else {
-        return Ok(());
-    };
-    Err(Error::Shape(complaint))
 }
 
 /// The rows and the setting of one run, as the attacks see them.

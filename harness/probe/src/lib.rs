@@ -1,1 +1,27 @@
 //! Probes: how sensitive a classifier is, measured through an oracle. One file per probe, one line in the table.
+//!
+//! A probe gives a number per row; what the number says about the truth, and its units, stand in the table. Rows are
+//! flattened canonical tensors `[N, D]`, and what a row gets does not depend on the others. This crate must not know
+//! ONNX, suites, reports or clocks.
+
+mod divergence;
+mod error;
+#[cfg(test)]
+mod laws;
+mod path;
+mod presets;
+mod probes;
+mod run;
+mod spec;
+#[cfg(test)]
+mod testing;
+
+pub use divergence::{kl_divergence, log_softmax, softmax};
+pub use error::Error;
+pub use path::{Keep, Start};
+pub use presets::{PRESETS, Preset, preset};
+pub use probes::kl_instability::{KlInner, KlInstability};
+pub use probes::lipschitz_l1_linf::{LipschitzL1Linf, RatioInner};
+pub use probes::{Bound, PROBES, Parameter, Registered};
+pub use run::{RowValue, run};
+pub use spec::ProbeSpec;

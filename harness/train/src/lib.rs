@@ -7,6 +7,7 @@ mod augmentation;
 mod batches;
 mod draws;
 mod error;
+mod plan;
 pub mod recipe;
 mod schedule;
 pub mod zoo;
@@ -14,6 +15,10 @@ pub mod zoo;
 pub use augmentation::Augmentation;
 pub use batches::{Batch, Batches};
 pub use error::Error;
+pub use plan::{
+    Evaluation, Export, InnerPlan, Objective, Optimiser, Plan, PlannedAttack, PlannedDataset, PlannedThreat, StartPlan,
+    WeightDecay, plan,
+};
 pub use recipe::Recipe;
 pub use schedule::{LearningRate, Schedule};
 pub use zoo::Architecture;

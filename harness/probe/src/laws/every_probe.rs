@@ -1,0 +1,301 @@
+use super::*;
+use attack::{AttackSpec, LossHead};
+use std::collections::BTreeSet;
+
+#[test]
+fn the_table_holds_every_file_and_every_line_is_complete() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/probes");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("the folder of the probes")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
+        .filter(|name| name != "mod")
+        .collect();
+    let table: BTreeSet<String> = PROBES.iter().map(|probe| probe.name.replace('-', "_")).collect();
+    assert_eq!(files, table, "each file in probes/ needs its line in PROBES");
+    let lines = |text: &str| !text.is_empty() && !text.contains('\n') && !text.contains("  ");
+    for probe in PROBES {
+        assert!(lines(probe.about) && lines(probe.units) && probe.revision > 0, "{}", probe.name);
+        for case in (probe.cases)() {
+            assert!(std::ptr::eq(case.registered(), *probe) && lines(&case.about()), "{case:?}");
+            let json = serde_json::to_value(&case).expect("plain data");
+            let keys: BTreeSet<&str> =
+                json[probe.name].as_object().expect("fields").keys().map(String::as_str).collect();
+            let documented: BTreeSet<&str> = probe.parameters.iter().map(|parameter| parameter.name).collect();
+            assert_eq!(keys, documented, "the parameters of {} and its documentation", probe.name);
+            assert_eq!(serde_json::from_value::<ProbeSpec>(json).expect("what it wrote"), case);
+        }
+    }
+    let attacks: BTreeSet<&str> = attack::PRESETS.iter().map(|preset| preset.name).collect();
+    assert!(PRESETS.iter().all(|preset| lines(preset.about) && !attacks.contains(preset.name)));
+}
+
+#[test]
+fn values_are_finite_and_not_negative_and_their_step_exists() {
+    for threat in threats() {
+        for (spec, mut problem) in
+            settings(&threat).into_iter().flat_map(|spec| Problem::all().map(|p| (spec.clone(), p)))
+        {
+            let values = problem.probe(&spec, &threat);
+            let steps = spec.cost().backwards as u32;
+            for value in &values {
+                assert!(value.value.is_some_and(|value| value.is_finite() && value >= 0.0), "{spec:?} {value:?}");
+                assert!(value.step.is_some_and(|step| step <= steps), "{spec:?} {value:?}");
+                assert_eq!((value.forwards, value.backwards), (spec.cost().forwards, spec.cost().backwards));
+            }
+            assert!(values.iter().any(|value| value.value > Some(0.0)), "{spec:?}: nothing moves, which proves little");
+        }
+    }
+}
+
+#[test]
+fn epsilon_zero_is_no_change_and_costs_nothing() {
+    for (spec, norm) in cases().flat_map(|spec| [Norm::Linf, Norm::L2].map(|norm| (spec.clone(), norm))) {
+        let threat = threat(norm, "0");
+        match &spec {
+            ProbeSpec::LipschitzL1Linf(_) => {
+                let error = spec.check(&threat).expect_err("a ratio of nothing").to_string();
+                assert_eq!(error, "set up `lipschitz-l1-linf`: epsilon is 0, and a ratio needs two points");
+            }
+            ProbeSpec::KlInstability(_) => {
+                let expected = RowValue { value: Some(0.0), ..RowValue::default() };
+                assert_eq!(Problem::mlp().probe(&spec, &threat), vec![expected; 40]);
+            }
+        }
+    }
+}
+
+/// Less than half a level of the grid: no point but the sample.
+#[test]
+fn a_ball_of_one_point_has_no_ratio() {
+    for spec in cases() {
+        let values = Problem::integer().probe(&spec, &threat(Norm::Linf, "1/600"));
+        let expected = matches!(spec, ProbeSpec::KlInstability(_)).then_some(0.0);
+        assert!(values.iter().all(|row| row.value == expected && row.step.is_none() && row.forwards == 0), "{spec:?}");
+    }
+}
+
+#[test]
+fn a_row_has_the_same_value_alone_and_in_company() {
+    for threat in threats() {
+        for (spec, mut problem) in settings(&threat)
+            .into_iter()
+            .flat_map(|spec| [Problem::mlp(), Problem::integer()].map(|p| (spec.clone(), p)))
+        {
+            let together = problem.probe(&spec, &threat);
+            for micro_batch in [1, 7, 32] {
+                problem.network.micro_batch = micro_batch;
+                assert_eq!(problem.probe(&spec, &threat), together, "{spec:?} {micro_batch}");
+            }
+            let backwards: Vec<usize> = (0..40).rev().collect();
+            let back = problem.probe_rows(&spec, &threat, &backwards);
+            assert!(back.iter().rev().eq(&together), "{spec:?}");
+            for row in [0, 13, 39] {
+                assert_eq!(problem.probe_rows(&spec, &threat, &[row]), together[row..=row], "{spec:?}");
+            }
+        }
+    }
+    for spec in cases() {
+        assert!(Problem::mlp().probe_rows(&spec, &threats()[0], &[]).is_empty());
+    }
+}
+
+#[test]
+fn another_seed_moves_random_starts_only() {
+    for (spec, threat) in cases().flat_map(|spec| threats().map(|threat| (spec.clone(), threat))) {
+        let Problem { mut network, x, labels, digests } = Problem::mlp();
+        let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+        let mut values = |seed| {
+            let setting = Setting { threat: &threat, domain: Domain::PIXELS, grid: false, seed };
+            run(&spec, &rows, &setting, &mut network).expect("it runs")
+        };
+        let json = serde_json::to_value(&spec).expect("plain data");
+        assert_eq!(values(1) == values(2), json[spec.name()]["start"] == "none", "{spec:?}");
+    }
+}
+
+/// Asks for no gradient but that of the head that the probe states.
+struct Watched(Network, LossHead);
+
+impl Oracle for Watched {
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn row_len(&self) -> usize {
+        self.0.row_len()
+    }
+
+    fn micro_batch(&self) -> usize {
+        self.0.micro_batch()
+    }
+
+    fn logits(&mut self, x: ndarray::ArrayView2<'_, f32>) -> Result<Array2<f32>, attack::OracleError> {
+        self.0.logits(x)
+    }
+
+    fn gradient(
+        &mut self,
+        x: ndarray::ArrayView2<'_, f32>,
+        loss: &attack::Loss,
+    ) -> Result<attack::Gradient, attack::OracleError> {
+        assert_eq!(loss.head(), self.1);
+        self.0.gradient(x, loss)
+    }
+}
+
+#[test]
+fn probes_ask_for_the_heads_that_they_state() {
+    let threat = &threats()[0];
+    for spec in settings(threat) {
+        let Problem { network, x, labels, digests } = Problem::mlp();
+        let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+        let setting = Setting { threat, domain: Domain::PIXELS, grid: false, seed: 7 };
+        let [head] = spec.heads()[..] else { panic!("one head") };
+        run(&spec, &rows, &setting, &mut Watched(network, head)).expect("it runs");
+    }
+}
+
+/// Where the search of `kl-instability` ends is where that of `pgd` does.
+#[test]
+fn the_point_of_kl_instability_is_that_of_pgd() {
+    for (threat, mut problem) in
+        threats().into_iter().flat_map(|t| [Problem::mlp(), Problem::integer()].map(|p| (t.clone(), p)))
+    {
+        let AttackSpec::Pgd(mut pgd) =
+            attack::preset("pgd-20").expect("a preset").resolve(&threat).expect("it resolves")
+        else {
+            panic!("pgd")
+        };
+        pgd.keep = attack::Keep::Last;
+        let spec = preset("kl-instability").expect("a preset").resolve(&threat).expect("it resolves");
+        let values = problem.probe(&spec, &threat);
+        // Only rows that are right to begin with are attacked.
+        let right: Vec<usize> = (0..40).step_by(2).collect();
+        let x = problem.x.select(Axis(0), &right);
+        let labels: Vec<usize> = right.iter().map(|row| problem.labels[*row]).collect();
+        let digests: Vec<[u8; 32]> = right.iter().map(|row| problem.digests[*row]).collect();
+        let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+        let setting =
+            Setting { threat: &threat, domain: Domain::PIXELS, grid: problem.network.grid.is_some(), seed: 7 };
+        let mut judge = Judge(problem.network.clone());
+        let outcomes =
+            attack::run(&AttackSpec::Pgd(pgd), &rows, &setting, &mut problem.network, &mut judge).expect("it runs");
+        let mut broken = 0;
+        for ((outcome, x), row) in outcomes.iter().zip(x.rows()).zip(&right) {
+            let Some(witness) = &outcome.witness else { continue };
+            let logits = [problem.network.logits_of(&x.to_vec()), problem.network.logits_of(witness)];
+            assert_eq!(values[*row].value, Some(kl_divergence(&logits[0], &logits[1])), "{threat:?} {row}");
+            broken += 1;
+        }
+        assert!(broken > 2, "{broken} rows prove little");
+    }
+}
+
+struct Judge(Network);
+
+impl attack::Predictor for Judge {
+    fn predict(&mut self, x: ndarray::ArrayView2<'_, f32>) -> Result<Array2<f32>, attack::OracleError> {
+        self.0.micro_batch = usize::MAX;
+        self.0.logits(x)
+    }
+}
+
+/// An exhaustive look at all that an ascent passes can't be below its last point.
+#[test]
+fn the_best_of_a_path_is_at_least_its_last() {
+    for threat in threats() {
+        for inner in [KlInner::CrossEntropy, KlInner::Kl] {
+            let step_size = threat.epsilon.divided_by(4).expect("a fraction");
+            let of = |keep| {
+                let probe =
+                    KlInstability { inner, steps: 20, step_size: step_size.clone(), start: Start::Random, keep };
+                Problem::mlp().probe(&ProbeSpec::KlInstability(probe), &threat)
+            };
+            let (last, best) = (of(Keep::Last), of(Keep::Best));
+            assert!(last.iter().zip(&best).all(|(last, best)| last.value <= best.value && last.step == Some(20)));
+            assert!(last.iter().zip(&best).any(|(last, best)| last.value < best.value), "they differ somewhere");
+        }
+    }
+}
+
+#[test]
+fn doubts_are_counted() {
+    for spec in cases() {
+        let mut problem = Problem::mlp();
+        let threat = &threats()[0];
+        let steps = spec.cost().backwards as u32;
+        problem.network.bend = |gradient| gradient.fill(0.0);
+        assert!(problem.probe(&spec, threat).iter().all(|row| row.zero_gradients == steps), "{spec:?}");
+        problem.network.bend = |gradient| gradient[0] = f32::NAN;
+        let values = problem.probe(&spec, threat);
+        assert!(values.iter().all(|row| row.non_finite_gradients == steps && row.zero_gradients == 0), "{spec:?}");
+        assert!(values.iter().all(|row| row.value.is_some_and(f64::is_finite)), "{spec:?}");
+        problem.network.bend = |_| {};
+        problem.network.spoil = |_, logits| logits[0] = f32::INFINITY;
+        let values = problem.probe(&spec, threat);
+        assert!(values.iter().all(|row| row.value.is_none() && row.non_finite_logits > 0), "{spec:?}");
+    }
+}
+
+#[test]
+fn senseless_settings_and_shapes_are_refused() {
+    let plain = KlInstability {
+        inner: KlInner::Kl,
+        steps: 5,
+        step_size: "1/510".parse().expect("valid"),
+        start: Start::Random,
+        keep: Keep::Best,
+    };
+    let flat = "what it ascends is flat at the sample itself; expected `start: random` or `start: { gaussian: 0.001 }`";
+    let zero = || "0".parse().expect("valid");
+    let table = [
+        (KlInstability { steps: 0, ..plain.clone() }, "`steps` is 0; expected at least 1"),
+        (KlInstability { step_size: zero(), ..plain.clone() }, "`step_size` is 0; expected more"),
+        (KlInstability { start: Start::None, ..plain.clone() }, flat),
+        (KlInstability { start: Start::Gaussian(zero()), ..plain.clone() }, flat),
+    ];
+    for (probe, expected) in table {
+        let error = ProbeSpec::KlInstability(probe).check(&threats()[0]).expect_err(expected).to_string();
+        assert_eq!(error, format!("set up `kl-instability`: {expected}"));
+    }
+    let steered = KlInstability { inner: KlInner::CrossEntropy, start: Start::None, ..plain.clone() };
+    assert!(ProbeSpec::KlInstability(steered).check(&threats()[0]).is_ok());
+    let Problem { mut network, mut x, labels, digests } = Problem::mlp();
+    let threat = &threats()[0];
+    let setting = Setting { threat, domain: Domain::PIXELS, grid: false, seed: 7 };
+    let mut refuse = |x: &Array2<f32>, labels: &[usize]| {
+        let rows = Rows { x: x.view(), labels, digests: &digests };
+        run(&ProbeSpec::KlInstability(plain.clone()), &rows, &setting, &mut network).expect_err("refused").to_string()
+    };
+    assert_eq!(refuse(&x, &labels[1..]), "match the shapes: 40 rows with 39 labels and 40 digests");
+    x[[17, 3]] = f32::NAN;
+    assert_eq!(refuse(&x, &labels), "probe row 17: bound the sample: element 3 is NaN, expected a finite number");
+}
+
+/// Digests of all values of all cases on small networks.
+const GOLDEN: &[(&str, u32, &str)] =
+    &[("kl-instability", 1, "2c971d5b8f6288ab"), ("lipschitz-l1-linf", 1, "8c0de2eb98443672")];
+
+#[test]
+fn numbers_move_only_with_the_revision() {
+    let mut found = Vec::new();
+    for probe in PROBES {
+        let mut hash = Sha256::new();
+        for (spec, threat) in
+            (probe.cases)().into_iter().flat_map(|spec| threats().map(|threat| (spec.clone(), threat)))
+        {
+            for mut problem in [Problem::mlp(), Problem::linear(3), Problem::integer()] {
+                for row in problem.probe(&spec, &threat) {
+                    hash.update(row.value.unwrap_or(-1.0).to_bits().to_le_bytes());
+                    hash.update(row.step.unwrap_or(u32::MAX).to_le_bytes());
+                    hash.update([row.forwards, row.backwards].map(u64::to_le_bytes).concat());
+                }
+            }
+        }
+        let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        found.push((probe.name, probe.revision, digest));
+    }
+    let expected: Vec<(&str, u32, String)> =
+        GOLDEN.iter().map(|(name, revision, digest)| (*name, *revision, (*digest).to_owned())).collect();
+    assert_eq!(found, expected, "raise the revision of a probe whose numbers moved, and note its digest");
+}
