@@ -1,5 +1,5 @@
 use crate::Error;
-use crate::prepared::Inner;
+use crate::frozen::Compiled;
 use crate::session::{self, Opening, Optimisation};
 use attack::{Gradient, Loss, LossHead, Oracle, OracleError};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// what to do with such a row is for the attack to say.
 #[derive(Debug)]
 pub struct GradientOracle {
-    model: Arc<Inner>,
+    model: Arc<Compiled>,
     shape: Vec<usize>,
     logits: Option<Session>,
     gradients: HashMap<LossHead, Session>,
@@ -25,10 +25,10 @@ pub struct GradientOracle {
 }
 
 impl GradientOracle {
-    pub(crate) fn new(model: Arc<Inner>) -> Self {
-        let (rows, map) = (model.micro_batch, &model.spec.map);
-        let shape = std::iter::once(rows).chain(map.canonical.iter().copied()).collect();
-        let (x, weights) = (vec![0.0; rows * map.row_len()], vec![0.0; rows * model.spec.classes]);
+    pub(crate) fn new(model: Arc<Compiled>) -> Self {
+        let (rows, row_len) = (model.micro_batch, model.row.iter().product::<usize>());
+        let shape = std::iter::once(rows).chain(model.row.iter().copied()).collect();
+        let (x, weights) = (vec![0.0; rows * row_len], vec![0.0; rows * model.classes]);
         Self { model, shape, logits: None, gradients: HashMap::new(), x, weights, non_finite: 0 }
     }
 
@@ -59,7 +59,7 @@ impl GradientOracle {
         // The classifier has one output, whatever the file calls it.
         let output = outputs.values().next().ok_or_else(|| Error::Model("the classifier gave nothing".to_owned()))?;
         let (_, found) = output.try_extract_tensor::<f32>().map_err(|error| Error::ort("read the logits", &error))?;
-        logits.extend(&found[..chunk.nrows() * self.model.spec.classes]);
+        logits.extend(&found[..chunk.nrows() * self.model.classes]);
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl GradientOracle {
             self.gradients.insert(head, session::open(bytes, &opening)?);
         }
         let session = self.gradients.get_mut(&head).expect("it was inserted above");
-        let classes = self.model.spec.classes;
+        let classes = self.model.classes;
         let inputs: Vec<(&str, SessionInputValue<'_>)> = vec![
             ("x", view(&self.shape, &self.x)?.into()),
             ("weights", view(&[self.shape[0], classes], &self.weights)?.into()),
@@ -96,11 +96,11 @@ impl GradientOracle {
 
 impl Oracle for GradientOracle {
     fn classes(&self) -> usize {
-        self.model.spec.classes
+        self.model.classes
     }
 
     fn row_len(&self) -> usize {
-        self.model.spec.map.row_len()
+        self.model.row.iter().product()
     }
 
     fn micro_batch(&self) -> usize {

@@ -1,11 +1,12 @@
+use crate::frozen::Compiled;
 use crate::micro_batch::micro_batch;
 use crate::oracle::GradientOracle;
 use crate::rows;
 use crate::session::{self, Opening, Optimisation};
 use crate::{Error, Provider, ShippedModel};
 use attack::LossHead;
-use graph::{Attrs, DType, ExternalData, Graph, Head, InputMap, Model, SoftmaxCut};
-use std::collections::{BTreeMap, HashMap};
+use graph::{Attrs, DType, ExternalData, Graph, InputMap, Model, SoftmaxCut};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a model's output is declared to be.
@@ -71,11 +72,9 @@ impl ExternalData for ModelBytes {
 pub struct Prepared(Arc<Inner>);
 
 #[derive(Debug)]
-pub(crate) struct Inner {
+struct Inner {
     bytes: ModelBytes,
-    pub(crate) spec: ModelSpec,
-    pub(crate) provider: Provider,
-    pub(crate) micro_batch: usize,
+    spec: ModelSpec,
     /// The batch of the judge's runs: the micro-batch, or 1 where a row's last bits depend on its place.
     judge_batch: usize,
     macs: u64,
@@ -84,10 +83,7 @@ pub(crate) struct Inner {
     softmax_cut: Option<SoftmaxCut>,
     notes: Vec<String>,
     classifier: Graph,
-    /// The classifier, canonical rows to logits, as ONNX.
-    pub(crate) logits: Vec<u8>,
-    /// The gradient graph of each loss head as ONNX.
-    pub(crate) gradients: HashMap<LossHead, Vec<u8>>,
+    compiled: Arc<Compiled>,
 }
 
 impl Prepared {
@@ -102,34 +98,22 @@ impl Prepared {
         let mut notes = Vec::new();
         let batched = batched(&model, &spec, provider, &mut notes)?;
         let Batched { classifier, softmax_cut, macs } = batched;
-        let mut gradients = HashMap::new();
-        for &head in heads {
-            let gradient = graph::gradient_graph(&classifier, as_graph_head(head))?;
-            for stopped in &gradient.stopped {
-                let note = format!("no gradient passes {stopped}: it is piecewise constant");
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
-            gradients.insert(head, graph::encode(&provider.profile().lower(&gradient.graph)?));
-        }
+        let compiled = Compiled::new(&classifier, heads, provider, &mut notes)?;
         let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
         let prepared = Self(Arc::new(Inner {
-            micro_batch: batch_of(&classifier),
             judge_batch,
             macs,
             parameters: model.parameters(),
             ops: model.ops(),
             softmax_cut,
             notes,
-            logits: graph::encode(&provider.profile().lower(&classifier)?),
-            gradients,
+            compiled: Arc::new(compiled),
             classifier,
             bytes,
             spec,
-            provider,
         }));
-        for own in std::iter::once(&prepared.0.logits).chain(prepared.0.gradients.values()) {
+        let compiled = &prepared.0.compiled;
+        for own in std::iter::once(&compiled.logits).chain(compiled.gradients.values()) {
             session::open(own, &Opening::new(provider, Optimisation::Own))?;
         }
         Ok(prepared)
@@ -139,7 +123,7 @@ impl Prepared {
     ///
     /// Errors: as [`ShippedModel::new`].
     pub fn predictor(&self) -> Result<ShippedModel, Error> {
-        ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.judge_batch, self.0.provider)
+        ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.judge_batch, self.0.compiled.provider)
     }
 
     /// An oracle of its own for one worker; its sessions are opened when they are first needed.
@@ -147,7 +131,7 @@ impl Prepared {
     /// Errors: ONNX Runtime cannot be loaded.
     pub fn oracle(&self) -> Result<GradientOracle, Error> {
         crate::env()?;
-        Ok(GradientOracle::new(Arc::clone(&self.0)))
+        Ok(GradientOracle::new(Arc::clone(&self.0.compiled)))
     }
 
     /// The classifier from canonical rows to logits, at the micro-batch: what the oracle differentiates.
@@ -162,7 +146,7 @@ impl Prepared {
 
     /// The number of rows in every run.
     pub fn micro_batch(&self) -> usize {
-        self.0.micro_batch
+        self.0.compiled.micro_batch
     }
 
     /// Multiply-accumulates of one row: convolutions and dense layers, no bias, no pooling.
@@ -193,15 +177,6 @@ impl Prepared {
     /// What a report should say about how the model is attacked.
     pub fn notes(&self) -> &[String] {
         &self.0.notes
-    }
-}
-
-fn as_graph_head(head: LossHead) -> Head {
-    match head {
-        LossHead::CrossEntropy => Head::CrossEntropy,
-        LossHead::Margin => Head::Margin,
-        LossHead::Linear => Head::Linear,
-        LossHead::Kl => Head::Kl,
     }
 }
 

@@ -53,12 +53,8 @@ pub(super) fn resolve(
         }
     }
     let data = asked.load()?;
-    let dataset = PlannedDataset {
-        name: data.name.clone(),
-        split: data.split.clone(),
-        digest: data.digest,
-        rows: asked.samples,
-    };
+    let dataset =
+        PlannedDataset { name: data.name.clone(), split: data.split.clone(), digest: data.digest, rows: asked.samples };
     let probes = section.probes.iter().map(|probe| probe.value.clone()).collect();
     Ok((Evaluation { dataset, every: section.every.value, attack, probes }, data))
 }

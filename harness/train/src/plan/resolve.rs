@@ -34,7 +34,8 @@ fn resolve(document: &Document, datasets: &Datasets, probes: &[&str]) -> Result<
     }
     let data = asked.load()?;
     if data.layout != Layout::Nchw {
-        let text = format!("data set `{}` has rows in another order than NCHW, which can't be learnt from yet", data.name);
+        let text =
+            format!("data set `{}` has rows in another order than NCHW, which can't be learnt from yet", data.name);
         return Err(Problem::new(text).at(name.place));
     }
     network(document, &data)?;
@@ -61,9 +62,7 @@ fn resolve(document: &Document, datasets: &Datasets, probes: &[&str]) -> Result<
         },
         augmentation,
         objective,
-        threat: threat
-            .as_ref()
-            .map(|threat| PlannedThreat { norm: threat.norm, epsilon: threat.epsilon.fraction() }),
+        threat: threat.as_ref().map(|threat| PlannedThreat { norm: threat.norm, epsilon: threat.epsilon.fraction() }),
         optimiser: optimiser(&document.optimiser),
         weight_decay: document.weight_decay.as_ref().map_or(WeightDecay { rate: 0.0, all: false }, |decay| {
             WeightDecay { rate: decay.rate.value, all: decay.on == DecayOn::All }

@@ -1,0 +1,259 @@
+//! The loop: batches, the attack inside of a step, the step itself, and what is said about it.
+
+use crate::ascent::InnerAttack;
+use crate::metrics::{Means, accuracy, cross_entropy, divergence};
+use crate::{Batches, Checkpoint, EpochMetrics, Error, Identity, Objective, Plan, StepReport};
+use graph::training::{self, Network, State, StepSpec};
+use graph::{Graph, Profile};
+use runtime::{Provider, ResidentProgram};
+
+/// A loss of this many times that of guessing is no loss that comes back.
+const EXPLODED: f64 = 100.0;
+
+/// Where a training runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Machine {
+    /// What runs the steps.
+    pub provider: Provider,
+    /// Threads of a step on the CPU, and of the attack inside of it.
+    pub threads: usize,
+}
+
+/// A training in progress.
+#[derive(Debug)]
+pub struct Trainer<'p> {
+    plan: &'p Plan,
+    program: ResidentProgram,
+    /// At a batch of 1: what is exported.
+    network: Network,
+    moments: usize,
+    batches: Batches<'p>,
+    attack: Option<InnerAttack>,
+    epoch: u32,
+}
+
+impl<'p> Trainer<'p> {
+    /// A training before its first epoch.
+    ///
+    /// Errors: a graph can't be built, or ONNX Runtime refuses it.
+    pub fn new(plan: &'p Plan, machine: Machine) -> Result<Self, Error> {
+        let spec = step_spec(plan);
+        let network = build(plan, plan.batch_size)?;
+        let step = profile(machine.provider).lower(&training::training_step(&network, &spec)?)?;
+        let carried = carried(&network, spec.optimiser.moments());
+        let program = ResidentProgram::open(&step, machine.provider, machine.threads, &carried)?;
+        let single = build(plan, 1)?;
+        let micro = build(plan, graph::micro_batch(single.graph()))?;
+        let mut trainer = Self {
+            plan,
+            program,
+            network: single,
+            moments: spec.optimiser.moments(),
+            batches: Batches::new(&plan.data, plan.dataset.rows, plan.batch_size, plan.augmentation, plan.seed),
+            attack: InnerAttack::new(plan, micro, machine.threads),
+            epoch: 0,
+        };
+        let zeros = vec![vec![0.0; network.initial().parameters.len()]; trainer.moments];
+        trainer.set(&network.initial(), &zeros)?;
+        Ok(trainer)
+    }
+
+    /// The same training after the epochs of a checkpoint.
+    ///
+    /// Errors: the checkpoint is not of this training, or ONNX Runtime has no room for it.
+    pub fn restore(&mut self, checkpoint: &Checkpoint, identity: &Identity) -> Result<(), Error> {
+        checkpoint.check(identity)?;
+        let initial = self.network.initial();
+        let fits = checkpoint.state.parameters.len() == initial.parameters.len()
+            && checkpoint.state.statistics.len() == initial.statistics.len()
+            && checkpoint.moments.len() == self.moments
+            && checkpoint.epoch <= self.plan.learning_rate.epochs;
+        if !fits {
+            return Err(Error::Checkpoint("it has another number of values than the network".to_owned()));
+        }
+        self.set(&checkpoint.state, &checkpoint.moments)?;
+        self.epoch = checkpoint.epoch;
+        Ok(())
+    }
+
+    /// How many epochs are complete.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Whether all epochs are complete.
+    pub fn is_complete(&self) -> bool {
+        self.epoch == self.plan.learning_rate.epochs
+    }
+
+    /// Runs the next epoch; `watch` sees every step.
+    ///
+    /// Errors: a run fails, or the training diverges; the state is then of no use.
+    pub fn run_epoch(&mut self, watch: &mut dyn FnMut(&StepReport)) -> Result<EpochMetrics, Error> {
+        self.batches.begin(self.epoch.into());
+        let mut means = Means::default();
+        for step in 0..self.plan.learning_rate.steps_per_epoch {
+            let report = self.step(step)?;
+            check(&report, self.plan)?;
+            watch(&report);
+            means.add(&report);
+        }
+        self.epoch += 1;
+        Ok(means.finish())
+    }
+
+    fn step(&mut self, step: u32) -> Result<StepReport, Error> {
+        let plan = self.plan;
+        let state = self.attack.is_some().then(|| state_of(&self.program, &self.network)).transpose()?;
+        let batch = self.batches.fill(step as usize);
+        let x_adv = match (&mut self.attack, &state) {
+            (Some(attack), Some(state)) => Some(attack.attack(state, &batch, self.epoch.into())?),
+            _ => None,
+        };
+        let global = u64::from(self.epoch) * u64::from(plan.learning_rate.steps_per_epoch) + u64::from(step);
+        let rate = plan.learning_rate.at(global);
+        let (rate_f32, corrections) = ([rate as f32], bias_corrections(plan, global));
+        let mut feed: Vec<(&str, &[f32])> = vec![("targets", batch.targets), ("learning_rate", &rate_f32)];
+        let alone = matches!(plan.objective, Objective::Adversarial { .. });
+        match x_adv {
+            Some(x_adv) if alone => feed.push(("x", x_adv)),
+            Some(x_adv) => feed.extend([("x", batch.x), ("x_adv", x_adv)]),
+            None => feed.push(("x", batch.x)),
+        }
+        if let Some(corrections) = &corrections {
+            feed.push(("bias_corrections", corrections));
+        }
+        let mut outputs = self.program.run(&feed)?;
+        let (first, second) = (outputs.take("logits")?, outputs.take("logits_adv").ok());
+        let first_accuracy = accuracy(&first, batch.labels);
+        Ok(StepReport {
+            epoch: self.epoch + 1,
+            step: step + 1,
+            learning_rate: rate,
+            loss: outputs.scalar("loss")?.into(),
+            cross_entropy: cross_entropy(&first, batch.labels),
+            divergence: second.as_ref().map(|second| divergence(&first, second, batch.labels.len())),
+            accuracy: (!alone).then_some(first_accuracy),
+            robust_accuracy: match &second {
+                Some(second) => Some(accuracy(second, batch.labels)),
+                None => alone.then_some(first_accuracy),
+            },
+            gradient_norm: outputs.scalar("gradient_norm")?.into(),
+        })
+    }
+
+    /// The training as it is.
+    ///
+    /// Errors: the device can't be read.
+    pub fn checkpoint(&self, identity: Identity, metrics: Vec<String>) -> Result<Checkpoint, Error> {
+        let moments = ["moment1", "moment2"].into_iter().take(self.moments);
+        Ok(Checkpoint {
+            identity,
+            epoch: self.epoch,
+            metrics,
+            state: self.state()?,
+            moments: moments.map(|name| self.program.get(name)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Parameters and running statistics.
+    ///
+    /// Errors: the device can't be read.
+    pub fn state(&self) -> Result<State, Error> {
+        state_of(&self.program, &self.network)
+    }
+
+    /// The network as an ONNX file for any batch, in the form that the plan wants it exported in.
+    ///
+    /// Input `x`, canonical rows; output `logits`.
+    /// Errors: the device can't be read.
+    pub fn export(&self) -> Result<Vec<u8>, Error> {
+        let mut graph: Graph = self.network.with_state(&self.state()?);
+        if self.plan.export.fold_batch_norm {
+            graph = graph::fold_batch_norm(&graph)?;
+        }
+        Ok(graph::encode_symbolic_batch(&graph))
+    }
+
+    fn set(&mut self, state: &State, moments: &[Vec<f32>]) -> Result<(), Error> {
+        self.program.set("parameters", &state.parameters)?;
+        if !state.statistics.is_empty() {
+            self.program.set("statistics", &state.statistics)?;
+        }
+        for (name, moment) in ["moment1", "moment2"].into_iter().zip(moments) {
+            self.program.set(name, moment)?;
+        }
+        Ok(())
+    }
+}
+
+fn state_of(program: &ResidentProgram, network: &Network) -> Result<State, Error> {
+    let statistics = if network.statistics().is_empty() { Vec::new() } else { program.get("statistics")? };
+    Ok(State { parameters: program.get("parameters")?, statistics })
+}
+
+/// The network of a plan with its initial weights.
+fn build(plan: &Plan, batch: usize) -> Result<Network, Error> {
+    Ok(Network::new(&plan.architecture.build(&plan.input, plan.classes, batch, plan.seed)?)?)
+}
+
+/// The form of a step that runs on a provider.
+fn profile(provider: Provider) -> Profile {
+    match provider {
+        Provider::Cpu | Provider::Cuda => Profile::Portable,
+    }
+}
+
+/// What of a step's outputs becomes inputs of the next.
+fn carried(network: &Network, moments: usize) -> Vec<(&'static str, &'static str)> {
+    let statistics = (!network.statistics().is_empty()).then_some(("next_statistics", "statistics"));
+    let moments = [("next_moment1", "moment1"), ("next_moment2", "moment2")].into_iter().take(moments);
+    std::iter::once(("next_parameters", "parameters")).chain(statistics).chain(moments).collect()
+}
+
+fn step_spec(plan: &Plan) -> StepSpec {
+    StepSpec {
+        objective: match plan.objective {
+            Objective::Standard { label_smoothing } | Objective::Adversarial { label_smoothing, .. } => {
+                training::Objective::Standard { label_smoothing }
+            }
+            Objective::Trades { beta, .. } => training::Objective::Trades { beta },
+            Objective::Mart { beta, .. } => training::Objective::Mart { beta },
+        },
+        optimiser: match plan.optimiser {
+            crate::Optimiser::Sgd { momentum, nesterov } => training::Optimiser::Sgd { momentum, nesterov },
+            crate::Optimiser::Adam { beta1, beta2, epsilon, decoupled: false } => {
+                training::Optimiser::Adam { beta1, beta2, epsilon }
+            }
+            crate::Optimiser::Adam { beta1, beta2, epsilon, decoupled: true } => {
+                training::Optimiser::AdamW { beta1, beta2, epsilon }
+            }
+        },
+        weight_decay: plan.weight_decay.rate,
+        decay_all: plan.weight_decay.all,
+        clip_norm: plan.clip_norm,
+        statistics_momentum: plan.statistics_momentum,
+    }
+}
+
+/// `1 - beta^t` for both betas of Adam at step `t`, counted from 1.
+fn bias_corrections(plan: &Plan, step: u64) -> Option<[f32; 2]> {
+    let crate::Optimiser::Adam { beta1, beta2, .. } = plan.optimiser else { return None };
+    let exponent = i32::try_from(step + 1).unwrap_or(i32::MAX);
+    Some([beta1, beta2].map(|beta| (1.0 - beta.powi(exponent)) as f32))
+}
+
+/// Stops a training whose numbers mean nothing any more.
+fn check(report: &StepReport, plan: &Plan) -> Result<(), Error> {
+    let guessing = (plan.classes as f64).ln();
+    let reason = if !report.loss.is_finite() {
+        format!("the loss is {}", report.loss)
+    } else if !report.gradient_norm.is_finite() {
+        format!("the norm of the gradient is {}", report.gradient_norm)
+    } else if report.loss > EXPLODED * guessing {
+        format!("the loss is {:.3e}, more than {EXPLODED} times that of guessing, {guessing:.2}", report.loss)
+    } else {
+        return Ok(());
+    };
+    Err(Error::Diverged { epoch: report.epoch, step: report.step, reason })
+}
