@@ -165,7 +165,10 @@ fn is_low_power(graph: &Graph, node: &Node) -> bool {
     exponents.is_some_and(|all| all.iter().all(|power| *power == 0.0 || (1.0..=3.0).contains(power)))
 }
 
-fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -> Result<ValueId, Error> {
+/// Writes the loss of a head, `[N]`.
+///
+/// Errors: those of building a graph.
+pub(crate) fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -> Result<ValueId, Error> {
     let last = graph.constant("last_axis", Tensor::ints([1]));
     let sum = |graph: &mut Graph, x| graph.add("ReduceSum", &[x, last], Attrs::new().int("keepdims", 0));
     let plain = Attrs::new;

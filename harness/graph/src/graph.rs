@@ -236,6 +236,13 @@ impl Graph {
         self.push(name, ty, Some(Arc::clone(tensor)))
     }
 
+    /// Gives a constant other elements. Panics: it is none of this type.
+    pub(crate) fn replace_constant(&mut self, id: ValueId, tensor: Arc<Tensor>) {
+        let value = &mut self.values[id.index()];
+        assert!(value.data.is_some() && (value.ty.dtype, &value.ty.shape[..]) == (tensor.dtype(), tensor.shape()));
+        value.data = Some(tensor);
+    }
+
     /// Adds a float scalar constant of type `dtype`.
     pub fn scalar(&mut self, dtype: DType, value: f64) -> ValueId {
         self.constant("scalar", Tensor::float(dtype, &[], vec![value]).rounded())

@@ -30,6 +30,7 @@ mod sample_file;
 mod tensor;
 mod tensor_proto;
 mod topology;
+pub mod training;
 mod transforms;
 
 pub use attrs::{Attr, Attrs};
