@@ -22,7 +22,7 @@ pub use checkpoint::{Checkpoint, Identity};
 pub use error::Error;
 pub use metrics::{EpochMetrics, StepReport};
 pub use plan::{
-    Evaluation, Export, InnerPlan, Objective, Optimiser, Plan, PlannedAttack, PlannedDataset, PlannedThreat, StartPlan,
+    Evaluation, Export, InnerPlan, Objective, Optimiser, Plan, PlannedAttack, PlannedDataset, PlannedProbe, PlannedThreat, Probes, StartPlan,
     WeightDecay, plan,
 };
 pub use recipe::Recipe;

@@ -6,7 +6,7 @@ mod objective;
 mod planning_errors;
 mod resolve;
 
-pub use evaluation::{Evaluation, PlannedAttack};
+pub use evaluation::{Evaluation, PlannedAttack, PlannedProbe, Probes};
 pub use objective::{InnerPlan, Objective, StartPlan};
 pub use resolve::plan;
 

@@ -1,6 +1,6 @@
 //! From a recipe to a plan.
 
-use super::evaluation::{self, no_threat};
+use super::evaluation::{self, Probes, no_threat};
 use super::{Export, Objective, Optimiser, Plan, PlannedDataset, PlannedThreat, WeightDecay};
 use crate::recipe::document::{DecayOn, Document, NormName, OptimiserForm, ScheduleForm, ThreatSection};
 use crate::recipe::exact;
@@ -9,16 +9,16 @@ use attack::{Norm, ThreatModel};
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Layout};
 
-/// Looks up everything that a recipe names and checks that it fits together. `probes` are the names that the caller can
-/// measure.
+/// Looks up everything that a recipe names and checks that it fits together. `probes` are what the caller
+/// can measure.
 ///
 /// Errors: data, a preset or a probe that is not there, an architecture that does not fit the data, a batch that is
 /// larger than the data. Each names the line of the recipe.
-pub fn plan(recipe: &Recipe, datasets: &Datasets, probes: &[&str]) -> Result<Plan, Error> {
+pub fn plan(recipe: &Recipe, datasets: &Datasets, probes: Probes<'_>) -> Result<Plan, Error> {
     resolve(recipe.document(), datasets, probes).map_err(Error::planning(recipe.source()))
 }
 
-fn resolve(document: &Document, datasets: &Datasets, probes: &[&str]) -> Result<Plan, Problem> {
+fn resolve(document: &Document, datasets: &Datasets, probes: Probes<'_>) -> Result<Plan, Problem> {
     let threat = document.threat.as_ref().map(threat_model).transpose()?;
     let objective = Objective::resolve(&document.objective)?;
     if objective.inner().is_some() && threat.is_none() {
