@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("data_sets_come_from_image_folders", data_sets_come_from_image_folders),
     ("built_in_data_is_there", built_in_data_is_there),
     ("doctor_says_what_is_installed", doctor_says_what_is_installed),
+    ("the_self_check_holds_on_the_cpu", the_self_check_holds_on_the_cpu),
     ("a_dry_run_writes_nothing", a_dry_run_writes_nothing),
     ("a_report_folder_is_whole", a_report_folder_is_whole),
     ("a_cache_serves_other_suites", a_cache_serves_other_suites),
@@ -232,6 +233,15 @@ fn built_in_data_is_there() -> Result<(), Failed> {
     scratch.run(["data", "show", "signs32"])?.expect(0, &["2000 samples", "4000 samples", "stop"])?;
     scratch.run(["data", "verify"])?.expect(0, &["signs32/signs32/test: verified"])?;
     scratch.run(["data", "show", "cifar10"])?.expect(0, &["TINYASSAY_DATA is not set", "https://"])
+}
+
+fn the_self_check_holds_on_the_cpu() -> Result<(), Failed> {
+    let scratch = Scratch::tiny()?;
+    let parts = ["gradient against double precision", "resident parameters", "9 checks, 0 failed", "ascents/s"];
+    scratch.run(["doctor", "--self-check", "--json", "check.json"])?.expect(0, &parts)?;
+    let found: serde_json::Value = serde_json::from_slice(&std::fs::read(scratch.path("check.json"))?)?;
+    ensure(found["provider"] == "cpu" && found["checks"].as_array().is_some_and(|checks| checks.len() == 9), "json")?;
+    scratch.run(["doctor", "--json", "check.json"])?.expect(2, &["--self-check"])
 }
 
 fn doctor_says_what_is_installed() -> Result<(), Failed> {

@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use runtime::Provider;
 use std::path::PathBuf;
 
 /// Benchmarks tiny neural networks: attacks the ONNX file that ships, and leaves evidence that others can re-check.
@@ -25,7 +26,10 @@ Environment:
   TINYASSAY_DATA     folder with data sets (cifar-10-batches-bin/, mnist/, ...)
   TINYASSAY_CACHE    where ONNX Runtime is kept (default: the user's cache folder)
   TINYASSAY_OFFLINE  set to 1 to forbid downloads
-  ORT_DYLIB_PATH     an ONNX Runtime library of your own, 1.24 or newer";
+  ORT_DYLIB_PATH     an ONNX Runtime library of your own, 1.24 or newer
+  TINYASSAY_CUDA_LIBS     folders with the libraries of CUDA 13 and cuDNN 9, separated by `:`
+                          (searched before the packages of python3 and the system's own)
+  TINYASSAY_CUDA_OPTIONS  options of the CUDA provider that differ, as KEY=VALUE,...; results name them";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -37,8 +41,8 @@ pub(crate) enum Verb {
     /// Adds, lists, shows and verifies data sets
     #[command(subcommand)]
     Data(DataVerb),
-    /// Shows ONNX Runtime, providers, data sets and cache
-    Doctor,
+    /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
+    Doctor(DoctorArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -54,7 +58,7 @@ pub(crate) struct RunArgs {
     /// Validates the suite, builds every gradient graph, prints plan and cost, and stops
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Worker threads; results do not depend on it [default: the number of cores]
+    /// Worker threads; results do not depend on it [default: the number of cores, on a GPU 4 at most]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Evaluates this many samples instead of what the suite says
@@ -75,8 +79,31 @@ pub(crate) struct RunArgs {
 pub(crate) enum ProviderArg {
     /// The CPU provider
     Cpu,
-    /// The CUDA provider (refused by this version)
+    /// The CUDA provider, on the first NVIDIA GPU: never in part on the CPU without saying so
     Cuda,
+}
+
+impl From<ProviderArg> for Provider {
+    fn from(arg: ProviderArg) -> Self {
+        match arg {
+            ProviderArg::Cpu => Provider::Cpu,
+            ProviderArg::Cuda => Provider::Cuda,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DoctorArgs {
+    /// The execution provider whose build of ONNX Runtime is looked at
+    #[arg(long, value_enum, default_value_t = ProviderArg::Cpu)]
+    pub(crate) provider: ProviderArg,
+    /// Computes gradients and training steps of a built-in network on the provider, compares them with the reference in
+    /// double precision, and measures how fast they are
+    #[arg(long)]
+    pub(crate) self_check: bool,
+    /// Writes the results of the self-check to this file
+    #[arg(long, value_name = "FILE", requires = "self_check")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -157,6 +184,9 @@ pub(crate) struct CheckArgs {
     /// Random inputs to compare gradients on
     #[arg(long, default_value_t = 32)]
     pub(crate) inputs: usize,
+    /// Execution provider
+    #[arg(long, value_enum, default_value_t = ProviderArg::Cpu)]
+    pub(crate) provider: ProviderArg,
 }
 
 #[derive(Debug, Subcommand)]

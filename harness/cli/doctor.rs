@@ -1,24 +1,31 @@
 //! `tinyassay doctor`: what is installed, which data are there.
 
+use crate::args::DoctorArgs;
 use crate::exit::Exit;
 use crate::places::Places;
+use crate::self_check;
 use anyhow::Result;
 use runtime::{Provider, provision};
 
 /// Prints runtime, providers, data sets, models and cache. What is missing comes with its remedy.
 ///
 /// Errors: none of its own; a runtime that can't be had is reported and makes the exit code 1.
-pub(crate) fn run() -> Result<Exit> {
+pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
+    let provider = Provider::from(args.provider);
+    if args.self_check {
+        return self_check::run(provider, args.json.as_deref());
+    }
     let places = Places::from_env();
     println!("tinyassay {}", env!("CARGO_PKG_VERSION"));
     let settings = provision::Settings::from_env();
     println!("\nONNX Runtime");
-    let runtime_is_there = match crate::progress::runtime().and_then(|()| Ok(runtime::identity(Provider::Cpu)?)) {
+    let runtime_is_there = match crate::progress::runtime(provider).and_then(|()| Ok(runtime::identity(provider)?)) {
         Ok(identity) => {
             println!("  version          {}", identity.onnxruntime);
             println!("  library          {}", runtime::env()?.library().path.display());
             println!("  SHA-256          {}", identity.library_sha256);
             println!("  instruction set  {}", identity.instruction_set);
+            identity.device.iter().for_each(|device| println!("  device           {device}"));
             true
         }
         Err(error) => {
@@ -33,6 +40,9 @@ pub(crate) fn run() -> Result<Exit> {
             Err(error) => format!("not available: failed to {error}"),
         };
         println!("  {provider:<5} {state}");
+    }
+    if Provider::Cuda.require_hardware().is_ok() {
+        cuda_libraries(provider);
     }
     println!(
         "\nCache\n  {}",
@@ -56,4 +66,21 @@ pub(crate) fn run() -> Result<Exit> {
         Err(error) => println!("  {error}"),
     }
     Ok(if runtime_is_there { Exit::Pass } else { Exit::Failed })
+}
+
+/// Where each library of CUDA was found, or why not. They are loaded only where the provider was asked for.
+fn cuda_libraries(provider: Provider) {
+    println!("\nCUDA");
+    if provider != Provider::Cuda {
+        println!("  there is a GPU: `tinyassay doctor --provider cuda` looks at what else it needs");
+        return;
+    }
+    for library in runtime::library_states() {
+        let state = match &library.loaded {
+            Ok(path) => path.display().to_string(),
+            Err(reason) if library.required => format!("missing: {reason}"),
+            Err(reason) => format!("missing, and not always needed: {reason}"),
+        };
+        println!("  {:<18} {state}", library.name);
+    }
 }

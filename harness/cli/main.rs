@@ -12,6 +12,7 @@ mod places;
 mod prepare;
 mod progress;
 mod run;
+mod self_check;
 mod show_plan;
 mod table;
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Model(verb) => model::run(verb),
         Verb::Data(verb) => data::run(verb),
-        Verb::Doctor => doctor::run(),
+        Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {
         Ok(code) => code.into(),

@@ -78,7 +78,8 @@ pub(crate) fn run(places: &Places, args: &CheckArgs) -> Result<Exit> {
         println!("can't be evaluated: {} nodes are not supported", unsupported.len());
         return Ok(Exit::Failed);
     }
-    progress::runtime()?;
+    let provider = Provider::from(args.provider);
+    progress::runtime(provider)?;
     let spec = match spec(&model) {
         Ok(spec) => spec,
         Err(error) => {
@@ -87,7 +88,7 @@ pub(crate) fn run(places: &Places, args: &CheckArgs) -> Result<Exit> {
         }
     };
     let range = range(args, &spec, declared.as_ref())?;
-    let failures = examine(bytes, &model, spec, range, args.inputs).unwrap_or_else(|error| vec![format!("{error:#}")]);
+    let failures = examine(bytes, &model, spec, range, args).unwrap_or_else(|error| vec![format!("{error:#}")]);
     failures.iter().for_each(|failure| println!("can't be evaluated: {failure}"));
     if failures.is_empty() {
         println!("can be evaluated");
@@ -138,13 +139,20 @@ fn range(args: &CheckArgs, spec: &ModelSpec, declared: Option<&InputSpec>) -> Re
 /// Prepares the file as a run does, and compares its scores and gradients. Returns what does not hold.
 ///
 /// Errors: it can't be prepared.
-fn examine(bytes: ModelBytes, model: &Model, spec: ModelSpec, range: [f64; 2], inputs: usize) -> Result<Vec<String>> {
-    let prepared = Prepared::new(bytes, spec, &[], Provider::Cpu)?;
+fn examine(
+    bytes: ModelBytes,
+    model: &Model,
+    spec: ModelSpec,
+    range: [f64; 2],
+    args: &CheckArgs,
+) -> Result<Vec<String>> {
+    let provider = Provider::from(args.provider);
+    let prepared = Prepared::new(bytes, spec, &[], provider)?;
     println!("multiply-accumulates of one row: {}", prepared.macs());
     println!("rows do not influence each other");
     prepared.notes().iter().for_each(|note| println!("note: {note}"));
     let mut failures = check_outputs(&prepared, model, range)?;
-    failures.extend(check_gradients(prepared.classifier(), range, inputs)?);
+    failures.extend(check_gradients(&prepared, range, args.inputs, provider)?);
     Ok(failures)
 }
 
@@ -209,14 +217,15 @@ fn as_tensor(dtype: DType, shape: &[usize], values: &[f32]) -> Tensor {
 /// Compares every head's gradient with central differences and with what ONNX Runtime computes.
 ///
 /// Through quantisation there is no derivative to compare with: there some row's gradient must be finite and not zero.
-fn check_gradients(classifier: &Graph, range: [f64; 2], inputs: usize) -> Result<Vec<String>> {
+fn check_gradients(prepared: &Prepared, range: [f64; 2], inputs: usize, provider: Provider) -> Result<Vec<String>> {
+    let classifier = prepared.classifier();
     let straight_through = classifier.nodes().iter().any(|node| node.op().name == "QuantizeLinear");
     let limits = Limits::of(classifier);
     let mut failures = Vec::new();
     let mut rows = Vec::new();
     for head in Head::ALL {
         let built = gradient_graph(classifier, *head)?;
-        let mut program = OrtExecutor::default().compile(&Provider::default().profile().lower(&built.graph)?)?;
+        let mut program = OrtExecutor::on(provider).compile(&provider.profile().lower(&built.graph)?)?;
         let mut random = Splitmix::new(1);
         let (mut differences, mut runtime) = (DirectionalCheck::default(), ExecutorCheck::default());
         let mut useful = false;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use runtime::Provider;
 use runtime::provision::{self, Settings, Step};
 use std::time::Duration;
 
@@ -15,11 +16,13 @@ pub(crate) fn rows(label: &str, rows: u64) -> ProgressBar {
     bar
 }
 
-/// Makes ONNX Runtime available, and says so where that means a download.
+/// Makes ONNX Runtime and a provider available, and says so where that means a download.
 ///
-/// Errors: it can't be had; the message has the manual command.
-pub(crate) fn runtime() -> Result<()> {
-    let library = provision::provision(&Settings::from_env(), &mut |step: Step| match step {
+/// Errors: they can't be had; the message has the remedy.
+pub(crate) fn runtime(provider: Provider) -> Result<()> {
+    provider.require_hardware()?;
+    let settings = Settings::from_env().with_build(provider.build());
+    let library = provision::provision(&settings, &mut |step: Step| match step {
         Step::Waiting { lock } => eprintln!("waiting for another process to fetch ONNX Runtime ({})", lock.display()),
         Step::SetAside { to } => eprintln!("warning: the cached ONNX Runtime was damaged and is now {}", to.display()),
         Step::Downloading { package, version, size, installer } => {
@@ -28,5 +31,5 @@ pub(crate) fn runtime() -> Result<()> {
         _ => {}
     })?;
     runtime::env_from(library)?;
-    Ok(())
+    Ok(provider.require()?)
 }

@@ -25,17 +25,14 @@ use suite::{Plan, Slice, Suite};
 /// run of ONNX Runtime.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let places = Places::from_env();
-    let provider = match args.provider {
-        ProviderArg::Cpu => Provider::Cpu,
-        ProviderArg::Cuda => Provider::Cuda,
-    };
-    provider.require()?;
+    let provider = Provider::from(args.provider);
+    provider.require_hardware()?;
     let mut suite = Suite::read(&args.suite)?;
     if let Some(samples) = args.samples {
         suite = suite.with_samples(samples);
     }
     let plan = suite::plan(&suite, &places.registry(), &places.datasets())?;
-    progress::runtime()?;
+    progress::runtime(provider)?;
     let models: Vec<Prepared> =
         plan.models.iter().map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
     println!("{}", show_plan::render(&plan, &models));
@@ -52,6 +49,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     println!("report: {}", run.folder.display());
     Ok(Exit::Pass)
 }
+
+/// Workers that share one GPU where the command line does not say: while one's numbers are on the GPU, another works on
+/// its own; more would only take memory there.
+const WORKERS_ON_GPU: usize = 4;
 
 struct Run<'a> {
     plan: &'a Plan,
@@ -133,12 +134,13 @@ impl Run<'_> {
 
     fn runtime(&self) -> RuntimeFacts {
         let identity = self.identity.clone();
+        let device = identity.device.map(|device| format!("; {device}")).unwrap_or_default();
         RuntimeFacts {
             provider: identity.provider,
             onnxruntime: identity.onnxruntime,
             library_sha256: identity.library_sha256,
             instruction_set: identity.instruction_set,
-            optimisation: identity.optimisation,
+            optimisation: identity.optimisation + &device,
         }
     }
 
@@ -188,11 +190,15 @@ impl Run<'_> {
 
     fn observations(&self, started_at: SystemTime) -> Observations {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let workers = match self.args.provider {
+            ProviderArg::Cpu => cpus,
+            ProviderArg::Cuda => cpus.min(WORKERS_ON_GPU),
+        };
         Observations {
             schema_version: Observations::SCHEMA_VERSION,
             started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
             host: Host { os: std::env::consts::OS.into(), arch: std::env::consts::ARCH.into(), cpus: cpus as u64 },
-            jobs: self.args.jobs.map_or(cpus, std::num::NonZeroUsize::get) as u64,
+            jobs: self.args.jobs.map_or(workers, std::num::NonZeroUsize::get) as u64,
             wall_seconds: 0.0,
             blocks_computed: 0,
             blocks_reused: 0,

@@ -56,7 +56,7 @@ impl Provider {
 
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Provider::Cpu => "cpu",
             Provider::Cuda => "cuda",
         })
@@ -113,7 +113,7 @@ pub fn identity(provider: Provider) -> Result<Identity, Error> {
 fn cuda_device(env: &Env) -> Result<String, Error> {
     let cudnn = cuda::cudnn_version().unwrap_or_else(|| "of unknown version".to_owned());
     let libraries = env.library().companions.iter().map(|(name, sha256)| format!("; {name} {sha256}"));
-    let (gpu, settings) = (cuda::gpu()?, cuda::settings());
+    let (gpu, settings) = (cuda::gpu()?, cuda::settings()?);
     Ok(format!("{gpu}; cuDNN {cudnn}; {settings}{}", libraries.collect::<String>()))
 }
 

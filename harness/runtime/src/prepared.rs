@@ -339,3 +339,41 @@ fn flatten_output(graph: &mut Graph, spec: &ModelSpec) -> Result<(), Error> {
     graph.set_outputs(vec![output]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handmade::{FLOAT, File, Ints};
+
+    fn read(file: File, provider: Provider) -> Result<Batched, Error> {
+        let map = InputMap::identity(&[4]);
+        let (input, output) = ("in".to_owned(), "out".to_owned());
+        let spec = ModelSpec { input, map, output, classes: 3, kind: OutputKind::Logits };
+        let bytes = ModelBytes::new(file.bytes());
+        batched(&Model::parse(&bytes.model, &bytes)?, &spec, provider, &mut Vec::new())
+    }
+
+    fn file(batch: &str) -> File {
+        let file = File::new().input("in", FLOAT, &[batch, "4"]).output("out", FLOAT, &[batch, "3"]);
+        file.floats("w", &[4, 3], &[0.5, -1.0, 0.25, 1.5, -0.75, 0.125, -0.5, 1.0, 2.0, -0.25, 0.75, -1.5])
+    }
+
+    #[test]
+    fn a_gpu_reads_the_same_classifier_at_more_rows() {
+        for batch in ["N", "1"] {
+            let rows = Provider::ALL.iter().map(|&provider| {
+                let found = read(file(batch).node("MatMul", &["in", "w"], "out"), provider).unwrap();
+                (batch_of(&found.classifier), found.macs)
+            });
+            assert_eq!(rows.collect::<Vec<_>>(), [(64, 12), (256, 12)], "{batch}");
+        }
+    }
+
+    #[test]
+    fn rows_that_influence_each_other_are_refused_for_a_gpu_too() {
+        let axes = [("axes", Ints::List(vec![0])), ("keepdims", Ints::One(1))];
+        let file = file("N").node_with("ReduceMean", &["in"], "mean", &axes).node("Sub", &["in", "mean"], "centred");
+        let text = read(file.node("MatMul", &["centred", "w"], "out"), Provider::Cuda).err().unwrap().to_string();
+        assert!(text.contains("rows influence each other"), "{text}");
+    }
+}

@@ -59,7 +59,7 @@ pub(crate) fn open(bytes: &[u8], opening: &Opening<'_>) -> Result<Session, Error
         .and_then(|builder| builder.with_quant_qdq(opening.optimisation == Optimisation::Default))
         .map_err(refused)?;
     if opening.provider == Provider::Cuda {
-        builder = cuda::register(builder).map_err(refused)?;
+        builder = cuda::register(builder).map_err(|error| cuda::unavailable(error.to_string()))?;
     }
     for (name, bytes) in opening.external {
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes)).map_err(refused)?;

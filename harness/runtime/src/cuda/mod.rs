@@ -17,6 +17,7 @@ use crate::{Env, Error, Provider, env};
 use ort::ep::{ArbitrarilyConfigurableExecutionProvider, CUDA, ExecutionProvider};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// The provider's options, which are part of the identity of results.
@@ -33,10 +34,36 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("arena_extend_strategy", "kSameAsRequested"),
 ];
 
+/// The variable that changes options, as `KEY=VALUE,…`: for measurements, and told in the identity like the others.
+const VARIABLE: &str = "TINYASSAY_CUDA_OPTIONS";
+
+/// The options of this process.
+///
+/// Errors: the variable is not written as it should be.
+fn options() -> Result<&'static BTreeMap<String, String>, Error> {
+    static OPTIONS: OnceLock<Result<BTreeMap<String, String>, Error>> = OnceLock::new();
+    let read = || options_with(&std::env::var(VARIABLE).unwrap_or_default());
+    OPTIONS.get_or_init(read).as_ref().map_err(Error::clone)
+}
+
+fn options_with(changes: &str) -> Result<BTreeMap<String, String>, Error> {
+    let mut options: BTreeMap<String, String> =
+        SETTINGS.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+    for change in changes.split(',').filter(|change| !change.trim().is_empty()) {
+        let pair = change.trim().split_once('=').filter(|(key, value)| !key.is_empty() && !value.contains('\0'));
+        let (key, value) =
+            pair.ok_or_else(|| unavailable(format!("{VARIABLE} must be KEY=VALUE,..., found `{}`", change.trim())))?;
+        options.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(options)
+}
+
 /// The options as the identity tells them.
-pub(crate) fn settings() -> String {
-    let pairs: Vec<String> = SETTINGS.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    format!("{} deterministic_compute=1", pairs.join(" "))
+///
+/// Errors: as [`options`].
+pub(crate) fn settings() -> Result<String, Error> {
+    let pairs: Vec<String> = options()?.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    Ok(format!("{} deterministic_compute=1", pairs.join(" ")))
 }
 
 /// Why the provider can't be used, with the remedy.
@@ -50,6 +77,7 @@ pub(crate) fn unavailable(reason: impl Into<String>) -> Error {
 pub(crate) fn require() -> Result<(), Error> {
     static STATE: OnceLock<Result<(), Error>> = OnceLock::new();
     gpu()?;
+    options()?;
     crate::env::env_for(Provider::Cuda)?;
     compiled_in(env()?)?;
     STATE.get_or_init(libraries::preload).clone()
@@ -72,7 +100,9 @@ fn compiled_in(env: &Env) -> Result<(), Error> {
 /// Adds the provider to a session, with nothing to fall back to if it can't be made.
 #[expect(clippy::result_large_err, reason = "the binding hands its builder back with the error")]
 pub(crate) fn register(builder: SessionBuilder) -> Result<SessionBuilder, ort::Error<SessionBuilder>> {
-    let cuda = SETTINGS.iter().fold(CUDA::default(), |cuda, (key, value)| cuda.with_arbitrary_config(key, value));
+    // Without valid options the provider is not available, and no session gets here.
+    let options = options().into_iter().flatten();
+    let cuda = options.fold(CUDA::default(), |cuda, (key, value)| cuda.with_arbitrary_config(key, value));
     builder
         .with_deterministic_compute(true)?
         .with_config_entry(placement::RECORD, "1")?
@@ -118,8 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_are_told_in_full() {
-        let text = settings();
-        assert!(text.contains("use_tf32=0") && text.contains("cudnn_conv_algo_search=HEURISTIC"), "{text}");
+    fn the_settings_are_told_in_full_and_can_be_changed() {
+        let text = settings().unwrap();
+        assert!(text.contains("use_tf32=0") && text.ends_with("deterministic_compute=1"), "{text}");
+        let changed = options_with("use_tf32=1, prefer_nhwc=1").unwrap();
+        assert_eq!((changed["use_tf32"].as_str(), changed["prefer_nhwc"].as_str()), ("1", "1"));
+        assert_eq!(changed["cudnn_conv_algo_search"], "HEURISTIC");
+        assert!(options_with("use_tf32").unwrap_err().to_string().contains("`use_tf32`"));
     }
 }
