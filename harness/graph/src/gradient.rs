@@ -216,8 +216,49 @@ fn reverse(
     cotangent: ValueId,
     wrt: &[ValueId],
 ) -> Result<(Vec<ValueId>, Vec<Node>), Error> {
+    let Sweep { gradients, stopped, last } = sweep(graph, &[(output, cotangent)], wrt)?;
+    let gradients = wrt
+        .iter()
+        .zip(gradients)
+        .map(|(id, gradient)| {
+            gradient.ok_or_else(|| match &last {
+                Some(node) => no_gradient(node.name(), node.op().name, "it is piecewise constant"),
+                None => Error::Graph(format!("the output does not depend on `{}`", graph.value(*id).name())),
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((gradients, stopped))
+}
+
+/// Reverse mode from several outputs with their cotangents: the cotangent of each value of `wrt`, `None` where no way
+/// leads to it.
+///
+/// Shapes: as in [`differentiate`].
+/// Errors: a node on the way is not differentiable or has no rule.
+pub(crate) fn pull_back(
+    graph: &mut Graph,
+    seeds: &[(ValueId, ValueId)],
+    wrt: &[ValueId],
+) -> Result<Vec<Option<ValueId>>, Error> {
+    Ok(sweep(graph, seeds, wrt)?.gradients)
+}
+
+/// What reverse mode finds.
+struct Sweep {
+    /// For each value, its cotangent where one arrived.
+    gradients: Vec<Option<ValueId>>,
+    /// The piecewise constant nodes that a cotangent other than zero reached, in order.
+    stopped: Vec<Node>,
+    /// The last of the operators without a rule that a cotangent reached.
+    last: Option<Node>,
+}
+
+fn sweep(graph: &mut Graph, seeds: &[(ValueId, ValueId)], wrt: &[ValueId]) -> Result<Sweep, Error> {
     let depends = dependents(graph, wrt);
-    let mut cotangents: HashMap<ValueId, ValueId> = HashMap::from([(output, cotangent)]);
+    let mut cotangents: HashMap<ValueId, ValueId> = HashMap::new();
+    for &(output, cotangent) in seeds {
+        accumulate(graph, &mut cotangents, output, cotangent)?;
+    }
     let nodes = graph.nodes().to_vec();
     let mut last = None;
     let mut stopped = Vec::new();
@@ -245,24 +286,27 @@ fn reverse(
                 let reason = format!("its rule gives {:?} for {:?}", graph.shape(result), graph.shape(input));
                 return Err(no_gradient(node.name(), node.op().name, &reason));
             }
-            let sum = match cotangents.get(&input) {
-                Some(&before) => graph.add("Add", &[before, result], Attrs::new())?,
-                None => result,
-            };
-            cotangents.insert(input, sum);
+            accumulate(graph, &mut cotangents, input, result)?;
         }
     }
     stopped.reverse();
-    let gradients = wrt
-        .iter()
-        .map(|id| {
-            cotangents.get(id).copied().ok_or_else(|| match last {
-                Some(node) => no_gradient(node.name(), node.op().name, "it is piecewise constant"),
-                None => Error::Graph(format!("the output does not depend on `{}`", graph.value(*id).name())),
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok((gradients, stopped))
+    let gradients = wrt.iter().map(|id| cotangents.get(id).copied()).collect();
+    Ok(Sweep { gradients, stopped, last: last.cloned() })
+}
+
+/// Adds a cotangent to what has arrived at a value.
+fn accumulate(
+    graph: &mut Graph,
+    cotangents: &mut HashMap<ValueId, ValueId>,
+    id: ValueId,
+    more: ValueId,
+) -> Result<(), Error> {
+    let sum = match cotangents.get(&id) {
+        Some(&before) => graph.add("Add", &[before, more], Attrs::new())?,
+        None => more,
+    };
+    cotangents.insert(id, sum);
+    Ok(())
 }
 
 /// Whether a cotangent ends at a node: one of a piecewise constant operator, or of indices or a mask beside a result, of

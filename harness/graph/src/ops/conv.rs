@@ -1,5 +1,6 @@
 //! Conv. Spec: <https://onnx.ai/onnx/operators/onnx__Conv.html>. Opsets: 1, 11, 22.
 
+use super::kernels::{attrs_of, output_padding};
 use super::product::add_product;
 use super::window::{self, Axis, Rounding};
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, unchanged};
@@ -19,16 +20,17 @@ pub(super) const OP: Op = Op {
 };
 
 /// The resolved sizes of one convolution.
-struct Conv {
-    batch: usize,
-    channels: usize,
-    filters: usize,
-    group: usize,
-    axes: Vec<Axis>,
+pub(super) struct Conv {
+    pub(super) batch: usize,
+    pub(super) channels: usize,
+    pub(super) filters: usize,
+    pub(super) group: usize,
+    pub(super) axes: Vec<Axis>,
 }
 
 impl Conv {
-    fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
+    /// Errors: the shapes `[N, C, …]` and `[M, C/group, …]` and the attributes do not fit.
+    pub(super) fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
         let ([batch, channels, spatial @ ..], [filters, depth, kernel @ ..]) = (x, w) else {
             return Err(format!("expected input [N, C, …] and weights [M, C/group, …], found {x:?} and {w:?}"));
         };
@@ -50,12 +52,19 @@ impl Conv {
         Self::read(call.attrs, call.shape(0)?, call.shape(1)?)
     }
 
-    fn output(&self) -> Vec<usize> {
+    /// `[N, M, …]`.
+    pub(super) fn output(&self) -> Vec<usize> {
         [self.batch, self.filters].into_iter().chain(self.axes.iter().map(|axis| axis.output)).collect()
     }
 
+    /// Multiply-accumulates, also those of its adjoints.
+    pub(super) fn macs(&self) -> u64 {
+        let taps = window::volumes(&self.axes).2;
+        (self.output().iter().product::<usize>() * (self.channels / self.group) * taps) as u64
+    }
+
     /// Whether the windows of one channel, laid out as columns, are the channel itself.
-    fn is_pointwise(&self) -> bool {
+    pub(super) fn is_pointwise(&self) -> bool {
         self.axes.iter().all(|axis| axis.span() == 1 && axis.stride == 1 && axis.begin + axis.end == 0)
     }
 }
@@ -73,9 +82,7 @@ fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
 }
 
 fn macs(call: &Call<'_>) -> u64 {
-    let Ok(conv) = Conv::of(call) else { return 0 };
-    let taps = window::volumes(&conv.axes).2;
-    (conv.output().iter().product::<usize>() * (conv.channels / conv.group) * taps) as u64
+    Conv::of(call).map_or(0, |conv| conv.macs())
 }
 
 fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
@@ -136,11 +143,7 @@ fn input_cotangent(back: &mut Backward<'_>) -> Result<ValueId, Error> {
             back.graph.add("Conv", &[cotangent, weights], attrs)
         }
         _ => {
-            let left_over = |axis: &Axis| (axis.begin + axis.input + axis.end - axis.span()) % axis.stride;
-            let attrs = attrs
-                .ints("strides", window::each(&conv.axes, |axis| axis.stride))
-                .ints("pads", window::pads(&conv.axes))
-                .ints("output_padding", window::each(&conv.axes, left_over));
+            let attrs = attrs_of(&conv.axes, conv.group).ints("output_padding", output_padding(&conv.axes));
             let weights = back.input(1);
             back.graph.add("ConvTranspose", &[cotangent, weights], attrs)
         }
