@@ -224,7 +224,7 @@ impl Routine for Slab<'_> {
         let places = pass.places(self.scheme).next_multiple_of(L::N);
         let held = (HELD / (channels * self.scheme.plane + filters * places)).max(1);
         let step = held.min(self.end - self.start);
-        let one = self.scheme.is_identity();
+        let one = self.scheme.is_identity() && pass.taps.len() == 1;
         let (planes, results) = if one {
             // All images of a channel one after the other: one long row.
             let long = (step * self.scheme.plane).next_multiple_of(L::N);

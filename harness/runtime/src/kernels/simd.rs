@@ -148,7 +148,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! lanes {
-        ($name:ident, $doc:literal, $v:ty, $n:literal, $many:literal, [$($feature:literal),*], $all:literal,
+        ($name:ident, $doc:literal, $v:ty, $n:literal, $many:literal, [$($feature:tt),*], $all:literal,
          $splat:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $load:ident, $store:ident, $sum:expr) => {
             #[doc = $doc]
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
