@@ -108,7 +108,41 @@ pub(super) const ENTRIES: &[Entry] = &[
             depthwise::input_gradient(run.level, run.pool, &window, run.shapes[0][1], dy, w, dx);
         },
     },
+    Entry {
+        name: "TrainConv",
+        inputs: 2,
+        outputs: 1,
+        shapes: |attributes, shapes| {
+            let conv = attributes.conv(shapes[0], shapes[1], None)?;
+            Ok(vec![with_spatial(&[conv.images, conv.filters], shapes[0], |axis| axis.output, &conv.window)])
+        },
+        run: |run, outputs| {
+            let (&mut [ref mut y], &[x, w]) = (outputs, run.inputs) else { return };
+            let Ok(conv) = run.attributes.conv(run.shapes[0], run.shapes[1], None) else { return };
+            dense::forward(run.level, run.pool, &conv, x, w, y);
+        },
+    },
+    Entry {
+        name: "TrainConvInputGrad",
+        inputs: 2,
+        outputs: 1,
+        shapes: |attributes, shapes| {
+            let conv = attributes.conv_of_gradient(shapes[0], shapes[1])?;
+            Ok(vec![with_spatial(&[conv.images, conv.channels], shapes[0], |axis| axis.input, &conv.window)])
+        },
+        run: |run, outputs| {
+            let (&mut [ref mut dx], &[dy, w]) = (outputs, run.inputs) else { return };
+            let Ok(conv) = run.attributes.conv_of_gradient(run.shapes[0], run.shapes[1]) else { return };
+            dense::input_gradient(run.level, run.pool, &conv, dy, w, dx);
+        },
+    },
 ];
+
+/// A shape with the sizes of a window's axes behind `first`, as many as `like` has.
+fn with_spatial(first: &[usize], like: &[usize], size: fn(&Axis) -> usize, window: &Window) -> Vec<usize> {
+    let spatial = [size(&window.rows), size(&window.cols)];
+    [first, &spatial[4 - like.len()..]].concat()
+}
 
 /// The attributes of all operators, empty where one has none.
 #[derive(Debug, Clone, Default)]
@@ -125,7 +159,27 @@ pub(super) struct Attributes {
 impl Attributes {
     fn input_shape(&self) -> Result<Vec<usize>, String> {
         let sizes: Result<Vec<usize>, _> = self.input_shape.iter().map(|&size| usize::try_from(size)).collect();
-        sizes.ok().filter(|sizes| sizes.len() == 2).ok_or("`input_shape` must be [H, W]".to_owned())
+        sizes.ok().filter(|sizes| !sizes.is_empty()).ok_or("`input_shape` must be there".to_owned())
+    }
+
+    /// The convolution of `x` by `w`, whose spatial output must be `output` if that is known.
+    fn conv(&self, x: &[usize], w: &[usize], output: Option<&[usize]>) -> Result<Conv, String> {
+        let window = self.window(spatial(x)?, spatial(w)?, output)?;
+        let group = self.group.max(0) as usize;
+        if group == 0 || x[1] != w[1] * group || !w[0].is_multiple_of(group) {
+            return Err(format!("x is {x:?}, w is {w:?}, with {group} groups"));
+        }
+        Ok(Conv { images: x[0], channels: x[1], filters: w[0], group, window })
+    }
+
+    /// The convolution by `w` whose output `dy` is like.
+    fn conv_of_gradient(&self, dy: &[usize], w: &[usize]) -> Result<Conv, String> {
+        let input = self.input_shape()?;
+        let (output, channels) = (spatial(dy)?, w.get(1).copied().unwrap_or(0) * self.group.max(0) as usize);
+        if dy[1] != w[0] {
+            return Err(format!("dy is {dy:?}, w is {w:?}"));
+        }
+        self.conv(&[&[dy[0], channels], &input[..]].concat(), w, Some(output))
     }
 
     /// The window of a convolution of `input` by `kernel`, whose output must be `output` if that is known.
