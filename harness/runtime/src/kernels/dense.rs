@@ -3,7 +3,8 @@
 use super::pool::{Pool, chunks, scratch};
 use super::simd::{Lanes, Level, Routine};
 use super::tile::{Product, Sums, block_rows, pack};
-use super::window::{Scheme, Window};
+use super::window::{Pass, Scheme, Window};
+use std::ops::Range;
 
 /// The sizes of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +90,11 @@ fn convolve(
     let block = block_rows(level);
     let packed_of = |taps: usize| sizes.to.next_multiple_of(block) * sizes.from * taps;
     let of_group: usize = scheme.passes.iter().map(|pass| packed_of(pass.taps.len())).sum();
+    let offset = |pass: &Pass| -> Vec<usize> {
+        let of = |channel: usize| pass.taps.iter().map(move |(_, tap)| channel * scheme.plane + tap);
+        (0..sizes.from).flat_map(of).collect()
+    };
+    let offsets: Vec<Vec<usize>> = scheme.passes.iter().map(offset).collect();
     if scheme.passes.iter().map(|pass| pass.rows * pass.cols).sum::<usize>() < sizes.result {
         y.fill(0.0);
     }
@@ -106,17 +112,30 @@ fn convolve(
         }
         let packed = &*packed;
         let (from, to) = (sizes.group * sizes.from * sizes.source, sizes.group * sizes.to * sizes.result);
+        let direct = scheme.is_identity() && scheme.plane.is_multiple_of(level.lanes());
+        let planes = if direct { 0 } else { sizes.from * scheme.plane + scheme.slack };
+        let longest = scheme.passes.iter().map(|pass| pass.places(scheme)).max().unwrap_or(0);
         chunks(pool, y, to, &|image, y| {
-            let x = &x[image * from..][..from];
-            for group in 0..sizes.group {
-                level.run(Image {
-                    scheme,
-                    sizes,
-                    packed: &packed[group * of_group..][..of_group],
-                    x: &x[group * sizes.from * sizes.source..][..sizes.from * sizes.source],
-                    y: &mut y[group * sizes.to * sizes.result..][..sizes.to * sizes.result],
-                });
-            }
+            scratch([planes, sizes.to * longest], |[planes, results]| {
+                for group in 0..sizes.group {
+                    let x = &x[image * from + group * sizes.from * sizes.source..][..sizes.from * sizes.source];
+                    if !direct {
+                        for (x, planes) in x.chunks_exact(sizes.source).zip(planes.chunks_exact_mut(scheme.plane)) {
+                            scheme.fill(x, planes);
+                        }
+                        planes[sizes.from * scheme.plane..].fill(0.0);
+                    }
+                    level.run(Image {
+                        scheme,
+                        sizes,
+                        offsets: &offsets,
+                        packed: &packed[group * of_group..][..of_group],
+                        planes: if direct { x } else { planes },
+                        results,
+                        y: &mut y[group * sizes.to * sizes.result..][..sizes.to * sizes.result],
+                    });
+                }
+            });
         });
     });
 }
@@ -125,8 +144,11 @@ fn convolve(
 struct Image<'a> {
     scheme: &'a Scheme,
     sizes: &'a Sizes,
+    /// Of every pass, the distances of the taps of all channels.
+    offsets: &'a [Vec<usize>],
     packed: &'a [f32],
-    x: &'a [f32],
+    planes: &'a [f32],
+    results: &'a mut [f32],
     y: &'a mut [f32],
 }
 
@@ -135,35 +157,20 @@ impl Routine for Image<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { scheme, sizes, packed, x, y } = self;
-        let longest = scheme.passes.iter().map(|pass| pass.places(scheme)).max().unwrap_or(0);
-        let direct = scheme.is_identity() && scheme.plane.is_multiple_of(L::N);
-        let planes = if direct { 0 } else { sizes.from * scheme.plane + scheme.slack };
-        scratch([planes, sizes.to * longest + L::N], |[planes, results]| {
-            if !direct {
-                for (x, planes) in x.chunks_exact(sizes.source).zip(planes.chunks_exact_mut(scheme.plane)) {
-                    scheme.fill(x, planes);
+        let Self { scheme, sizes, planes, results, y, .. } = self;
+        let mut weights = self.packed;
+        for (pass, offsets) in scheme.passes.iter().zip(self.offsets) {
+            let (places, dense) = (pass.places(scheme), pass.is_dense(scheme));
+            let pitch = if dense { sizes.result } else { places };
+            let product = Product { weights, planes, offsets, rows: sizes.to, pitch, places };
+            product.run(l, if dense { y } else { results });
+            if !dense {
+                for (y, results) in y.chunks_exact_mut(sizes.result).zip(results.chunks_exact(places)) {
+                    pass.write(scheme, results, y);
                 }
-                planes[sizes.from * scheme.plane..].fill(0.0);
             }
-            let planes = if direct { x } else { &*planes };
-            let mut at = 0;
-            for pass in &scheme.passes {
-                let offset = |channel: usize| pass.taps.iter().map(move |(_, tap)| channel * scheme.plane + tap);
-                let offsets: Vec<usize> = (0..sizes.from).flat_map(offset).collect();
-                let places = pass.places(scheme);
-                let dense = pass.is_dense(scheme);
-                let pitch = if dense { sizes.result } else { places };
-                let product = Product { weights: &packed[at..], planes, offsets: &offsets, rows: sizes.to, pitch, places };
-                product.run(l, if dense { y } else { results });
-                if !dense {
-                    for (y, results) in y.chunks_exact_mut(sizes.result).zip(results.chunks_exact(places)) {
-                        pass.write(scheme, results, y);
-                    }
-                }
-                at += product.packed::<L>();
-            }
-        });
+            weights = &weights[product.packed::<L>()..];
+        }
     }
 }
 
@@ -184,7 +191,7 @@ pub(super) fn weight_gradient(level: Level, pool: &dyn Pool, conv: &Conv, x: &[f
             sums.fill(0.0);
             let start = slab * of_slab;
             let end = (start + of_slab).min(conv.images);
-            level.run(Slab { conv, scheme: &scheme, x, dy, start, end, dw: sums });
+            Slab { conv, scheme: &scheme, x, dy, dw: sums }.run(level, start..end);
         });
         let sums = &*sums;
         chunks(pool, dw, REDUCED, &|index, dw| {
@@ -209,45 +216,38 @@ struct Slab<'a> {
     scheme: &'a Scheme,
     x: &'a [f32],
     dy: &'a [f32],
-    start: usize,
-    end: usize,
     dw: &'a mut [f32],
 }
 
-impl Routine for Slab<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(mut self, l: L) {
+impl Slab<'_> {
+    fn run(mut self, level: Level, images: Range<usize>) {
         let (channels, filters) = (self.conv.channels_of_group(), self.conv.filters_of_group());
         let pass = &self.scheme.passes[0];
-        let places = pass.places(self.scheme).next_multiple_of(L::N);
+        let places = pass.places(self.scheme).next_multiple_of(level.lanes());
         let held = (HELD / (channels * self.scheme.plane + filters * places)).max(1);
-        let step = held.min(self.end - self.start);
+        let step = held.min(images.len());
         let one = self.scheme.is_identity() && pass.taps.len() == 1;
         let (planes, results) = if one {
             // All images of a channel one after the other: one long row.
-            let long = (step * self.scheme.plane).next_multiple_of(L::N);
+            let long = (step * self.scheme.plane).next_multiple_of(level.lanes());
             (channels * long, filters * long)
         } else {
             (step * channels * self.scheme.plane + self.scheme.slack, step * filters * places)
         };
         scratch([planes, results], |[planes, results]| {
             for group in 0..self.conv.group {
-                for start in (self.start..self.end).step_by(step) {
-                    let images = start..(start + step).min(self.end);
+                for start in images.clone().step_by(step) {
+                    let images = start..(start + step).min(images.end);
                     if one {
-                        self.rows(l, group, images, planes, results);
+                        self.rows(level, group, images, planes, results);
                     } else {
-                        self.windows(l, group, images, planes, results);
+                        self.windows(level, group, images, planes, results);
                     }
                 }
             }
         });
     }
-}
 
-impl Slab<'_> {
     fn x(&self, group: usize, image: usize) -> &[f32] {
         let len = self.conv.channels_of_group() * self.conv.window.input();
         &self.x[(image * self.conv.group + group) * len..][..len]
@@ -264,18 +264,10 @@ impl Slab<'_> {
     }
 
     /// Every image with its planes.
-    #[inline(always)]
-    fn windows<L: Lanes>(
-        &mut self,
-        l: L,
-        group: usize,
-        images: std::ops::Range<usize>,
-        planes: &mut [f32],
-        results: &mut [f32],
-    ) {
+    fn windows(&mut self, level: Level, group: usize, images: Range<usize>, planes: &mut [f32], results: &mut [f32]) {
         let (scheme, pass, count) = (self.scheme, &self.scheme.passes[0], images.len());
         let (channels, filters) = (self.conv.channels_of_group(), self.conv.filters_of_group());
-        let places = pass.places(scheme).next_multiple_of(L::N);
+        let places = pass.places(scheme).next_multiple_of(level.lanes());
         let (of_planes, of_results) = (channels * scheme.plane, filters * places);
         for (index, image) in images.enumerate() {
             let to = planes[index * of_planes..][..of_planes].chunks_exact_mut(scheme.plane);
@@ -286,56 +278,41 @@ impl Slab<'_> {
         }
         planes[count * of_planes..][..scheme.slack].fill(0.0);
         let right = |channel: usize| pass.taps.iter().map(move |(_, tap)| channel * scheme.plane + tap);
-        let right_rows: Vec<usize> = (0..channels).flat_map(right).collect();
-        let left_rows: Vec<usize> = (0..filters).map(|filter| filter * places).collect();
-        let sums = Sums {
+        level.run(Sums {
             left: results,
-            left_rows: &left_rows,
+            left_rows: &(0..filters).map(|filter| filter * places).collect::<Vec<_>>(),
             left_image: of_results,
             right: planes,
-            right_rows: &right_rows,
+            right_rows: &(0..channels).flat_map(right).collect::<Vec<_>>(),
             right_image: of_planes,
             images: count,
             places,
-        };
-        sums.run(l, self.dw(group));
+            result: self.dw(group),
+        });
     }
 
     /// A window of one element that meets all of the image: a product of matrices.
-    #[inline(always)]
-    fn rows<L: Lanes>(
-        &mut self,
-        l: L,
-        group: usize,
-        images: std::ops::Range<usize>,
-        planes: &mut [f32],
-        results: &mut [f32],
-    ) {
+    fn rows(&mut self, level: Level, group: usize, images: Range<usize>, planes: &mut [f32], results: &mut [f32]) {
         let (channels, filters) = (self.conv.channels_of_group(), self.conv.filters_of_group());
         let (plane, count) = (self.scheme.plane, images.len());
-        let long = (count * plane).next_multiple_of(L::N);
+        let long = (count * plane).next_multiple_of(level.lanes());
         for (index, image) in images.enumerate() {
             join(self.x(group, image), plane, long, index, planes);
             join(self.dy(group, image), plane, long, index, results);
         }
-        for row in planes[..channels * long].chunks_exact_mut(long) {
-            row[count * plane..].fill(0.0);
-        }
-        for row in results[..filters * long].chunks_exact_mut(long) {
-            row[count * plane..].fill(0.0);
-        }
-        let row = |index: usize| index * long;
-        let sums = Sums {
+        planes[..channels * long].chunks_exact_mut(long).for_each(|row| row[count * plane..].fill(0.0));
+        results[..filters * long].chunks_exact_mut(long).for_each(|row| row[count * plane..].fill(0.0));
+        level.run(Sums {
             left: results,
-            left_rows: &(0..filters).map(row).collect::<Vec<_>>(),
+            left_rows: &(0..filters).map(|row| row * long).collect::<Vec<_>>(),
             left_image: 0,
             right: planes,
-            right_rows: &(0..channels).map(row).collect::<Vec<_>>(),
+            right_rows: &(0..channels).map(|row| row * long).collect::<Vec<_>>(),
             right_image: 0,
             images: 1,
             places: long,
-        };
-        sums.run(l, self.dw(group));
+            result: self.dw(group),
+        });
     }
 }
 

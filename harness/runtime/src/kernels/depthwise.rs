@@ -49,8 +49,12 @@ fn planes(
 ) {
     let count = (TASK / result.max(1)).max(1);
     let taps = w.len() / channels.max(1);
+    let longest = scheme.passes.iter().map(|pass| pass.places(scheme)).max().unwrap_or(0);
     chunks(pool, y, count * result, &|task, y| {
-        level.run(Planes { scheme, source, result, taps, channels, first: task * count, x, w, y });
+        scratch([scheme.plane + scheme.slack, longest + 4 * level.lanes()], |[planes, results]| {
+            planes[scheme.plane..].fill(0.0);
+            level.run(Planes { scheme, source, result, taps, channels, first: task * count, x, w, y, planes, results });
+        });
     });
 }
 
@@ -65,6 +69,8 @@ struct Planes<'a> {
     x: &'a [f32],
     w: &'a [f32],
     y: &'a mut [f32],
+    planes: &'a mut [f32],
+    results: &'a mut [f32],
 }
 
 impl Routine for Planes<'_> {
@@ -72,24 +78,20 @@ impl Routine for Planes<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let scheme = self.scheme;
-        let longest = scheme.passes.iter().map(|pass| pass.places(scheme)).max().unwrap_or(0);
+        let Self { scheme, planes, results, .. } = self;
         let covered: usize = scheme.passes.iter().map(|pass| pass.rows * pass.cols).sum();
-        scratch([scheme.plane + scheme.slack, longest + 4 * L::N], |[planes, results]| {
-            planes[scheme.plane..].fill(0.0);
-            for (index, y) in self.y.chunks_exact_mut(self.result).enumerate() {
-                let plane = self.first + index;
-                let w = &self.w[plane % self.channels * self.taps..][..self.taps];
-                scheme.fill(&self.x[plane * self.source..][..self.source], planes);
-                if covered < self.result {
-                    y.fill(0.0);
-                }
-                for pass in &scheme.passes {
-                    stencil(l, scheme, pass, w, planes, results);
-                    pass.write(scheme, results, y);
-                }
+        for (index, y) in self.y.chunks_exact_mut(self.result).enumerate() {
+            let plane = self.first + index;
+            let w = &self.w[plane % self.channels * self.taps..][..self.taps];
+            scheme.fill(&self.x[plane * self.source..][..self.source], planes);
+            if covered < self.result {
+                y.fill(0.0);
             }
-        });
+            for pass in &scheme.passes {
+                stencil(l, scheme, pass, w, planes, results);
+                pass.write(scheme, results, y);
+            }
+        }
     }
 }
 
@@ -131,56 +133,51 @@ pub(super) fn weight_gradient(
 ) {
     let scheme = Scheme::gather(window);
     chunks(pool, dw, window.kernel(), &|channel, dw| {
-        level.run(Channel { scheme: &scheme, window, channels, channel, x, dy, dw });
+        weight_gradient_of(level, &scheme, window, channels, channel, x, dy, dw);
     });
-}
-
-struct Channel<'a> {
-    scheme: &'a Scheme,
-    window: &'a Window,
-    channels: usize,
-    channel: usize,
-    x: &'a [f32],
-    dy: &'a [f32],
-    dw: &'a mut [f32],
 }
 
 /// Elements of the planes that are held at once: what fits in the nearest cache.
 const HELD: usize = 1 << 12;
 
-impl Routine for Channel<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let (scheme, pass) = (self.scheme, &self.scheme.passes[0]);
-        let (source, result) = (self.window.input(), self.window.output());
-        let places = pass.places(scheme).next_multiple_of(L::N);
-        let step = (HELD / (scheme.plane + places)).max(1);
-        let images = self.x.len() / (self.channels * source).max(1);
-        let rows: Vec<usize> = pass.taps.iter().map(|&(_, offset)| offset).collect();
-        self.dw.fill(0.0);
-        scratch([step * scheme.plane + scheme.slack, step * places], |[planes, results]| {
-            for start in (0..images).step_by(step) {
-                let count = step.min(images - start);
-                for index in 0..count {
-                    let plane = (start + index) * self.channels + self.channel;
-                    scheme.fill(&self.x[plane * source..][..source], &mut planes[index * scheme.plane..]);
-                    pass.read(scheme, &self.dy[plane * result..][..result], &mut results[index * places..][..places]);
-                }
-                planes[count * scheme.plane..][..scheme.slack].fill(0.0);
-                let sums = Sums {
-                    left: results,
-                    left_rows: &[0],
-                    left_image: places,
-                    right: planes,
-                    right_rows: &rows,
-                    right_image: scheme.plane,
-                    images: count,
-                    places,
-                };
-                sums.run(l, self.dw);
+#[expect(clippy::too_many_arguments, reason = "two tensors in, one out, and how")]
+fn weight_gradient_of(
+    level: Level,
+    scheme: &Scheme,
+    window: &Window,
+    channels: usize,
+    channel: usize,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+) {
+    let pass = &scheme.passes[0];
+    let (source, result) = (window.input(), window.output());
+    let places = pass.places(scheme).next_multiple_of(level.lanes());
+    let step = (HELD / (scheme.plane + places)).max(1);
+    let images = x.len() / (channels * source).max(1);
+    let rows: Vec<usize> = pass.taps.iter().map(|&(_, offset)| offset).collect();
+    dw.fill(0.0);
+    scratch([step * scheme.plane + scheme.slack, step * places], |[planes, results]| {
+        for start in (0..images).step_by(step) {
+            let count = step.min(images - start);
+            for index in 0..count {
+                let plane = (start + index) * channels + channel;
+                scheme.fill(&x[plane * source..][..source], &mut planes[index * scheme.plane..]);
+                pass.read(scheme, &dy[plane * result..][..result], &mut results[index * places..][..places]);
             }
-        });
-    }
+            planes[count * scheme.plane..][..scheme.slack].fill(0.0);
+            level.run(Sums {
+                left: results,
+                left_rows: &[0],
+                left_image: places,
+                right: planes,
+                right_rows: &rows,
+                right_image: scheme.plane,
+                images: count,
+                places,
+                result: dw,
+            });
+        }
+    });
 }

@@ -34,7 +34,7 @@ pub(super) trait Lanes: Copy {
 }
 
 /// Work that is written once and compiled for each instruction set. `run` must be `#[inline(always)]`, as must be what
-/// it calls, and neither may use closures where speed matters: they are compiled for the oldest processor.
+/// it calls where speed matters. A closure is compiled for the oldest processor, and so is all that is inlined into it.
 pub(super) trait Routine {
     type Output;
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
@@ -64,6 +64,15 @@ impl Level {
 
     pub(super) fn best() -> Self {
         Self::all().pop().unwrap_or(Self::Portable)
+    }
+
+    /// As [`Lanes::N`].
+    pub(super) fn lanes(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86::Avx512::N,
+            _ => WIDTH,
+        }
     }
 
     /// As [`Lanes::MANY`].

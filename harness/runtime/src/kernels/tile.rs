@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::simd::{Lanes, Level};
+use super::simd::{Lanes, Level, Routine};
 
 /// Rows of a tile of products.
 pub(super) fn block_rows(level: Level) -> usize {
@@ -96,30 +96,35 @@ impl Product<'_> {
                 weights = weights.add(R);
             }
         }
-        let left = self.places - place;
-        for r in 0..R.min(self.rows - block * R) {
-            let row = &mut result[(block * R + r) * self.pitch + place..];
-            for c in 0..C {
-                put(l, sums[r][c], &mut row[c * L::N..], left - c * L::N);
+        let (rows, left) = (R.min(self.rows - block * R), self.places - place);
+        let result = &mut result[block * R * self.pitch + place..];
+        // Loops of fixed length alone leave the sums in registers.
+        if rows == R && left >= C * L::N {
+            assert!((R - 1) * self.pitch + C * L::N <= result.len());
+            for r in 0..R {
+                for c in 0..C {
+                    // SAFETY: The last element has just been checked.
+                    unsafe { l.store(result.as_mut_ptr().add(r * self.pitch + c * L::N), sums[r][c]) }
+                }
+            }
+        } else {
+            let mut tile = [0.0; TILE];
+            for r in 0..R {
+                for c in 0..C {
+                    // SAFETY: No tile is larger.
+                    unsafe { l.store(tile.as_mut_ptr().add((r * C + c) * L::N), sums[r][c]) }
+                }
+            }
+            let count = left.min(C * L::N);
+            for (r, row) in tile.chunks_exact(C * L::N).take(rows).enumerate() {
+                result[r * self.pitch..][..count].copy_from_slice(&row[..count]);
             }
         }
     }
 }
 
-/// Stores the first `count` lanes, or all if there are fewer.
-#[inline(always)]
-fn put<L: Lanes>(l: L, value: L::V, to: &mut [f32], count: usize) {
-    if count >= L::N {
-        assert!(to.len() >= L::N);
-        // SAFETY: There are N elements.
-        unsafe { l.store(to.as_mut_ptr(), value) }
-    } else {
-        let mut lanes = [0.0; 16];
-        // SAFETY: No register has more than 16 lanes.
-        unsafe { l.store(lanes.as_mut_ptr(), value) }
-        to[..count].copy_from_slice(&lanes[..count]);
-    }
-}
+/// Elements of the largest tile: 8 rows of 3 registers of 16.
+const TILE: usize = 8 * 3 * 16;
 
 /// What sums of products over places are taken of.
 pub(super) struct Sums<'a> {
@@ -136,30 +141,34 @@ pub(super) struct Sums<'a> {
     pub(super) images: usize,
     /// Elements of a row of one image, whole vectors.
     pub(super) places: usize,
+    /// `[left, right]`: what the sums are added to.
+    pub(super) result: &'a mut [f32],
 }
 
-impl Sums<'_> {
+impl Routine for Sums<'_> {
+    type Output = ();
+
     /// `result[i, j] += sum over images and places of left[i] * right[j]`, in one fixed order.
     #[inline(always)]
-    pub(super) fn run<L: Lanes>(&self, l: L, result: &mut [f32]) {
-        let reach = |rows: &[usize], image| {
-            rows.iter().max().unwrap_or(&0) + (self.images - 1) * image + self.places
-        };
+    fn run<L: Lanes>(mut self, l: L) {
+        let reach = |rows: &[usize], image| rows.iter().max().unwrap_or(&0) + (self.images - 1) * image + self.places;
         assert!(self.places.is_multiple_of(L::N) && self.images > 0);
         assert!(reach(self.left_rows, self.left_image) <= self.left.len());
         assert!(reach(self.right_rows, self.right_image) <= self.right.len());
-        assert!(result.len() >= self.left_rows.len() * self.right_rows.len());
+        assert!(self.result.len() >= self.left_rows.len() * self.right_rows.len());
         if self.left_rows.len() == 1 {
-            if L::MANY { self.blocks::<L, 1, 9>(l, result) } else { self.blocks::<L, 1, 9>(l, result) }
+            self.blocks::<L, 1, 9>(l);
         } else if L::MANY {
-            self.blocks::<L, 4, 6>(l, result);
+            self.blocks::<L, 4, 6>(l);
         } else {
-            self.blocks::<L, 3, 3>(l, result);
+            self.blocks::<L, 3, 3>(l);
         }
     }
+}
 
+impl Sums<'_> {
     #[inline(always)]
-    fn blocks<L: Lanes, const R: usize, const C: usize>(&self, l: L, result: &mut [f32]) {
+    fn blocks<L: Lanes, const R: usize, const C: usize>(&mut self, l: L) {
         let (rows, cols) = (self.left_rows.len(), self.right_rows.len());
         for row in (0..rows).step_by(R) {
             for col in (0..cols).step_by(C) {
@@ -179,10 +188,15 @@ impl Sums<'_> {
                     // SAFETY: `run` has checked the last place of the last image.
                     unsafe { self.image(l, &left, &right, image, &mut sums) };
                 }
-                for r in 0..R.min(rows - row) {
-                    for c in 0..C.min(cols - col) {
-                        result[(row + r) * cols + col + c] += l.sum(sums[r][c]);
+                let mut tile = [[0.0; C]; R];
+                for r in 0..R {
+                    for c in 0..C {
+                        tile[r][c] = l.sum(sums[r][c]);
                     }
+                }
+                for (r, tile) in tile.iter().enumerate().take(rows - row) {
+                    let result = self.result[(row + r) * cols + col..].iter_mut();
+                    result.zip(&tile[..C.min(cols - col)]).for_each(|(result, sum)| *result += sum);
                 }
             }
         }
