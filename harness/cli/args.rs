@@ -41,6 +41,8 @@ pub(crate) enum Verb {
     /// Adds, lists, shows and verifies data sets
     #[command(subcommand)]
     Data(DataVerb),
+    /// Trains the network of a recipe and registers it
+    Train(TrainArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
     Doctor(DoctorArgs),
 }
@@ -104,6 +106,35 @@ pub(crate) struct DoctorArgs {
     /// Writes the results of the self-check to this file
     #[arg(long, value_name = "FILE", requires = "self_check")]
     pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_long_help = "\
+DIR holds recipe.yaml; the model is registered beside it. After every epoch the training is kept in DIR/training, so that
+a kill at any moment loses one epoch at most; on the CPU with the same threads, a resumed training ends with the same
+bytes as one that was never stopped.")]
+pub(crate) struct TrainArgs {
+    /// The folder of the model, such as models/NAME, with a recipe.yaml in it
+    #[arg(value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Goes on from the last checkpoint
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Threads of a step, on which its last bits may depend [default: the recipe's, or the number of cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Execution provider
+    #[arg(long, value_enum, default_value_t = ProviderArg::Cpu)]
+    pub(crate) provider: ProviderArg,
+    /// Another number of epochs than the recipe's, to try it out; the model is then not registered in its place
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<std::num::NonZeroU32>,
+    /// The folder of checkpoint, metrics and plots [default: DIR/training]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+    /// Validates the recipe, builds the graphs of a step, prints the plan, and stops
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! Exit codes, and how errors are shown.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What a run of the program says to its caller.
@@ -29,11 +30,21 @@ impl From<Exit> for ExitCode {
 #[error("failed to complete the run; the blocks that are done are kept, run the same command again to resume")]
 pub(crate) struct Interrupted;
 
+/// Marks an error as one that stopped a training.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("failed to complete the training; {epoch} epochs are kept in {}, `--resume` goes on from there", folder.display())]
+pub(crate) struct Stopped {
+    /// How many epochs are complete.
+    pub(crate) epoch: usize,
+    /// The folder of the training.
+    pub(crate) folder: PathBuf,
+}
+
 /// Prints an error with its causes.
 pub(crate) fn explain(error: &anyhow::Error) -> ExitCode {
     // A closed standard error is no reason to fail in another way.
     let _ = writeln!(std::io::stderr(), "error: {}", told(error));
-    if error.is::<Interrupted>() { Exit::Incomplete.into() } else { Exit::Usage.into() }
+    if error.is::<Interrupted>() || error.is::<Stopped>() { Exit::Incomplete.into() } else { Exit::Usage.into() }
 }
 
 /// The error and its causes on one line, less those that the text before them ends with. The libraries' messages are
@@ -59,6 +70,7 @@ fn is_fragment(error: &anyhow::Error) -> bool {
         || error.is::<report::Error>()
         || error.is::<runtime::Error>()
         || error.is::<suite::Error>()
+        || error.is::<train::Error>()
 }
 
 /// Makes a panic say that it is a defect and ask for a report. A reader that closed the pipe early is no defect.

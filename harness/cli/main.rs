@@ -15,6 +15,7 @@ mod run;
 mod self_check;
 mod show_plan;
 mod table;
+mod train;
 
 use args::{Args, Verb};
 use clap::Parser;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Model(verb) => model::run(verb),
         Verb::Data(verb) => data::run(verb),
+        Verb::Train(args) => train::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

@@ -102,8 +102,7 @@ impl<'a> Evaluator<'a> {
 
     fn heads(&self) -> Vec<LossHead> {
         let attacks = self.evaluation.attack.iter().flat_map(|attack| attack.spec.heads());
-        let mut heads: Vec<LossHead> =
-            attacks.chain(self.probes.iter().flat_map(|(_, probe)| probe.heads())).collect();
+        let mut heads: Vec<LossHead> = attacks.chain(self.probes.iter().flat_map(|(_, probe)| probe.heads())).collect();
         heads.sort();
         heads.dedup();
         heads

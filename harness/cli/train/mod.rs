@@ -15,7 +15,7 @@ use registry::Training;
 use runtime::Provider;
 use std::path::Path;
 use std::time::Instant;
-use train::{Identity, Machine, Plan, Recipe, Trainer};
+use train::{Identity, Machine, Plan, Recipe, StepReport, Trainer};
 use work::Work;
 
 /// Trains what the recipe of a model folder says, and registers the model there.
@@ -24,14 +24,14 @@ use work::Work;
 /// machine fails: a write, a run of ONNX Runtime.
 pub(crate) fn run(args: &TrainArgs) -> Result<Exit> {
     let places = Places::from_env();
-    let provider = args.provider.provider();
+    let provider = Provider::from(args.provider);
     let name = model_name(&args.model)?;
     let mut recipe = Recipe::read(args.model.join(Training::RECIPE))?;
     if let Some(epochs) = args.epochs {
         recipe = recipe.with_epochs(epochs);
     }
     let plan = train::plan(&recipe, &places.datasets(), evaluate::PROBES)?;
-    progress::runtime()?;
+    progress::runtime(provider)?;
     provider.require()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let threads = args.threads.map(Into::into).or(plan.threads).unwrap_or(cores);
@@ -57,10 +57,9 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Exit> {
         (None, _) => {}
     }
     let session = Session { plan: &plan, machine, work: &work, identity: &identity };
-    session.epochs(&mut trainer, &mut metrics).with_context(|| Stopped {
-        epoch: metrics.len(),
-        folder: work.folder().to_owned(),
-    })?;
+    session
+        .epochs(&mut trainer, &mut metrics)
+        .with_context(|| Stopped { epoch: metrics.len(), folder: work.folder().to_owned() })?;
     // A try-out with another number of epochs must not take the place of the model.
     let folder = if args.epochs.is_some() { work.tryout(&args.model)? } else { args.model.clone() };
     let finished = register::Finished { name: &name, folder: &folder, plan: &plan, identity: &identity, machine };
@@ -86,8 +85,8 @@ impl Session<'_> {
         let evaluator = Evaluator::new(self.plan, self.machine)?;
         while !trainer.is_complete() {
             let start = Instant::now();
-            let bar = progress::Steps::new(self.plan.learning_rate.epochs, self.plan.learning_rate.steps_per_epoch);
-            let mut epoch = trainer.run_epoch(&mut |step| bar.show(step, self.plan))?;
+            let bar = progress::Steps::new(self.plan.learning_rate.steps_per_epoch);
+            let mut epoch = trainer.run_epoch(&mut |step| self.show(&bar, step, start))?;
             let trained = start.elapsed().as_secs_f64();
             if let Some(evaluator) = evaluator.as_ref().filter(|_| self.plan.measures(epoch.epoch)) {
                 bar.say("measuring");
@@ -103,6 +102,15 @@ impl Session<'_> {
             println!("{}", told::epoch(&epoch, images as f64 / trained, seconds));
         }
         Ok(())
+    }
+
+    fn show(&self, bar: &progress::Steps, step: &StepReport, start: Instant) {
+        let rate = &self.plan.learning_rate;
+        let per_step = start.elapsed() / step.step.max(1);
+        let done = u64::from(step.epoch - 1) * u64::from(rate.steps_per_epoch) + u64::from(step.step);
+        let left = per_step.saturating_mul(u32::try_from(self.plan.steps() - done).unwrap_or(u32::MAX));
+        let images_per_second = self.plan.batch_size as f64 / per_step.as_secs_f64().max(1e-9);
+        bar.show(step, rate.epochs, images_per_second, left);
     }
 }
 

@@ -3,8 +3,8 @@
 use super::work::{METRICS, lines};
 use anyhow::Result;
 use registry::{
-    DataUnits, Digest, ElementType, InputSpec, Layout, ModelManifest, OutputKind, OutputSpec, RegisteredModel, Training,
-    TrainingData, TrainingRuntime, Units,
+    DataUnits, Digest, ElementType, InputSpec, Layout, ModelManifest, OutputKind, OutputSpec, RegisteredModel,
+    Training, TrainingData, TrainingRuntime, Units,
 };
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -43,9 +43,8 @@ pub(super) fn plan(name: &str, plan: &Plan, machine: Machine) -> String {
 }
 
 fn objective(plan: &Plan) -> String {
-    let inner = |inner: &train::InnerPlan| {
-        format!("{} steps of {} from {:?}", inner.steps, inner.step_size, inner.start)
-    };
+    let inner =
+        |inner: &train::InnerPlan| format!("{} steps of {} from {:?}", inner.steps, inner.step_size, inner.start);
     match &plan.objective {
         Objective::Standard { label_smoothing } => format!("standard, label smoothing {label_smoothing}"),
         Objective::Adversarial { label_smoothing, inner: ascent } => {

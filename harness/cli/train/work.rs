@@ -27,7 +27,10 @@ impl Work {
         fs::create_dir_all(folder).with_context(failed)?;
         let lock = File::create(folder.join("lock")).with_context(failed)?;
         if lock.try_lock().is_err() {
-            bail!("another process is training in {}\nhint: wait for it, or choose a folder with --work", folder.display());
+            bail!(
+                "another process is training in {}\nhint: wait for it, or choose a folder with --work",
+                folder.display()
+            );
         }
         remove_leftovers(folder)?;
         Ok(Work { folder: folder.to_owned(), _lock: lock })
@@ -43,7 +46,9 @@ impl Work {
     pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let path = self.folder.join(CHECKPOINT);
         match fs::read(&path) {
-            Ok(bytes) => Ok(Some(Checkpoint::decode(&bytes).with_context(|| format!("failed to use {}", path.display()))?)),
+            Ok(bytes) => {
+                Ok(Some(Checkpoint::decode(&bytes).with_context(|| format!("failed to use {}", path.display()))?))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
         }

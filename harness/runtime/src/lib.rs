@@ -11,6 +11,7 @@ mod executor;
 mod frozen;
 mod identity;
 mod inferred;
+mod kernels;
 mod micro_batch;
 mod oracle;
 mod prepared;

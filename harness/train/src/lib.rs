@@ -22,8 +22,8 @@ pub use checkpoint::{Checkpoint, Identity};
 pub use error::Error;
 pub use metrics::{EpochMetrics, StepReport};
 pub use plan::{
-    Evaluation, Export, InnerPlan, Objective, Optimiser, Plan, PlannedAttack, PlannedDataset, PlannedProbe, PlannedThreat, Probes, StartPlan,
-    WeightDecay, plan,
+    Evaluation, Export, InnerPlan, Objective, Optimiser, Plan, PlannedAttack, PlannedDataset, PlannedProbe,
+    PlannedThreat, Probes, StartPlan, WeightDecay, plan,
 };
 pub use recipe::Recipe;
 pub use schedule::{LearningRate, Schedule};

@@ -200,7 +200,8 @@ fn build(plan: &Plan, batch: usize) -> Result<Network, Error> {
 /// The form of a step that runs on a provider.
 fn profile(provider: Provider) -> Profile {
     match provider {
-        Provider::Cpu | Provider::Cuda => Profile::Portable,
+        Provider::Cpu => Profile::CpuTraining,
+        Provider::Cuda => Profile::Portable,
     }
 }
 
