@@ -11,6 +11,8 @@ mod mobilenet_v1;
 mod net;
 mod resnet8;
 mod small_cnn;
+#[cfg(test)]
+mod tests;
 
 pub use ds_cnn::DsCnn;
 pub use fc_autoencoder::FcAutoencoder;
