@@ -11,6 +11,7 @@ mod norm;
 mod operators;
 mod pool;
 mod simd;
+mod split;
 mod tile;
 mod window;
 
