@@ -1,8 +1,8 @@
+use super::Network;
 use super::emit::Emit;
 use super::forward::{Bound, forward};
 use super::network::size;
 use super::step::{bind, finish};
-use super::Network;
 use crate::gradient::{emit_head, pull_back};
 use crate::{Attrs, DType, Error, Graph, Head, Tensor, ValueId, ValueType};
 
@@ -32,7 +32,8 @@ pub fn attack_step(network: &Network, head: Head, norm: AttackNorm) -> Result<Gr
     let [x, lower, upper] = ["x", "lower", "upper"].map(|name| input(&mut graph, name, &shape));
     let weights = input(&mut graph, "weights", &[shape[0], network.classes()]);
     let step = input(&mut graph, "step", &[]);
-    let ball = (norm == AttackNorm::L2).then(|| (input(&mut graph, "centre", &shape), input(&mut graph, "radius", &[])));
+    let ball =
+        (norm == AttackNorm::L2).then(|| (input(&mut graph, "centre", &shape), input(&mut graph, "radius", &[])));
 
     let bound = Bound {
         parameters: bind(&mut graph, parameters, network.parameters())?,

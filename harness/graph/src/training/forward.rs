@@ -65,7 +65,8 @@ pub(super) fn forward(graph: &mut Graph, network: &Network, bound: &Bound, x: Va
 /// Errors: there is one element a channel, which has no variance.
 fn batch_norm_attrs(shape: &[usize], node: &str, attrs: &Attrs) -> Result<Attrs, Error> {
     if shape.iter().product::<usize>() <= shape[1] {
-        let reason = format!("batch normalisation `{node}` sees one element a channel in {shape:?}: use a larger batch");
+        let reason =
+            format!("batch normalisation `{node}` sees one element a channel in {shape:?}: use a larger batch");
         return Err(Error::Graph(format!("train the network: {reason}")));
     }
     Ok(Attrs::new().float("epsilon", attrs.get_float("epsilon", 1e-5).expect("shape inference has read it")))
