@@ -9,6 +9,7 @@ mod error;
 mod executor;
 mod identity;
 mod inferred;
+mod kernels;
 mod oracle;
 mod prepared;
 pub mod provision;

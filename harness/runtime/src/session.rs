@@ -1,4 +1,4 @@
-use crate::{Error, env};
+use crate::{Error, env, kernels};
 use ort::session::Session;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use std::sync::Arc;
@@ -42,6 +42,9 @@ pub(crate) fn open(
         .and_then(|builder| builder.with_optimization_level(level))
         .and_then(|builder| builder.with_quant_qdq(optimisation == Optimisation::Default))
         .map_err(refused)?;
+    if optimisation != Optimisation::Default && kernels::are_in(bytes) {
+        builder = builder.with_operators(kernels::domain()?).map_err(refused)?;
+    }
     for (name, bytes) in external {
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes)).map_err(refused)?;
     }
