@@ -172,6 +172,11 @@ impl Graph {
         &self.name
     }
 
+    /// Gives it another name.
+    pub fn set_name(&mut self, name: &str) {
+        self.name = name.to_owned();
+    }
+
     /// All values, indexed by [`ValueId::index`].
     pub fn values(&self) -> &[Value] {
         &self.values

@@ -9,6 +9,7 @@ mod attrs;
 pub mod check;
 #[cfg(test)]
 mod closure;
+mod cost;
 mod encode;
 mod error;
 mod executor;
@@ -34,6 +35,7 @@ pub mod training;
 mod transforms;
 
 pub use attrs::{Attr, Attrs};
+pub use cost::Cost;
 pub use encode::{encode, encode_symbolic_batch};
 pub use error::Error;
 pub use executor::{Executor, Program};
