@@ -154,7 +154,8 @@ impl Routine for Image<'_> {
                 let places = pass.places(scheme);
                 let dense = pass.is_dense(scheme);
                 let pitch = if dense { sizes.result } else { places };
-                let product = Product { weights: &packed[at..], planes, offsets: &offsets, rows: sizes.to, pitch, places };
+                let product =
+                    Product { weights: &packed[at..], planes, offsets: &offsets, rows: sizes.to, pitch, places };
                 product.run(l, if dense { y } else { results });
                 if !dense {
                     for (y, results) in y.chunks_exact_mut(sizes.result).zip(results.chunks_exact(places)) {

@@ -214,15 +214,38 @@ mod x86 {
     }
 
     lanes!(
-        Avx2, "AVX2 with fused multiplication.", __m256, 8, false, ["avx2", "fma"], "avx2,fma",
-        _mm256_set1_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_storeu_ps, sum256
+        Avx2,
+        "AVX2 with fused multiplication.",
+        __m256,
+        8,
+        false,
+        ["avx2", "fma"],
+        "avx2,fma",
+        _mm256_set1_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
+        _mm256_fmadd_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        sum256
     );
     lanes!(
-        Avx512, "AVX-512.", __m512, 16, true, ["avx512f", "avx512dq", "avx512vl", "avx2", "fma"],
+        Avx512,
+        "AVX-512.",
+        __m512,
+        16,
+        true,
+        ["avx512f", "avx512dq", "avx512vl", "avx2", "fma"],
         "avx512f,avx512dq,avx512vl,avx2,fma",
-        _mm512_set1_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_storeu_ps, sum512
+        _mm512_set1_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        _mm512_fmadd_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        sum512
     );
 
     #[inline]

@@ -142,9 +142,7 @@ impl Sums<'_> {
     /// `result[i, j] += sum over images and places of left[i] * right[j]`, in one fixed order.
     #[inline(always)]
     pub(super) fn run<L: Lanes>(&self, l: L, result: &mut [f32]) {
-        let reach = |rows: &[usize], image| {
-            rows.iter().max().unwrap_or(&0) + (self.images - 1) * image + self.places
-        };
+        let reach = |rows: &[usize], image| rows.iter().max().unwrap_or(&0) + (self.images - 1) * image + self.places;
         assert!(self.places.is_multiple_of(L::N) && self.images > 0);
         assert!(reach(self.left_rows, self.left_image) <= self.left.len());
         assert!(reach(self.right_rows, self.right_image) <= self.right.len());

@@ -171,8 +171,7 @@ impl Scheme {
                 continue;
             }
             let tap = |index: usize| {
-                let ((up, row_of), (left, col_of)) =
-                    (rows.split(index / cols.kernel), cols.split(index % cols.kernel));
+                let ((up, row_of), (left, col_of)) = (rows.split(index / cols.kernel), cols.split(index % cols.kernel));
                 let down = (row_first - row_low) as usize - up;
                 let right = (col_first - col_low) as usize - left;
                 ((row_of, col_of) == (row, col)).then_some((index, down * scheme.pitch + right))
