@@ -379,6 +379,82 @@ fn optimisers_follow_their_formulas() {
     }
 }
 
+/// Three steps of five recipes in PyTorch, in float64: `pytorch/reference.py` says how the numbers were made.
+#[test]
+fn steps_are_those_of_pytorch() {
+    let reference: serde_json::Value = serde_json::from_str(include_str!("pytorch/reference.json")).unwrap();
+    let list = |value: &serde_json::Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    };
+    let vector = |values: Vec<f64>| Tensor::f32(&[values.len()], values);
+    let network = Network::new(&residual(4)).unwrap();
+    for run in reference["runs"].as_array().unwrap() {
+        let number = |name: &str| run[name].as_f64().unwrap();
+        let betas = |name: &str| (number("beta1"), number("beta2"), number(name));
+        let objective = match run["objective"].as_str().unwrap() {
+            "standard" => Objective::Standard { label_smoothing: number("number") },
+            "trades" => Objective::Trades { beta: number("number") },
+            _ => Objective::Mart { beta: number("number") },
+        };
+        let optimiser = match run["optimiser"].as_str().unwrap() {
+            "sgd" => Optimiser::Sgd { momentum: number("momentum"), nesterov: run["nesterov"].as_bool().unwrap() },
+            name => {
+                let (beta1, beta2, epsilon) = betas("epsilon");
+                match name {
+                    "adam" => Optimiser::Adam { beta1, beta2, epsilon },
+                    _ => Optimiser::AdamW { beta1, beta2, epsilon },
+                }
+            }
+        };
+        let spec = StepSpec {
+            objective,
+            optimiser,
+            weight_decay: number("decay"),
+            decay_all: run["decay_all"].as_bool().unwrap_or(false),
+            clip_norm: run["clip"].as_f64(),
+            statistics_momentum: 0.1,
+        };
+        let step = training_step(&network, &spec).unwrap();
+        let mut inputs = Inputs::new(&network, &step);
+        inputs.set("parameters", vector(list(&reference["parameters"])));
+        inputs.set("statistics", vector(list(&reference["statistics"])));
+        for at in 0..3 {
+            let image = |name: &str| Tensor::f32(&[4, 2, 6, 6], list(&reference[name][at]));
+            inputs.set("x", image("x"));
+            if objective.takes_adversarial() {
+                inputs.set("x_adv", image("x_adv"));
+            }
+            let labels: Vec<usize> = list(&reference["labels"][at]).into_iter().map(|label| label as usize).collect();
+            inputs.set("targets", one_hot(&labels, 3));
+            inputs.set("learning_rate", Tensor::scalar(reference["rates"][at].as_f64().unwrap()));
+            if optimiser.moments() == 2 {
+                let corrections = [0.9_f64, 0.999].map(|beta| 1.0 - beta.powi(at as i32 + 1));
+                inputs.set("bias_corrections", Tensor::f32(&[2], corrections));
+            }
+            let outputs = inputs.run(&step);
+            let same = |name: &str, wanted: &[f64]| {
+                let found = outputs.get(name);
+                assert_eq!(found.len(), wanted.len());
+                let size = wanted.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+                let off = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                // Constants, such as 0.9, are float32 in the graph.
+                assert!(off < 1e-6 * size, "{objective:?} {optimiser:?} step {at}: {name} is off by {off} of {size}");
+            };
+            same("loss", &[list(&run["losses"])[at]]);
+            same("gradient_norm", &[list(&run["norms"])[at]]);
+            if at == 2 {
+                same("next_parameters", &list(&run["parameters"]));
+                same("next_statistics", &list(&run["statistics"]));
+            }
+            for name in ["parameters", "statistics", "moment1", "moment2"] {
+                if let Some(next) = outputs.0.get(&format!("next_{name}")) {
+                    inputs.set(name, next.clone());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn steps_that_cannot_be_are_errors_that_name_the_reason() {
     let standard = spec(Objective::Standard { label_smoothing: 0.0 }, PLAIN);
