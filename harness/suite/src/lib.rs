@@ -19,6 +19,8 @@ mod plan;
 mod planning;
 #[cfg(test)]
 mod planning_errors;
+mod probe_entry;
+mod probes;
 #[cfg(test)]
 mod reading_errors;
 mod schema;
@@ -36,12 +38,16 @@ pub use entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets
 pub use error::{Complaint, Error};
 pub use grid::attack_domain;
 pub use input_map::input_map;
-pub use key::{CheckKey, PredictionKey};
+pub use key::{CheckKey, PredictionKey, ProbeKey};
 pub use models::PlannedModel;
 pub use plan::{Plan, PlannedSuite, PlannedThreat, plan};
+pub use probe_entry::{
+    KlInnerName, KlInstabilityForm, LipschitzL1LinfForm, ProbeEntry, ProbeKeep, ProbeStart, RatioInnerName,
+};
+pub use probes::PlannedProbe;
 pub use schema::schema_json;
 pub use slices::{BLOCK_ROWS, Rows, Slice};
 pub use source::{Place, Source};
 pub use suite::Suite;
-pub use summary::{AttackSummary, ModelSummary, Summary};
+pub use summary::{EntrySummary, ModelSummary, Summary};
 pub use yaml::Located;
