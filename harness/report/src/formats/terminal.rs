@@ -92,6 +92,7 @@ mod tests {
         ╭───┬──────────────────────┬─────────────┬─────────────┬───────────┬────────────┬────────────────┬───────────────────┬────────┬────────╮
         │ # │ model                │       clean │        fgsm │    pgd-20 │ worst case │ kl-instability │ lipschitz-l1-linf │   MACs │ params │
         │   │                      │             │             │           │            │      mean, p95 │         mean, p95 │        │        │
+        │   │                      │             │             │           │            │           nats │   logits per unit │        │        │
         ├───┼──────────────────────┼─────────────┼─────────────┼───────────┼────────────┼────────────────┼───────────────────┼────────┼────────┤
         │ 1 │ resnet8-cifar10      │     87.19 % │     20.34 % │    0.21 % │     0.21 % │      ≥ 0.01235 │           ≥ 71.26 │ 12.5 M │ 78.7 k │
         │   │                      │ 86.52–87.84 │ 19.55–21.14 │ 0.13–0.32 │  0.13–0.32 │      ≥ 0.03703 │           ≥ 213.8 │        │        │
@@ -101,7 +102,7 @@ mod tests {
         Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is
         found by search: the true robust accuracy on these rows is at most this.
         kl-instability [nats; lower bound]: what kl-instability measures, in one line
-        lipschitz-l1-linf [logits per unit of input; lower bound]: what lipschitz-l1-linf measures, in one line
+        lipschitz-l1-linf [logits per unit; lower bound]: what lipschitz-l1-linf measures, in one line
         ");
     }
 
