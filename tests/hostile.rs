@@ -180,7 +180,9 @@ fn misspelt_keys() -> Result<(), Failed> {
     scratch.write("preset.yaml", SUITE.replace("- fgsm\n", "- fsgm\n"))?;
     scratch.run(["run", "preset.yaml"])?.expect(2, &["preset.yaml:7:", "`fsgm`", "hint: did you mean `fgsm`?"])?;
     scratch.write("probes.yaml", format!("{SUITE}probes: [lipschitz]\n"))?;
-    scratch.run(["run", "probes.yaml"])?.expect(2, &["probes.yaml:10:9", "`probes`"])?;
+    scratch.run(["run", "probes.yaml"])?.expect(2, &["probes.yaml:10:10", "there is no probe `lipschitz`"])?;
+    scratch.write("cost.yaml", format!("{SUITE}cost: [macs]\n"))?;
+    scratch.run(["run", "cost.yaml"])?.expect(2, &["cost.yaml:10:7", "`cost`"])?;
     scratch.write("twice.yaml", format!("{SUITE}seed: 4\n"))?;
     scratch.run(["run", "twice.yaml"])?.expect(2, &["twice.yaml:10:1", "`seed`"])?;
     scratch.edit("models/linear/manifest.yaml", "layout:", "lay_out:")?;

@@ -6,6 +6,7 @@
 mod cli;
 mod golden;
 mod hostile;
+mod probes;
 mod reference;
 mod scratch;
 mod tidy;
@@ -17,7 +18,13 @@ type Test = fn() -> Result<(), Failed>;
 
 fn main() {
     let args = Arguments::from_args();
-    let groups = [("cli", cli::TESTS), ("golden", golden::TESTS), ("hostile", hostile::TESTS), ("tidy", tidy::TESTS)];
+    let groups = [
+        ("cli", cli::TESTS),
+        ("golden", golden::TESTS),
+        ("hostile", hostile::TESTS),
+        ("probes", probes::TESTS),
+        ("tidy", tidy::TESTS),
+    ];
     let mut trials = Vec::new();
     for (group, tests) in groups {
         trials.extend(tests.iter().map(|(name, test)| Trial::test(format!("{group}::{name}"), *test)));

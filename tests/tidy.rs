@@ -170,15 +170,19 @@ fn no_ignored_or_should_panic_tests() -> Result<(), Failed> {
 fn tables_have_docs_and_cases() -> Result<(), Failed> {
     let ops = graph::ops::OPS.iter().map(|op| ("operator", op.name, op.doc, !(op.cases)().is_empty()));
     let attacks = attack::ATTACKS.iter().map(|entry| ("attack", entry.name, entry.about, !(entry.cases)().is_empty()));
-    let presets = attack::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true));
+    let probes = probe::PROBES.iter().map(|entry| ("probe", entry.name, entry.about, !(entry.cases)().is_empty()));
+    let attack_presets = attack::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true));
+    let presets = attack_presets.chain(probe::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true)));
     let formats = report::FORMATS.iter().map(|format| ("report format", format.name, format.about, true));
     let architectures = train::zoo::ZOO.iter().map(|entry| ("architecture", entry.name, entry.about, true));
-    let bare: Vec<String> = (ops.chain(attacks).chain(presets).chain(formats).chain(architectures))
+    let bare: Vec<String> = (ops.chain(attacks).chain(probes).chain(presets).chain(formats).chain(architectures))
         .filter(|(_, _, doc, has_cases)| doc.trim().is_empty() || !has_cases)
         .map(|(kind, name, ..)| format!("{kind} `{name}`: say what it does and give it a case"))
         .collect();
     let guide = std::fs::read_to_string(root().join("suites/README.md"))?;
     let untold = attack::PRESETS.iter().map(|preset| preset.name).chain(attack::ATTACKS.iter().map(|entry| entry.name));
+    let untold = untold.chain(probe::PRESETS.iter().map(|preset| preset.name));
+    let untold = untold.chain(probe::PROBES.iter().map(|entry| entry.name));
     let untold = untold.filter(|name| !guide.contains(&format!("`{name}`")));
     let all: Vec<String> =
         bare.into_iter().chain(untold.map(|name| format!("suites/README.md: add `{name}`"))).collect();

@@ -1,11 +1,13 @@
 //! Computes the blocks that are missing.
 
+use crate::assembly::{Assembly, attack_block, chunks, correct, probe_row};
 use crate::parallel;
 use anyhow::{Context, Result, bail};
 use attack::{AttackSpec, Predictor, RowOutcome, Rows, Setting, argmax};
-use evidence::{AttackRow, Block, CleanRow, Keep, Keyed, Lookup, Store, Verdict, Witnesses, witness_digest};
+use evidence::{Block, CleanRow, Keep, Keyed, Lookup, ProbeRow, Store};
 use indicatif::ProgressBar;
 use ndarray::Array2;
+use probe::{ProbeSpec, RowValue};
 use registry::{Dataset, Samples};
 use runtime::{GradientOracle, Prepared, ShippedModel};
 use std::sync::Mutex;
@@ -81,17 +83,11 @@ impl Engine<'_> {
         wanted: Vec<Wanted>,
     ) -> Result<Outcome> {
         self.check(wanted, |missing, blocks| {
-            let assemblies: Vec<Assembly<'_>> =
-                missing.iter().map(|wanted| Assembly::new(wanted, clean, subject)).collect::<Result<_>>()?;
-            let chunk = (8 * subject.prepared.micro_batch()).min(evidence::BLOCK_ROWS);
-            let chunks: Vec<(usize, &[usize])> = assemblies
+            let assemblies: Vec<Assembly<'_, RowOutcome>> = missing
                 .iter()
-                .enumerate()
-                .flat_map(|(index, assembly)| {
-                    let none = assembly.correct.is_empty().then_some(assembly.correct.as_slice());
-                    assembly.correct.chunks(chunk).chain(none).map(move |rows| (index, rows))
-                })
-                .collect();
+                .map(|wanted| Ok(Assembly::new(wanted, correct(wanted, clean, subject)?)))
+                .collect::<Result<_>>()?;
+            let chunks = chunks(&assemblies, subject);
             let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: subject.prepared.oracle()? });
             let work = |tools: &mut Tools, (_, rows): &(usize, &[usize])| {
                 attack_rows(tools, subject, spec, setting, rows)
@@ -101,11 +97,45 @@ impl Engine<'_> {
                 let (assembly, rows) = chunks[index];
                 self.progress.inc(rows.len() as u64);
                 if let Some(outcomes) = assemblies[assembly].add(rows, outcomes) {
-                    let (block, witnesses) = assemblies[assembly].block(outcomes, subject.dataset.row_len())?;
+                    let (block, witnesses) =
+                        attack_block(assemblies[assembly].wanted, outcomes, subject.dataset.row_len())?;
                     let kept = (self.keep == Keep::Witnesses).then_some(&witnesses);
                     let block = self.store.save(block, kept)?;
                     self.progress
-                        .inc((assemblies[assembly].wanted.rows.len() - assemblies[assembly].correct.len()) as u64);
+                        .inc((assemblies[assembly].wanted.rows.len() - assemblies[assembly].rows.len()) as u64);
+                    blocks.lock().expect("no thread panics while it holds the lock").push(block);
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// One probe on all rows.
+    ///
+    /// Errors: the model or the probe fails, or the store can't be read or written.
+    pub(crate) fn probe(
+        &self,
+        subject: &Subject<'_>,
+        spec: &ProbeSpec,
+        setting: &Setting<'_>,
+        wanted: Vec<Wanted>,
+    ) -> Result<Outcome> {
+        self.check(wanted, |missing, blocks| {
+            let assemblies: Vec<Assembly<'_, RowValue>> =
+                missing.iter().map(|wanted| Assembly::new(wanted, wanted.rows.clone())).collect();
+            let chunks = chunks(&assemblies, subject);
+            let tools = || Ok(subject.prepared.oracle()?);
+            let work = |oracle: &mut GradientOracle, (_, rows): &(usize, &[usize])| {
+                probe_rows(oracle, subject, spec, setting, rows)
+                    .with_context(|| format!("failed to run probe `{}` on model `{}`", spec.name(), subject.name))
+            };
+            parallel::for_each(self.jobs, &chunks, tools, work, |index, values| {
+                let (assembly, rows) = chunks[index];
+                self.progress.inc(rows.len() as u64);
+                if let Some(values) = assemblies[assembly].add(rows, values) {
+                    let rows: Vec<ProbeRow> = values.iter().map(|(row, value)| probe_row(*row, value)).collect();
+                    let block = Block::probe(assemblies[assembly].wanted.keyed.clone(), &rows)?;
+                    let block = self.store.save(block, None)?;
                     blocks.lock().expect("no thread panics while it holds the lock").push(block);
                 }
                 Ok(())
@@ -174,85 +204,34 @@ fn attack_rows(
     setting: &Setting<'_>,
     rows: &[usize],
 ) -> Result<Vec<RowOutcome>> {
+    with_rows(subject, rows, |rows| Ok(attack::run(spec, rows, setting, &mut tools.oracle, &mut tools.judge)?))
+}
+
+fn probe_rows(
+    oracle: &mut GradientOracle,
+    subject: &Subject<'_>,
+    spec: &ProbeSpec,
+    setting: &Setting<'_>,
+    rows: &[usize],
+) -> Result<Vec<RowValue>> {
+    with_rows(subject, rows, |rows| Ok(probe::run(spec, rows, setting, oracle)?))
+}
+
+/// What `work` makes of these rows of the data set, which may be none.
+fn with_rows<T>(
+    subject: &Subject<'_>,
+    rows: &[usize],
+    work: impl FnOnce(&Rows<'_>) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
     let samples = subject.dataset.rows_at(rows)?;
     let labels: Vec<usize> = samples.labels.iter().map(|&label| subject.label_map[label]).collect();
     let x = matrix(&samples, subject.dataset)?;
-    let rows = Rows { x: x.view(), labels: &labels, digests: &samples.digests };
-    Ok(attack::run(spec, &rows, setting, &mut tools.oracle, &mut tools.judge)?)
+    work(&Rows { x: x.view(), labels: &labels, digests: &samples.digests })
 }
 
 fn matrix(samples: &Samples, dataset: &Dataset) -> Result<Array2<f32>> {
     Ok(Array2::from_shape_vec((samples.labels.len(), dataset.row_len()), samples.x.clone())?)
-}
-
-/// One block in the making: which of its rows are attacked, and what has come back so far.
-struct Assembly<'a> {
-    wanted: &'a Wanted,
-    correct: Vec<usize>,
-    outcomes: Mutex<Vec<(usize, RowOutcome)>>,
-}
-
-impl<'a> Assembly<'a> {
-    fn new(wanted: &'a Wanted, clean: &[Block], subject: &Subject<'_>) -> Result<Self> {
-        let slice = wanted.rows.first().map(|row| (row / evidence::BLOCK_ROWS) as u64);
-        let block = clean.iter().find(|block| block.slice() == slice);
-        let columns = block.and_then(Block::clean_columns).with_context(|| {
-            format!("no clean predictions of model `{}` for slice {slice:?}: this is a defect", subject.name)
-        })?;
-        let correct = wanted.rows.iter().zip(&columns.correct).filter(|(_, correct)| **correct).map(|(&row, _)| row);
-        Ok(Self { wanted, correct: correct.collect(), outcomes: Mutex::default() })
-    }
-
-    /// Adds what a chunk gave; returns everything, in the order of rows, once the block is complete.
-    fn add(&self, rows: &[usize], outcomes: Vec<RowOutcome>) -> Option<Vec<(usize, RowOutcome)>> {
-        let mut all = self.outcomes.lock().expect("no thread panics while it holds the lock");
-        all.extend(rows.iter().copied().zip(outcomes));
-        if all.len() < self.correct.len() {
-            return None;
-        }
-        let mut all = std::mem::take(&mut *all);
-        all.sort_by_key(|(row, _)| *row);
-        Some(all)
-    }
-
-    fn block(&self, outcomes: Vec<(usize, RowOutcome)>, row_len: usize) -> Result<(Block, Witnesses)> {
-        let mut witnesses = Witnesses::new(row_len);
-        let mut outcomes = outcomes.into_iter().peekable();
-        let mut rows = Vec::with_capacity(self.wanted.rows.len());
-        for &row in &self.wanted.rows {
-            let Some((_, outcome)) = outcomes.next_if(|(attacked, _)| *attacked == row) else {
-                rows.push(AttackRow::wrong(row as u64));
-                continue;
-            };
-            if let Some(witness) = &outcome.witness {
-                witnesses.push(row as u64, witness)?;
-            }
-            rows.push(attack_row(row, &outcome));
-        }
-        Ok((Block::attack(self.wanted.keyed.clone(), &rows)?, witnesses))
-    }
-}
-
-fn attack_row(row: usize, outcome: &RowOutcome) -> AttackRow {
-    AttackRow {
-        row: row as u64,
-        verdict: if outcome.broken { Verdict::Attacked } else { Verdict::Unknown },
-        adversarial_class: outcome.adversarial_class.map(|class| class as u32),
-        distance: outcome.distance,
-        found: outcome.found,
-        confirmed: outcome.confirmed,
-        rejected: outcome.rejected,
-        outside_ball: outcome.rejections.outside_ball,
-        not_a_number: outcome.rejections.not_a_number,
-        zero_gradients: outcome.zero_gradients,
-        non_finite_gradients: outcome.non_finite_gradients,
-        forwards: outcome.forwards,
-        backwards: outcome.backwards,
-        judge_forwards: outcome.judge_forwards,
-        tie: outcome.tie,
-        witness: outcome.witness.as_deref().map(witness_digest),
-    }
 }

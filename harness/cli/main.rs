@@ -1,6 +1,7 @@
 //! The command line: one file per verb, and the only place that prints or exits.
 
 mod args;
+mod assembly;
 mod data;
 mod doctor;
 mod engine;

@@ -8,8 +8,8 @@ use crate::{prepare, progress, show_plan};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
-    AttackFacts, CheckObservation, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks, ModelFacts,
-    Observations, Results, RuntimeFacts, Store, SystemFiles, ThreatFacts, keyed, summarise,
+    AttackFacts, Bound, CheckObservation, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks, ModelFacts,
+    Observations, ProbeFacts, Results, RuntimeFacts, Store, SystemFiles, ThreatFacts, keyed, summarise,
 };
 use runtime::{Identity, Prepared, Provider};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
-use suite::{Plan, Slice, Suite};
+use suite::{Plan, PlannedProbe, Slice, Suite};
 
 /// Runs a suite and writes its report folder.
 ///
@@ -95,7 +95,7 @@ impl Run<'_> {
         observations: &mut Observations,
     ) -> Result<ModelBlocks> {
         let (plan, model) = (self.plan, &self.plan.models[index]);
-        let checks = 1 + plan.attacks.len() as u64;
+        let checks = 1 + (plan.attacks.len() + plan.probes.len()) as u64;
         let progress = progress::rows(&model.name, checks * plan.dataset.rows.len() as u64);
         let engine = Engine {
             store,
@@ -108,11 +108,17 @@ impl Run<'_> {
             Setting { threat: &plan.threat_model, domain: plan.attack_domain(), grid: model.grid, seed: plan.seed };
         let wanted = self.wanted(prepared, |slice| plan.prediction_key_material(model, slice))?;
         let clean = engine.clean(&subject, wanted)?;
-        let mut blocks = ModelBlocks { clean: book(observations, &model.name, "clean", clean), attacks: Vec::new() };
+        let mut blocks =
+            ModelBlocks { clean: book(observations, &model.name, "clean", clean), ..ModelBlocks::default() };
         for attack in &plan.attacks {
             let wanted = self.wanted(prepared, |slice| plan.check_key_material(model, attack, slice))?;
             let outcome = engine.attack(&subject, &attack.spec, &setting, &blocks.clean, wanted)?;
             blocks.attacks.push(book(observations, &model.name, &attack.name, outcome));
+        }
+        for probe in &plan.probes {
+            let wanted = self.wanted(prepared, |slice| plan.probe_key_material(model, probe, slice))?;
+            let outcome = engine.probe(&subject, &probe.spec, &setting, wanted)?;
+            blocks.probes.push(book(observations, &model.name, &probe.name, outcome));
         }
         progress.finish_and_clear();
         Ok(blocks)
@@ -151,12 +157,11 @@ impl Run<'_> {
             .attacks
             .iter()
             .map(|attack| {
-                let parameters = serde_json::to_value(&attack.spec)?;
-                let parameters = parameters.as_object().and_then(|tagged| tagged.values().next()?.as_object().cloned());
-                let parameters = parameters.unwrap_or_default().into_iter().collect();
-                Ok(AttackFacts { name: attack.name.clone(), revision: attack.revision, parameters })
+                let (name, parameters) = (attack.name.clone(), parameters(&attack.spec)?);
+                Ok(AttackFacts { name, revision: attack.revision, parameters })
             })
             .collect::<Result<_>>()?;
+        let probes: Vec<ProbeFacts> = plan.probes.iter().map(probe_facts).collect::<Result<_>>()?;
         let models = plan.models.iter().zip(models).map(|(model, prepared)| ModelFacts {
             name: model.name.clone(),
             digest: (*model.digest.as_bytes()).into(),
@@ -164,6 +169,7 @@ impl Run<'_> {
             parameters: Some(prepared.parameters()),
             notes: prepared.notes().to_vec(),
             attacks: attacks.clone(),
+            probes: probes.clone(),
         });
         Ok(Facts {
             suite: plan.suite.name.clone(),
@@ -206,6 +212,30 @@ impl Run<'_> {
             checks: Vec::new(),
         }
     }
+}
+
+/// Every number of an attack or a probe.
+fn parameters(spec: &impl Serialize) -> Result<BTreeMap<String, Value>> {
+    let tagged = serde_json::to_value(spec)?;
+    let numbers = tagged.as_object().and_then(|tagged| tagged.values().next()?.as_object().cloned());
+    Ok(numbers.unwrap_or_default().into_iter().collect())
+}
+
+fn probe_facts(probe: &PlannedProbe) -> Result<ProbeFacts> {
+    let registered = probe.spec.registered();
+    Ok(ProbeFacts {
+        name: probe.name.clone(),
+        probe: registered.name.to_owned(),
+        about: probe.spec.about(),
+        units: registered.units.to_owned(),
+        bound: match registered.bound {
+            probe::Bound::Upper => Bound::Upper,
+            probe::Bound::Lower => Bound::Lower,
+            probe::Bound::Estimate => Bound::Estimate,
+        },
+        revision: probe.revision,
+        parameters: parameters(&probe.spec)?,
+    })
 }
 
 /// Notes what a check took and returns its blocks.

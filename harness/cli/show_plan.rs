@@ -14,9 +14,11 @@ pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
         summary.data,
         summary.threat
     );
-    for attack in &summary.attacks {
-        let numbers: Vec<String> = attack.parameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        text += &format!("  attack  {}: {} with {}\n", attack.name, attack.attack, numbers.join(", "));
+    for (kind, entries) in [("attack", &summary.attacks), ("probe ", &summary.probes)] {
+        for entry in entries {
+            let numbers: Vec<String> = entry.parameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            text += &format!("  {kind}  {}: {} with {}\n", entry.name, entry.id, numbers.join(", "));
+        }
     }
     let header = ["model", "forwards", "backwards", "judge's forwards", "multiply-accumulates at most"];
     let rows = summary.models.iter().zip(models).map(|(model, prepared)| {

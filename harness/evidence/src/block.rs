@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AttackColumns, AttackRow, BlockKey, CleanColumns, CleanRow, Digest, Error, Keyed, Witnesses, canonical, key,
-    witness_digest,
+    AttackColumns, AttackRow, BlockKey, CleanColumns, CleanRow, Digest, Error, Keyed, ProbeColumns, ProbeRow,
+    Witnesses, canonical, key, witness_digest,
 };
 
 /// Rows per block: a row belongs to slice `row / BLOCK_ROWS`, whatever else is evaluated.
@@ -40,8 +40,10 @@ pub struct Block {
 pub enum Outcome {
     /// The judge on the unchanged rows.
     Clean(CleanColumns),
-    /// One check on the rows.
+    /// One attack on the rows.
     Attack(AttackColumns),
+    /// One probe of the rows.
+    Probe(ProbeColumns),
 }
 
 /// What a block says about its file of confirmed inputs.
@@ -75,6 +77,15 @@ impl Block {
         Self::new(keyed, rows.iter().map(|row| row.row).collect(), Outcome::Attack(columns))
     }
 
+    /// A block of one probe's values.
+    ///
+    /// Errors: [`Error::Block`] if the rows do not form a block.
+    pub fn probe(keyed: Keyed, rows: &[ProbeRow]) -> Result<Self, Error> {
+        let mut columns = ProbeColumns::default();
+        rows.iter().for_each(|row| columns.push(row));
+        Self::new(keyed, rows.iter().map(|row| row.row).collect(), Outcome::Probe(columns))
+    }
+
     fn new(keyed: Keyed, rows: Vec<u64>, outcome: Outcome) -> Result<Self, Error> {
         let block = Self {
             schema_version: BLOCK_SCHEMA_VERSION,
@@ -105,15 +116,23 @@ impl Block {
     pub fn clean_columns(&self) -> Option<&CleanColumns> {
         match &self.outcome {
             Outcome::Clean(columns) => Some(columns),
-            Outcome::Attack(_) => None,
+            Outcome::Attack(_) | Outcome::Probe(_) => None,
         }
     }
 
-    /// The columns, if this is a block of a check's outcomes.
+    /// The columns, if this is a block of an attack's outcomes.
     pub fn attack_columns(&self) -> Option<&AttackColumns> {
         match &self.outcome {
             Outcome::Attack(columns) => Some(columns),
-            Outcome::Clean(_) => None,
+            Outcome::Clean(_) | Outcome::Probe(_) => None,
+        }
+    }
+
+    /// The columns, if this is a block of a probe's values.
+    pub fn probe_columns(&self) -> Option<&ProbeColumns> {
+        match &self.outcome {
+            Outcome::Probe(columns) => Some(columns),
+            Outcome::Clean(_) | Outcome::Attack(_) => None,
         }
     }
 
@@ -167,6 +186,7 @@ impl Block {
         match &self.outcome {
             Outcome::Clean(columns) => columns.check(self.rows.len())?,
             Outcome::Attack(columns) => columns.check(self.rows.len())?,
+            Outcome::Probe(columns) => columns.check(self.rows.len())?,
         }
         match &self.witnesses {
             Some(file) if file.rows != self.attacked() => {

@@ -190,7 +190,7 @@ impl AttackColumns {
     }
 }
 
-fn same_length(rows: usize, lengths: &[usize]) -> Result<(), Error> {
+pub(crate) fn same_length(rows: usize, lengths: &[usize]) -> Result<(), Error> {
     match lengths.iter().find(|&&length| length != rows) {
         Some(length) => Err(Error::Block(format!("a column has {length} entries for {rows} rows"))),
         None => Ok(()),
@@ -198,6 +198,6 @@ fn same_length(rows: usize, lengths: &[usize]) -> Result<(), Error> {
 }
 
 /// Only finite numbers enter JSON, and there is one zero.
-fn number(value: f64) -> Option<f64> {
+pub(crate) fn number(value: f64) -> Option<f64> {
     value.is_finite().then_some(value + 0.0)
 }

@@ -16,6 +16,8 @@ pub enum Flag {
     OutsideBall,
     /// A proposal or its scores held a NaN.
     NotANumber,
+    /// The logits of a point that a probe looked at were NaN or infinite somewhere.
+    NonFiniteLogits,
 }
 
 /// What a reader should know about a [`Flag`].
@@ -76,6 +78,13 @@ impl Flag {
             name: "not-a-number",
             raised_if: "a proposal or the judge's scores of it held a NaN",
             means: "the model overflows inside the ball, or the attack is at fault; the proposal was not counted",
+            advice: "run the file on the row and look for overflow",
+        },
+        FlagDoc {
+            flag: Flag::NonFiniteLogits,
+            name: "non-finite-logits",
+            raised_if: "the logits of the sample, or of a point that a probe looked at, were NaN or infinite somewhere",
+            means: "the point was passed over, so the value may be too small or missing",
             advice: "run the file on the row and look for overflow",
         },
     ];

@@ -12,6 +12,8 @@ mod files;
 mod flags;
 mod keys;
 mod observations;
+mod probe_columns;
+mod probe_summary;
 mod results;
 mod statistics;
 mod store;
@@ -26,9 +28,11 @@ pub use files::{Files, SystemFiles, is_temporary, remove_leftovers, write_atomic
 pub use flags::{Flag, FlagDoc};
 pub use keys::{BlockKey, Keyed, LARGEST_NUMBER, U64Text, canonical, key, keyed};
 pub use observations::{CheckObservation, Host, Observations};
+pub use probe_columns::{ProbeColumns, ProbeRow};
+pub use probe_summary::ProbeFacts;
 pub use results::{
-    AttackResult, Bound, DatasetFacts, ModelResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts,
-    WorstCase,
+    AttackResult, Bound, DatasetFacts, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts,
+    ThreatFacts, WorstCase,
 };
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
 pub use store::{Damage, Keep, Lookup, Store};

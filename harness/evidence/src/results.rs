@@ -109,6 +109,9 @@ pub struct ModelResult {
     pub attacks: Vec<AttackResult>,
     /// All attacks together; `None` without any.
     pub worst_case: Option<WorstCase>,
+    /// One per probe, in the plan's order; left out without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeResult>,
 }
 
 /// What a number says about the truth.
@@ -117,7 +120,7 @@ pub struct ModelResult {
 pub enum Bound {
     /// The truth is at most this: found by search, which may miss.
     Upper,
-    /// The truth is at least this: proven.
+    /// The truth is at least this: proven, or found at a point.
     Lower,
     /// Neither.
     Estimate,
@@ -168,6 +171,44 @@ pub struct AttackResult {
     /// The revision of the attack's algorithm.
     pub revision: u32,
     /// Every number of the attack.
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// One probe on one model: how its values spread over the rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeResult {
+    /// The entry's name.
+    pub name: String,
+    /// The probe's own id.
+    pub probe: String,
+    /// What it measures, in one line.
+    pub about: String,
+    /// What the values are measured in.
+    pub units: String,
+    /// What a value says about the truth: here, about the largest value in the ball.
+    pub bound: Bound,
+    /// The mean over the rows that have a value; `None` without any.
+    pub mean: Option<f64>,
+    /// The least value that at least 95 % of these rows do not exceed (nearest rank).
+    pub p95: Option<f64>,
+    /// The largest value.
+    pub max: Option<f64>,
+    /// The row that has it, by its absolute index in the data set; the first of equals.
+    pub max_row: Option<u64>,
+    /// Rows that have a value.
+    pub measured: u64,
+    /// Rows.
+    pub total: u64,
+    /// How many rows have each flag; absent is none.
+    pub flags: BTreeMap<Flag, u64>,
+    /// Forwards of the gradient graphs.
+    pub forwards: u64,
+    /// Backwards of the gradient graphs.
+    pub backwards: u64,
+    /// The revision of the probe's algorithm.
+    pub revision: u32,
+    /// Every number of the probe.
     pub parameters: BTreeMap<String, Value>,
 }
 

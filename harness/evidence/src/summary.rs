@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::probe_summary::probe_result;
 use crate::{
-    AttackColumns, AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult,
+    AttackColumns, AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts,
     RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
 };
 
@@ -31,6 +32,7 @@ pub struct ModelFacts {
     pub parameters: Option<u64>,
     pub notes: Vec<String>,
     pub attacks: Vec<AttackFacts>,
+    pub probes: Vec<ProbeFacts>,
 }
 
 /// What `results.json` takes from the plan about one attack.
@@ -49,6 +51,8 @@ pub struct ModelBlocks {
     pub clean: Vec<Block>,
     /// Per attack, in the order of [`ModelFacts::attacks`].
     pub attacks: Vec<Vec<Block>>,
+    /// Per probe, in the order of [`ModelFacts::probes`].
+    pub probes: Vec<Vec<Block>>,
 }
 
 /// Works out the results. The order of blocks does not matter; that of models and attacks is the plan's.
@@ -70,11 +74,15 @@ pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error>
 }
 
 fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result<ModelResult, Error> {
-    let ModelFacts { name, digest, macs, parameters, notes, attacks: attack_facts } = facts;
+    let ModelFacts { name, digest, macs, parameters, notes, attacks: attack_facts, probes: probe_facts } = facts;
     let refuse = |check: &str, reason: String| Error::Summary { model: name.clone(), check: check.into(), reason };
     if attack_facts.len() != blocks.attacks.len() {
         let reason = format!("blocks of {} attacks for {} attacks", blocks.attacks.len(), attack_facts.len());
         return Err(refuse("attacks", reason));
+    }
+    if probe_facts.len() != blocks.probes.len() {
+        let reason = format!("blocks of {} probes for {} probes", blocks.probes.len(), probe_facts.len());
+        return Err(refuse("probes", reason));
     }
     let (clean, ties) = clean_rows(&blocks.clean).map_err(|reason| refuse("clean", reason))?;
     if clean.len() as u64 != samples {
@@ -88,6 +96,11 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
             withstands.entry(*row).and_modify(|robust| *robust &= *verdict == Verdict::Unknown);
         }
         attacks.push(attack_result(facts, blocks, &verdicts));
+    }
+    let mut probes = Vec::new();
+    for (facts, blocks) in probe_facts.into_iter().zip(&blocks.probes) {
+        let check = facts.name.clone();
+        probes.push(probe_result(facts, blocks, &clean).map_err(|reason| refuse(&check, reason))?);
     }
     let total = clean.len() as u64;
     let correct = clean.values().filter(|&&correct| correct).count() as u64;
@@ -111,6 +124,7 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         notes,
         attacks,
         worst_case,
+        probes,
     })
 }
 
@@ -253,6 +267,7 @@ mod tests {
         ModelBlocks {
             clean: blocks(rows.clone(), clean_row, |k, r| Block::clean(k, r).unwrap()),
             attacks: periods.iter().map(attack).collect(),
+            probes: Vec::new(),
         }
     }
 
@@ -287,6 +302,7 @@ mod tests {
                 parameters: Some(30_730),
                 notes: Vec::new(),
                 attacks: attacks.iter().map(attack).collect(),
+                probes: Vec::new(),
             }],
         }
     }

@@ -1,11 +1,13 @@
 use std::cmp::Ordering;
 
-use evidence::{AttackResult, ModelResult, Results};
+use evidence::{AttackResult, ModelResult, ProbeResult, Results};
 
 /// The leaderboard as data: who stands where, and which columns there are.
 pub(crate) struct Board<'a> {
     /// Names of all attacks, in the order of the first model that has them.
     pub(crate) attacks: Vec<&'a str>,
+    /// All probes, likewise.
+    pub(crate) probes: Vec<&'a ProbeResult>,
     /// Best first.
     pub(crate) entries: Vec<Entry<'a>>,
 }
@@ -18,6 +20,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) model: &'a ModelResult,
     /// One per column.
     pub(crate) attacks: Vec<Option<&'a AttackResult>>,
+    /// One per column.
+    pub(crate) probes: Vec<Option<&'a ProbeResult>>,
 }
 
 /// Sorts by worst-case robust accuracy, then clean accuracy, then name.
@@ -28,15 +32,27 @@ pub(crate) fn board(results: &Results) -> Board<'_> {
             attacks.push(&attack.name);
         }
     }
+    let mut probes: Vec<&ProbeResult> = Vec::new();
+    for probe in results.models.iter().flat_map(|model| &model.probes) {
+        if !probes.iter().any(|other| other.name == probe.name) {
+            probes.push(probe);
+        }
+    }
     let mut models: Vec<_> = results.models.iter().collect();
     models.sort_by(|a, b| standing(a, b).then_with(|| a.name.cmp(&b.name)));
     let mut entries: Vec<Entry> = Vec::new();
     for (index, model) in models.into_iter().enumerate() {
         let shared = entries.last().filter(|last| standing(last.model, model).is_eq()).map(|last| last.rank);
         let column = |name: &&str| model.attacks.iter().find(|attack| attack.name == *name);
-        entries.push(Entry { rank: shared.unwrap_or(index + 1), model, attacks: attacks.iter().map(column).collect() });
+        let probe = |one: &&ProbeResult| model.probes.iter().find(|probe| probe.name == one.name);
+        entries.push(Entry {
+            rank: shared.unwrap_or(index + 1),
+            model,
+            attacks: attacks.iter().map(column).collect(),
+            probes: probes.iter().map(probe).collect(),
+        });
     }
-    Board { attacks, entries }
+    Board { attacks, probes, entries }
 }
 
 fn standing(a: &ModelResult, b: &ModelResult) -> Ordering {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use evidence::{
     AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Flag, Host, ModelResult, Observations,
-    Results, RuntimeFacts, ThreatFacts, WorstCase, clopper_pearson,
+    ProbeResult, Results, RuntimeFacts, ThreatFacts, WorstCase, clopper_pearson,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +45,28 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
                 total: TOTAL,
             }
         }),
+        probes: Vec::new(),
+    }
+}
+
+fn probe(name: &str, units: &str, mean: Option<f64>) -> ProbeResult {
+    ProbeResult {
+        name: text(name),
+        probe: text(name),
+        about: format!("what {name} measures, in one line"),
+        units: text(units),
+        bound: Bound::Lower,
+        mean,
+        p95: mean.map(|mean| 3.0 * mean),
+        max: mean.map(|mean| 10.0 * mean),
+        max_row: mean.map(|_| 4711),
+        measured: if mean.is_some() { TOTAL - 1 } else { 0 },
+        total: TOTAL,
+        flags: [(Flag::ZeroGradient, 5)].into(),
+        forwards: 22 * TOTAL,
+        backwards: 20 * TOTAL,
+        revision: 1,
+        parameters: map(json!({ "steps": 20 })),
     }
 }
 
@@ -109,6 +131,16 @@ pub(crate) fn example() -> Results {
     int8.notes.push(text("the softmax ending was cut: gradients are those of the logits"));
     (int8.macs, int8.parameters) = (Some(12_501_632), None);
     results(vec![int8, model("resnet8-cifar10", 8719, &[("fgsm", 2034), ("pgd-20", 21)])])
+}
+
+/// The same with two probes, one of which has no value on one model.
+pub(crate) fn with_probes() -> Results {
+    let mut results = example();
+    for (model, ratio) in results.models.iter_mut().zip([None, Some(71.263)]) {
+        model.probes.push(probe("kl-instability", "nats", Some(0.012_345)));
+        model.probes.push(probe("lipschitz-l1-linf", "logits per unit", ratio));
+    }
+    results
 }
 
 /// Observations of a run.

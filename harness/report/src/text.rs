@@ -1,5 +1,7 @@
 //! Numbers and names as text.
 
+use evidence::Bound;
+
 /// Two decimals of a percentage, without the sign: `87.19`.
 pub(crate) fn percent(proportion: f64) -> String {
     format!("{:.2}", 100.0 * proportion)
@@ -23,6 +25,35 @@ pub(crate) fn short(count: Option<u64>) -> String {
         value /= 1000.0;
     }
     unreachable!("the last prefix takes every value")
+}
+
+/// Four significant digits: `0.01234`, `71.26`, `1.234e-7`.
+pub(crate) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || !(1e-3..1e6).contains(&size) {
+        return if size == 0.0 { "0".into() } else { format!("{value:.3e}") };
+    }
+    let before_the_point = size.log10().floor() as i32 + 1;
+    format!("{value:.*}", usize::try_from(4 - before_the_point).unwrap_or(0))
+}
+
+/// A value of a probe with the sign that says what it tells about the truth: `≥ 71.26`.
+pub(crate) fn bounded(bound: Bound, value: Option<f64>) -> String {
+    let sign = match bound {
+        Bound::Lower => '≥',
+        Bound::Upper => '≤',
+        Bound::Estimate => '≈',
+    };
+    value.map_or("–".into(), |value| format!("{sign} {}", number(value)))
+}
+
+/// The same in words.
+pub(crate) fn bound_name(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Lower => "lower bound",
+        Bound::Upper => "upper bound",
+        Bound::Estimate => "estimate",
+    }
 }
 
 /// A name that cannot break a line or drive a terminal.
@@ -65,6 +96,27 @@ mod tests {
             assert_eq!(short(Some(count)), text, "{count}");
         }
         assert_eq!(short(None), "–");
+    }
+
+    #[test]
+    fn numbers_have_four_digits() {
+        let cases = [
+            (0.0, "0"),
+            (71.263, "71.26"),
+            (0.012_344, "0.01234"),
+            (0.001, "0.001000"),
+            (1.0, "1.000"),
+            (999.96, "1000.0"),
+            (12_345.6, "12346"),
+            (0.000_999, "9.990e-4"),
+            (1.234e-7, "1.234e-7"),
+            (5e9, "5.000e9"),
+            (-3.5, "-3.500"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text, "{value}");
+        }
+        assert_eq!((bounded(Bound::Lower, Some(2.0)), bounded(Bound::Estimate, None)), ("≥ 2.000".into(), "–".into()));
     }
 
     #[test]

@@ -133,6 +133,9 @@ fn no_attack(name: &str) -> Problem {
 
 fn unknown(name: &str, known: &[&str]) -> Problem {
     let all = format!("this version runs {} and the long forms of {}", list(&preset_names()), list(&attack_names()));
+    if probe::preset(name).is_some() || probe::PROBES.iter().any(|probe| probe.name == name) {
+        return Problem::new(format!("`{name}` is a probe, not an attack")).hint("list it under `probes`");
+    }
     if LATER.contains(&name) {
         return Problem::new(format!("attack `{name}` is not supported by this version")).hint(all);
     }

@@ -1,6 +1,7 @@
 //! The keys of a suite, as they are written. Nothing is checked here but names and types.
 
 use crate::entry::Entry;
+use crate::probe_entry::ProbeEntry;
 use registry::yaml::{Amount, Located};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -29,10 +30,11 @@ pub struct Document {
     pub attacks: Located<Vec<Located<Entry>>>,
     /// All randomness comes from this number.
     pub seed: Located<u64>,
-    /// A section for a later version.
+    /// What is measured beside the attacks: how sensitive a model is. A short name is an exact setting; the long form names
+    /// every number. Without it: nothing.
     #[serde(default)]
-    #[schemars(skip)]
-    pub probes: Option<Located<Unread>>,
+    #[schemars(length(min = 1))]
+    pub probes: Option<Located<Vec<Located<ProbeEntry>>>>,
     /// A section for a later version.
     #[serde(default)]
     #[schemars(skip)]

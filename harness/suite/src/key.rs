@@ -4,8 +4,10 @@ use crate::attacks::PlannedAttack;
 use crate::dataset::PlannedDomain;
 use crate::models::PlannedModel;
 use crate::plan::Plan;
+use crate::probes::PlannedProbe;
 use crate::slices::{Rows, Slice};
 use attack::{AttackSpec, Norm};
+use probe::ProbeSpec;
 use registry::{Digest, InputSpec, OutputKind};
 use serde::Serialize;
 
@@ -39,6 +41,21 @@ pub struct CheckKey<'a> {
     seed: String,
 }
 
+/// What decides the outcome of a probe on some rows of a model.
+///
+/// The runtime's identity, the revision of the graph emitter and the micro-batch are for the executor to add.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProbeKey<'a> {
+    prediction: PredictionKey<'a>,
+    probe: &'a ProbeSpec,
+    probe_revision: u32,
+    norm: Norm,
+    epsilon: &'a str,
+    domain: &'a PlannedDomain,
+    grid: bool,
+    seed: String,
+}
+
 impl Plan {
     /// What decides a model's predictions on a slice.
     pub fn prediction_key_material<'a>(&self, model: &'a PlannedModel, slice: &'a Slice) -> PredictionKey<'a> {
@@ -65,6 +82,25 @@ impl Plan {
             prediction: self.prediction_key_material(model, slice),
             attack: &attack.spec,
             attack_revision: attack.revision,
+            norm: self.threat.norm,
+            epsilon: &self.threat.epsilon_fraction,
+            domain: &self.domain,
+            grid: model.grid,
+            seed: self.seed.to_string(),
+        }
+    }
+
+    /// What decides the outcome of a probe on a model's slice.
+    pub fn probe_key_material<'a>(
+        &'a self,
+        model: &'a PlannedModel,
+        probe: &'a PlannedProbe,
+        slice: &'a Slice,
+    ) -> ProbeKey<'a> {
+        ProbeKey {
+            prediction: self.prediction_key_material(model, slice),
+            probe: &probe.spec,
+            probe_revision: probe.revision,
             norm: self.threat.norm,
             epsilon: &self.threat.epsilon_fraction,
             domain: &self.domain,

@@ -17,6 +17,8 @@ mod plan;
 mod planning;
 #[cfg(test)]
 mod planning_errors;
+mod probe_entry;
+mod probes;
 #[cfg(test)]
 mod reading_errors;
 mod schema;
@@ -32,10 +34,14 @@ pub use entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets
 pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
-pub use key::{CheckKey, PredictionKey};
+pub use key::{CheckKey, PredictionKey, ProbeKey};
 pub use models::PlannedModel;
 pub use plan::{Plan, PlannedSuite, PlannedThreat, plan};
+pub use probe_entry::{
+    KlInnerName, KlInstabilityForm, LipschitzL1LinfForm, ProbeEntry, ProbeKeep, ProbeStart, RatioInnerName,
+};
+pub use probes::PlannedProbe;
 pub use schema::schema_json;
 pub use slices::{BLOCK_ROWS, Rows, Slice};
 pub use suite::Suite;
-pub use summary::{AttackSummary, ModelSummary, Summary};
+pub use summary::{EntrySummary, ModelSummary, Summary};

@@ -6,6 +6,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::grid::attack_domain;
 use crate::models::{PlannedModel, models};
+use crate::probes::{PlannedProbe, check_models, probes};
 use crate::slices::Slice;
 use crate::suite::Suite;
 use crate::threat::threat_model;
@@ -29,12 +30,15 @@ pub struct Plan {
     pub models: Vec<PlannedModel>,
     /// The attacks, in the order of the suite.
     pub attacks: Vec<PlannedAttack>,
+    /// The probes, in the order of the suite.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<PlannedProbe>,
     /// All randomness comes from this number. It is written as text: JSON numbers end at 2^53.
     #[serde(serialize_with = "as_text")]
     pub seed: u64,
     /// The samples, block by block.
     pub slices: Vec<Slice>,
-    /// The loss heads whose gradients the attacks need.
+    /// The loss heads whose gradients the attacks and probes need.
     pub heads: Vec<LossHead>,
     /// The verified rows.
     #[serde(skip)]
@@ -78,8 +82,14 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
     let threat = threat_model(&document.threat)?;
     let attacks = attacks(&document.attacks, &threat)?;
     let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
+    let probes = match &document.probes {
+        Some(entries) => probes(entries, &threat, &attacks)?,
+        None => Vec::new(),
+    };
     let models = models(&document.models, suite.source(), registry, &data)?;
+    check_models(&models, &probes).map_err(|problem| problem.at(document.models.place))?;
     let mut heads: Vec<LossHead> = attacks.iter().flat_map(|attack| attack.spec.heads()).collect();
+    heads.extend(probes.iter().flat_map(|probe| probe.spec.heads()));
     heads.sort();
     heads.dedup();
     Ok(Plan {
@@ -96,6 +106,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         },
         models,
         attacks,
+        probes,
         seed: document.seed.value,
         slices: dataset.rows.slices(),
         heads,
@@ -106,8 +117,8 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
 }
 
 fn refuse_later_sections(document: &Document) -> Result<(), Problem> {
-    let Document { probes, cost, gates, certify, .. } = document;
-    for (name, section) in [("probes", probes), ("cost", cost), ("gates", gates), ("certify", certify)] {
+    let Document { cost, gates, certify, .. } = document;
+    for (name, section) in [("cost", cost), ("gates", gates), ("certify", certify)] {
         if let Some(section) = section {
             return Err(Problem::new(format!("section `{name}` is not supported by this version"))
                 .hint(format!("take `{name}` out to run the rest"))

@@ -167,13 +167,14 @@ fn keys_hold_what_decides_the_outcome() {
 #[test]
 fn the_summary_counts_the_worst_case() {
     let summary = World::new().plan(SUITE).summary();
-    let Summary { suite, data, threat, attacks, models, total } = summary;
+    let Summary { suite, data, threat, attacks, probes, models, total } = summary;
+    assert!(probes.is_empty());
     assert_snapshot!(format!("{suite}\n{data}\n{threat}"), @r"
     small
     signs32, split test, 600 samples
     linf, epsilon 16/510
     ");
-    let attacks = attacks.iter().map(|a| format!("{} = {} {:?}\n", a.name, a.attack, a.parameters)).collect::<String>();
+    let attacks = attacks.iter().map(|a| format!("{} = {} {:?}\n", a.name, a.id, a.parameters)).collect::<String>();
     assert_snapshot!(attacks, @r#"
     fgsm = fgsm [("loss", "cross-entropy"), ("targets", "none")]
     pgd-20 = pgd [("keep", "best"), ("loss", "cross-entropy"), ("restarts", "1"), ("start", "random"), ("step_size", "2/255"), ("steps", "20"), ("targets", "none")]
@@ -187,6 +188,67 @@ fn the_summary_counts_the_worst_case() {
     two: [Cost { forwards: 600, backwards: 600, judge_forwards: 600 }, Cost { forwards: 12000, backwards: 12000, judge_forwards: 12600 }, Cost { forwards: 120000, backwards: 120000, judge_forwards: 123000 }, Cost { forwards: 600, backwards: 600, judge_forwards: 600 }] in all Cost { forwards: 133200, backwards: 133200, judge_forwards: 137400 }
     ");
     assert_eq!(total.forwards, models.iter().map(|model| model.total.forwards).sum::<u64>());
+}
+
+const PROBES: &str = "probes:
+  - kl-instability
+  - kl-instability-max
+  - lipschitz-l1-linf
+  - lipschitz-l1-linf: { name: lip, inner: logit-difference, steps: 10, step_size: 3e-3, start: { gaussian: 0.01 } }
+seed:";
+
+#[test]
+fn probes_are_planned_with_every_number() {
+    let plan = World::new().plan(&changed("seed:", PROBES));
+    let json = serde_json::to_value(&plan).expect("a plan is JSON");
+    let probes =
+        json["probes"].as_array().expect("a list").iter().map(|probe| format!("{probe}\n")).collect::<String>();
+    assert_snapshot!(probes, @r#"
+    {"name":"kl-instability","revision":1,"spec":{"kl-instability":{"inner":"cross-entropy","keep":"last","start":"random","step_size":"2/255","steps":20}}}
+    {"name":"kl-instability-max","revision":1,"spec":{"kl-instability":{"inner":"kl","keep":"best","start":"random","step_size":"2/255","steps":20}}}
+    {"name":"lipschitz-l1-linf","revision":1,"spec":{"lipschitz-l1-linf":{"inner":"ratio","start":{"gaussian":"0.001"},"step_size":"2/255","steps":20}}}
+    {"name":"lip","revision":1,"spec":{"lipschitz-l1-linf":{"inner":"logit-difference","start":{"gaussian":"0.01"},"step_size":"3e-3","steps":10}}}
+    "#);
+    assert_snapshot!(json["heads"].to_string(), @r#"["cross-entropy","margin","linear","kl"]"#);
+    let key = plan.probe_key_material(&plan.models[0], &plan.probes[3], &plan.slices[2]);
+    let mut key = serde_json::to_value(&key).expect("a key is JSON");
+    key["prediction"].take();
+    assert_snapshot!(lines(&key), @r#"
+    domain: {"grid":{"levels":255},"lower":"0","upper":"1"}
+    epsilon: "8/255"
+    grid: false
+    norm: "linf"
+    prediction: null
+    probe: {"lipschitz-l1-linf":{"inner":"logit-difference","start":{"gaussian":"0.01"},"step_size":"3e-3","steps":10}}
+    probe_revision: 1
+    seed: "18446744073709551615"
+    "#);
+    let summary = plan.summary();
+    let text = summary.probes.iter().map(|p| format!("{} = {} {:?}\n", p.name, p.id, p.parameters)).collect::<String>();
+    assert_snapshot!(text, @r#"
+    kl-instability = kl-instability [("inner", "cross-entropy"), ("keep", "last"), ("start", "random"), ("step_size", "2/255"), ("steps", "20")]
+    kl-instability-max = kl-instability [("inner", "kl"), ("keep", "best"), ("start", "random"), ("step_size", "2/255"), ("steps", "20")]
+    lipschitz-l1-linf = lipschitz-l1-linf [("inner", "ratio"), ("start", "gaussian 0.001"), ("step_size", "2/255"), ("steps", "20")]
+    lip = lipschitz-l1-linf [("inner", "logit-difference"), ("start", "gaussian 0.01"), ("step_size", "3e-3"), ("steps", "10")]
+    "#);
+    let with = &summary.models[0];
+    assert_snapshot!(format!("{:?}", with.probes), @"[Cost { forwards: 13200, backwards: 12000, judge_forwards: 0 }, Cost { forwards: 25200, backwards: 12000, judge_forwards: 0 }, Cost { forwards: 25200, backwards: 12000, judge_forwards: 0 }, Cost { forwards: 13200, backwards: 6000, judge_forwards: 0 }]");
+    let without = &World::new().plan(SUITE).summary().models[0];
+    let probes: u64 = with.probes.iter().map(|cost| cost.backwards).sum();
+    assert_eq!((with.total.backwards, &with.attacks), (without.total.backwards + probes, &without.attacks));
+}
+
+/// So that reports and blocks from before there were probes stay what they are.
+#[test]
+fn a_plan_without_probes_does_not_mention_them() {
+    let world = World::new();
+    let (with, without) = (world.plan(&changed("seed:", PROBES)), world.plan(SUITE));
+    assert!(serde_json::to_value(&without).expect("a plan is JSON").get("probes").is_none());
+    let key = |plan: &Plan| {
+        serde_json::to_string(&plan.check_key_material(&plan.models[0], &plan.attacks[1], &plan.slices[0]))
+            .expect("a key is JSON")
+    };
+    assert_eq!(key(&with), key(&without));
 }
 
 #[test]

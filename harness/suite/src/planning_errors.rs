@@ -12,20 +12,12 @@ fn all(complaints: &[(&str, String)]) -> String {
 fn sections_and_attacks_of_later_versions() {
     let world = World::new();
     assert_snapshot!(all(&[
-        ("probes", world.complaint("seed:", "probes: [kl-instability]\nseed:")),
         ("cost", world.complaint("seed:", "cost:\n  - macs\nseed:")),
         ("gates", world.complaint("seed:", "gates: []\nseed:")),
         ("certify", world.complaint("seed:", "certify: { method: crown }\nseed:")),
         ("ensemble", world.complaint("  - pgd-20\n", "  - ensemble-standard\n")),
         ("long form", world.complaint("  - pgd-20\n", "  - cw: { steps: 9 }\n")),
     ]), @r"
-    == probes
-    plan ./suites/my.yaml:11:9: section `probes` is not supported by this version
-       |
-    11 | probes: [kl-instability]
-       |         ^
-    hint: take `probes` out to run the rest
-
     == cost
     plan ./suites/my.yaml:12:3: section `cost` is not supported by this version
        |
@@ -174,6 +166,135 @@ fn attacks() {
     9 |   - pgd: { name: pgd-40x5, steps: 40, step_size: 1/255, start: none, restarts: 5, loss: margin, keep...
       |     ^
     "#);
+}
+
+#[test]
+fn probes() {
+    let world = World::new();
+    let with = |probes: &str| world.complaint("seed:", &format!("probes: [{probes}]\nseed:"));
+    let long = |change: &str| {
+        let form = "inner: kl, steps: 7, step_size: 1/255, start: random, keep: best";
+        let key = change.split(':').next().expect("a key");
+        let kept: Vec<&str> = form.split(", ").filter(|part| !part.starts_with(&format!("{key}:"))).collect();
+        with(&format!("kl-instability: {{ {change}, {} }}", kept.join(", ")))
+    };
+    assert_snapshot!(all(&[
+        ("misspelt", with("kl-instabillity")),
+        ("misspelt long form", with("lipschitz-l1-lin: { steps: 9 }")),
+        ("nothing like it", with("banana")),
+        ("of a later version", with("clever")),
+        ("an attack", with("pgd-20")),
+        ("a preset with numbers", with("kl-instability-max: { steps: 21 }")),
+        ("the same preset twice", with("kl-instability, kl-instability")),
+        ("the name of an attack", long("name: pgd-40x5")),
+        ("a name that is none", long("name: a/b")),
+        ("no steps", long("steps: 0")),
+        ("a step of nothing", long("step_size: 0")),
+        ("a start where nothing moves", long("start: none")),
+        ("a start without its number", long("start: { gaussian: wide }")),
+        ("an attack list with a probe", world.complaint("  - pgd-20\n", "  - lipschitz-l1-linf\n")),
+    ]), @r#"
+    == misspelt
+    plan ./suites/my.yaml:11:10: there is no probe `kl-instabillity`
+       |
+    11 | probes: [kl-instabillity]
+       |          ^^^^^^^^^^^^^^^
+    hint: did you mean `kl-instability`? this version measures `kl-instability`, `kl-instability-max`, `lipschitz-l1-linf` and the long forms of `kl-instability`, `lipschitz-l1-linf`
+
+    == misspelt long form
+    plan ./suites/my.yaml:11:10: there is no probe `lipschitz-l1-lin`
+       |
+    11 | probes: [lipschitz-l1-lin: { steps: 9 }]
+       |          ^^^^^^^^^^^^^^^^
+    hint: did you mean `lipschitz-l1-linf`? this version measures `kl-instability`, `kl-instability-max`, `lipschitz-l1-linf` and the long forms of `kl-instability`, `lipschitz-l1-linf`
+
+    == nothing like it
+    plan ./suites/my.yaml:11:10: there is no probe `banana`
+       |
+    11 | probes: [banana]
+       |          ^^^^^^
+    hint: this version measures `kl-instability`, `kl-instability-max`, `lipschitz-l1-linf` and the long forms of `kl-instability`, `lipschitz-l1-linf`
+
+    == of a later version
+    plan ./suites/my.yaml:11:10: probe `clever` is not supported by this version
+       |
+    11 | probes: [clever]
+       |          ^^^^^^
+    hint: this version measures `kl-instability`, `kl-instability-max`, `lipschitz-l1-linf` and the long forms of `kl-instability`, `lipschitz-l1-linf`
+
+    == an attack
+    plan ./suites/my.yaml:11:10: `pgd-20` is an attack, not a probe
+       |
+    11 | probes: [pgd-20]
+       |          ^^^^^^
+    hint: list it under `attacks`
+
+    == a preset with numbers
+    plan ./suites/my.yaml:11:10: `kl-instability-max` is a preset, whose numbers are fixed
+       |
+    11 | probes: [kl-instability-max: { steps: 21 }]
+       |          ^^^^^^^^^^^^^^^^^^
+    hint: write `- kl-instability-max`, or one of `kl-instability`, `lipschitz-l1-linf` with your own numbers
+
+    == the same preset twice
+    plan ./suites/my.yaml:11:26: two probes are named `kl-instability`
+       |
+    11 | probes: [kl-instability, kl-instability]
+       |                          ^^^^^^^^^^^^^^
+    hint: give one of them another name, with `name:` in its long form
+
+    == the name of an attack
+    plan ./suites/my.yaml:11:34: an attack and a probe are named `pgd-40x5`
+       |
+    11 | probes: [kl-instability: { name: pgd-40x5, inner: kl, steps: 7, step_size: 1/255, start: random, kee...
+       |                                  ^^^^^^^^
+    hint: give one of them another name, with `name:` in its long form
+
+    == a name that is none
+    plan ./suites/my.yaml:11:34: probe name "a/b" is not a name
+       |
+    11 | probes: [kl-instability: { name: a/b, inner: kl, steps: 7, step_size: 1/255, start: random, keep: be...
+       |                                  ^^^
+    hint: a name has 1 to 64 letters, digits, `-`, `_` or `.` and begins with a letter or a digit
+
+    == no steps
+    plan ./suites/my.yaml:11:10: `kl-instability` is refused: `steps` is 0; expected at least 1
+       |
+    11 | probes: [kl-instability: { steps: 0, inner: kl, step_size: 1/255, start: random, keep: best }]
+       |          ^
+
+    == a step of nothing
+    plan ./suites/my.yaml:11:10: `kl-instability` is refused: `step_size` is 0; expected more
+       |
+    11 | probes: [kl-instability: { step_size: 0, inner: kl, steps: 7, start: random, keep: best }]
+       |          ^
+
+    == a start where nothing moves
+    plan ./suites/my.yaml:11:10: `kl-instability` is refused: what it ascends is flat at the sample itself; expected `start: random` or `start: { gaussian: 0.001 }`
+       |
+    11 | probes: [kl-instability: { start: none, inner: kl, steps: 7, step_size: 1/255, keep: best }]
+       |          ^
+
+    == a start without its number
+    plan ./suites/my.yaml:11:47: `gaussian` is `wide`: expected a fraction or a decimal such as 8/255, 0.031 or 1e-3
+       |
+    11 | probes: [kl-instability: { start: { gaussian: wide }, inner: kl, steps: 7, step_size: 1/255, keep: b...
+       |                                               ^^^^
+
+    == an attack list with a probe
+    plan ./suites/my.yaml:8:5: `lipschitz-l1-linf` is a probe, not an attack
+      |
+    8 |   - lipschitz-l1-linf
+      |     ^^^^^^^^^^^^^^^^^
+    hint: list it under `probes`
+    "#);
+    let nothing = changed("16/510", "0").replace("seed:", "probes: [lipschitz-l1-linf]\nseed:");
+    assert_snapshot!(world.try_plan(&nothing).expect_err("a ratio of nothing"), @r"
+    plan ./suites/my.yaml:11:10: `lipschitz-l1-linf` is refused: epsilon is 0, and a ratio needs two points
+       |
+    11 | probes: [lipschitz-l1-linf]
+       |          ^^^^^^^^^^^^^^^^^
+    ");
 }
 
 #[test]

@@ -29,26 +29,31 @@ mod tests {
             );
             properties.keys().cloned().collect()
         };
-        let keys = ["attacks", "dataset", "models", "name", "seed", "threat", "version"];
+        let keys = ["attacks", "dataset", "models", "name", "probes", "seed", "threat", "version"];
         assert_eq!(described(&schema["properties"]), keys);
         let pgd = ["keep", "loss", "name", "restarts", "start", "step_size", "steps", "targets"];
         assert_eq!(described(&schema["$defs"]["Pgd"]["properties"]), pgd);
         assert_eq!(schema["$defs"]["Pgd"]["required"].as_array().map(Vec::len), Some(6));
     }
 
-    /// A key that the table of attacks knows and the long form does not would be a setting that nobody can choose.
+    /// A key that the table of attacks or probes knows and the long form does not would be a setting that nobody can choose.
     #[test]
-    fn every_attack_has_a_long_form_with_all_its_parameters() {
+    fn every_attack_and_probe_has_a_long_form_with_all_its_parameters() {
         let schema: Value = serde_json::from_str(&schema_json()).expect("a schema is JSON");
-        let forms = schema["$defs"]["Attack"]["anyOf"].as_array().expect("there are forms");
-        for attack in attack::ATTACKS {
-            let form = forms.iter().find_map(|form| form["properties"][attack.name]["$ref"].as_str());
-            let def =
-                form.and_then(|form| form.rsplit('/').next()).unwrap_or_else(|| panic!("no form for {}", attack.name));
-            for parameter in attack.parameters {
-                let property = &schema["$defs"][def]["properties"][parameter.name];
-                assert!(property.is_object(), "`{}` has no key `{}`", attack.name, parameter.name);
+        let check = |kind: &str, name: &str, parameters: &[&str]| {
+            let forms = schema["$defs"][kind]["anyOf"].as_array().expect("there are forms");
+            let form = forms.iter().find_map(|form| form["properties"][name]["$ref"].as_str());
+            let def = form.and_then(|form| form.rsplit('/').next()).unwrap_or_else(|| panic!("no form for {name}"));
+            for parameter in parameters {
+                let property = &schema["$defs"][def]["properties"][parameter];
+                assert!(property.is_object(), "`{name}` has no key `{parameter}`");
             }
+        };
+        for attack in attack::ATTACKS {
+            check("Attack", attack.name, &attack.parameters.iter().map(|one| one.name).collect::<Vec<_>>());
+        }
+        for probe in probe::PROBES {
+            check("Probe", probe.name, &probe.parameters.iter().map(|one| one.name).collect::<Vec<_>>());
         }
     }
 }

@@ -61,7 +61,7 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, threat, attacks, .. } = document;
+    let Document { version, name, dataset, models, threat, attacks, probes, .. } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -73,6 +73,9 @@ fn check(document: &Document) -> Result<(), Problem> {
     reject(dataset.samples.value == 0, "`samples` is 0, and at least 1 is needed".into(), dataset.samples.place)?;
     reject(models.is_empty(), "`models` is empty, and a suite needs at least one".into(), models.place)?;
     reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
+    if let Some(probes) = probes {
+        reject(probes.is_empty(), "`probes` is empty; leave it out to measure none".into(), probes.place)?;
+    }
     threat::threat_model(threat)?;
     Ok(())
 }

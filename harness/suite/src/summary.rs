@@ -1,8 +1,8 @@
 //! A plan in a few lines, with what it costs at worst.
 
-use crate::attacks::PlannedAttack;
 use crate::plan::Plan;
 use attack::Cost;
+use serde::Serialize;
 use serde_json::Value;
 
 /// What a plan does and costs, for a table.
@@ -15,20 +15,22 @@ pub struct Summary {
     /// `linf, epsilon 8/255`.
     pub threat: String,
     /// The attacks with every number.
-    pub attacks: Vec<AttackSummary>,
+    pub attacks: Vec<EntrySummary>,
+    /// The probes with every number.
+    pub probes: Vec<EntrySummary>,
     /// Every model and what its checks cost.
     pub models: Vec<ModelSummary>,
     /// What all of it costs.
     pub total: Cost,
 }
 
-/// One attack in words.
+/// One attack or probe in words.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AttackSummary {
+pub struct EntrySummary {
     /// The entry's name.
     pub name: String,
-    /// The attack's own id.
-    pub attack: &'static str,
+    /// The attack's or probe's own id.
+    pub id: &'static str,
     /// Every parameter with its value.
     pub parameters: Vec<(String, String)>,
 }
@@ -40,7 +42,9 @@ pub struct ModelSummary {
     pub name: String,
     /// The cost of each attack, in the plan's order.
     pub attacks: Vec<Cost>,
-    /// Attacks and clean predictions together.
+    /// The cost of each probe, in the plan's order.
+    pub probes: Vec<Cost>,
+    /// Attacks, probes and clean predictions together.
     pub total: Cost,
 }
 
@@ -55,7 +59,12 @@ impl Plan {
             suite: self.suite.name.clone(),
             data: format!("{}, split {}, {samples} samples", self.dataset.name, self.dataset.split),
             threat: format!("{}, epsilon {}", self.threat.norm, self.threat.epsilon),
-            attacks: self.attacks.iter().map(AttackSummary::of).collect(),
+            attacks: (self.attacks.iter())
+                .map(|attack| EntrySummary::of(&attack.name, attack.spec.name(), &attack.spec))
+                .collect(),
+            probes: (self.probes.iter())
+                .map(|probe| EntrySummary::of(&probe.name, probe.spec.name(), &probe.spec))
+                .collect(),
             models,
             total,
         }
@@ -64,18 +73,28 @@ impl Plan {
     fn model_summary(&self, name: &str, classes: usize) -> ModelSummary {
         let rows = self.dataset.rows.len() as u64;
         let attacks: Vec<Cost> = self.attacks.iter().map(|attack| attack.spec.cost(classes).times(rows)).collect();
+        let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost().times(rows)).collect();
         let clean = Cost { judge_forwards: rows, ..Cost::default() };
-        ModelSummary { name: name.to_owned(), total: attacks.iter().copied().fold(clean, sum), attacks }
+        let total = attacks.iter().chain(&probes).copied().fold(clean, sum);
+        ModelSummary { name: name.to_owned(), total, attacks, probes }
     }
 }
 
-impl AttackSummary {
-    fn of(attack: &PlannedAttack) -> AttackSummary {
-        let value = serde_json::to_value(&attack.spec).expect("an attack is JSON");
+impl EntrySummary {
+    fn of(name: &str, id: &'static str, spec: &impl Serialize) -> EntrySummary {
+        let value = serde_json::to_value(spec).expect("an entry is JSON");
         let numbers = value.as_object().and_then(|tagged| tagged.values().next()?.as_object());
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let parameters = numbers.into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
-        AttackSummary { name: attack.name.clone(), attack: attack.spec.name(), parameters }
+        EntrySummary { name: name.to_owned(), id, parameters }
+    }
+}
+
+/// A value as it is written in a suite, a choice with its number as `gaussian 0.001`.
+fn text(value: &Value) -> String {
+    match (value.as_str(), value.as_object().and_then(|choice| choice.iter().next())) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some((choice, number))) => format!("{choice} {}", text(number)),
+        (None, None) => value.to_string(),
     }
 }
 

@@ -7,7 +7,11 @@ use std::path::Path;
 type Generated = (&'static str, fn() -> String);
 
 /// Every generated text file.
-const FILES: &[Generated] = &[("suites/schema.json", suite::schema_json), ("models/recipe.schema.json", train::recipe::schema_json), ("harness/graph/OPERATORS.md", operators)];
+const FILES: &[Generated] = &[
+    ("suites/schema.json", suite::schema_json),
+    ("models/recipe.schema.json", train::recipe::schema_json),
+    ("harness/graph/OPERATORS.md", operators),
+];
 
 /// Writes every generated file, or with `check` only compares.
 ///

@@ -50,7 +50,7 @@ pub(crate) static LIPSCHITZ_L1_LINF: Registered = Registered {
     about: "The empirical local Lipschitz constant: the largest l1 change of the logits over the l-inf change of the input, \
             over all iterates of an ascent. Yang et al. 2020, arXiv:2003.02460; Mousavi et al. 2023.",
     bound: Bound::Lower,
-    units: "logits per unit of input",
+    units: "logits per unit",
     parameters: &[
         Parameter {
             name: "inner",
@@ -89,7 +89,7 @@ impl Probe for LipschitzL1Linf {
             RatioInner::CrossEntropy => "of the cross-entropy",
         };
         format!(
-            "the largest ratio of the l1 change of the logits to the l-inf change of the input, over the start and {} \
+            "the largest l1 change of the logits per unit of l-inf change of the input, over the start and {} \
              projected gradient steps {ascended}; all rows count. The local Lipschitz constant is at least this.",
             self.steps
         )

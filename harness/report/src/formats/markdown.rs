@@ -1,20 +1,25 @@
 use std::fmt::Write;
 
-use evidence::{AttackResult, Flag, FlagDoc, ModelResult, Results};
+use evidence::{AttackResult, Flag, FlagDoc, ModelResult, ProbeResult, Results};
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use crate::board::{Board, board};
 use crate::plan_table;
-use crate::text::{limits, markdown, percent, plain, short};
+use crate::text::{bound_name, bounded, limits, markdown, percent, plain, short};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
 pub(super) fn render(results: &Results) -> String {
     let board = board(results);
-    let sections = [
+    let mut sections = vec![
         title(results),
         format!("## Leaderboard\n\n{}", leaderboard(&board)),
-        format!("## How to read it\n\n{HOW_TO_READ}"),
+        format!("## How to read it\n\n{HOW_TO_READ}{}", how_to_read_probes(&board)),
+    ];
+    if !board.probes.is_empty() {
+        sections.push(format!("## Probes\n\n{PROBES}\n\n{}", probes(&board)));
+    }
+    sections.extend([
         format!("## Verdicts\n\n{}", verdicts(&board)),
         format!("## Search and judge\n\n{SEARCH}\n\n{}", search(&board)),
         format!("## Flags\n\n{}", flags(&board)),
@@ -22,7 +27,7 @@ pub(super) fn render(results: &Results) -> String {
         format!("## Plan\n\nEvery number that decided the run.\n\n{}", plan(results)),
         format!("## Runtime\n\n{}", runtime(results)),
         format!("## How to run it again\n\n{}", again(results)),
-    ];
+    ]);
     sections.join("\n\n") + "\n"
 }
 
@@ -40,6 +45,39 @@ const SEARCH: &str = "\
 An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, \
 and confirms or rejects it. *Ties* are verdicts \
 that rest on two equal highest outputs. Forwards and backwards are counted in rows.";
+
+const PROBES: &str = "\
+How the values spread over the rows. *Row* is the index in the data set of the row with the largest value. ≥ is a lower bound: the \
+largest value in the ball is at least this; ≤ an upper bound; ≈ an estimate. *Measured* are the rows that have a value.";
+
+fn how_to_read_probes(board: &Board) -> String {
+    let line = |probe: &&ProbeResult| {
+        let (name, units, about) = (markdown(&probe.name), markdown(&probe.units), markdown(&probe.about));
+        format!("\n- **{name}** (mean over the rows, {units}, {}): {about}", bound_name(probe.bound))
+    };
+    board.probes.iter().map(line).collect()
+}
+
+fn probes(board: &Board) -> String {
+    let rows = each_probe(board).map(|(model, probe)| {
+        let values = [probe.mean, probe.p95, probe.max].map(|value| bounded(probe.bound, value));
+        let names = [model.name.clone(), probe.name.clone()];
+        let counts = [
+            probe.max_row.map_or("–".into(), |row| row.to_string()),
+            format!("{} of {}", probe.measured, probe.total),
+            probe.units.clone(),
+            probe.forwards.to_string(),
+            probe.backwards.to_string(),
+        ];
+        names.into_iter().chain(values).chain(counts).collect()
+    });
+    table(&["model", "probe", "mean", "p95", "max", "row", "measured", "units", "forwards", "backwards"], rows)
+}
+
+fn each_probe<'a>(board: &'a Board<'a>) -> impl Iterator<Item = (&'a ModelResult, &'a ProbeResult)> {
+    let entries = board.entries.iter();
+    entries.flat_map(|entry| entry.probes.iter().flatten().map(|probe| (entry.model, *probe)))
+}
 
 fn title(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
@@ -78,7 +116,10 @@ fn norm(name: &str) -> String {
 fn leaderboard(board: &Board) -> String {
     let mut header = vec!["#", "model", "clean"];
     header.extend(&board.attacks);
-    header.extend(["worst case", "MACs", "params"]);
+    header.push("worst case");
+    let probes: Vec<String> = board.probes.iter().map(|probe| format!("{} ({})", probe.name, probe.units)).collect();
+    header.extend(probes.iter().map(String::as_str));
+    header.extend(["MACs", "params"]);
     let rows = board.entries.iter().map(|entry| {
         let model = entry.model;
         let mut row = vec![entry.rank.to_string(), model.name.clone()];
@@ -91,6 +132,10 @@ fn leaderboard(board: &Board) -> String {
             Some(worst) => accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high),
             None => "–".into(),
         });
+        row.extend(entry.probes.iter().map(|probe| match probe {
+            Some(probe) => bounded(probe.bound, probe.mean),
+            None => "–".into(),
+        }));
         row.extend([short(model.macs), short(model.parameters)]);
         row
     });
@@ -132,7 +177,11 @@ fn flags(board: &Board) -> String {
             let count = attack.flags.get(&doc.flag)?;
             Some(format!("{count} rows of {} under {}", markdown(&model.name), markdown(&attack.name)))
         });
-        let rows: Vec<_> = rows.collect();
+        let probed = each_probe(board).filter_map(|(model, probe)| {
+            let count = probe.flags.get(&doc.flag)?;
+            Some(format!("{count} rows of {} under {}", markdown(&model.name), markdown(&probe.name)))
+        });
+        let rows: Vec<_> = rows.chain(probed).collect();
         let FlagDoc { name, raised_if, means, advice, .. } = doc;
         let rows = (!rows.is_empty()).then(|| rows.join("; "))?;
         Some(format!("- **{name}**: {rows}. Raised if {raised_if}. Means: {means}. Do: {advice}."))
@@ -225,7 +274,7 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{example, model, results};
+    use crate::sample::{example, model, results, with_probes};
 
     #[test]
     fn the_report() {
@@ -322,6 +371,29 @@ mod tests {
 
         The plan's digest is `64879f7d6b960a01909762d911a32d4582c20010c5641ee90278b644a9e3b525`. On the same runtime identity `again/results.json` equals `results.json` byte for byte; blocks in `evidence/` are reused when the run is given `--cache` with that folder. `sha256sum -c SHA256SUMS` checks the files of this folder.
         "#);
+    }
+
+    #[test]
+    fn probes_have_columns_a_section_and_a_line_each() {
+        let (with, without) = (render(&with_probes()), render(&example()));
+        let new: String = with.lines().filter(|line| !without.contains(line)).map(|line| format!("{line}\n")).collect();
+        insta::assert_snapshot!(new, @r"
+        | # | model                | clean                 | fgsm                  | pgd-20             | worst case         | kl-instability (nats) | lipschitz-l1-linf (logits per unit) | MACs   | params |
+        |---|----------------------|-----------------------|-----------------------|--------------------|--------------------|-----------------------|-------------------------------------|--------|--------|
+        | 1 | resnet8-cifar10      | 87.19 % (86.52–87.84) | 20.34 % (19.55–21.14) | 0.21 % (0.13–0.32) | 0.21 % (0.13–0.32) | ≥ 0.01235             | ≥ 71.26                             | 12.5 M | 78.7 k |
+        | 2 | resnet8-cifar10-int8 | 87.07 % (86.40–87.72) | 21.00 % (20.21–21.81) | 0.17 % (0.10–0.27) | 0.17 % (0.10–0.27) | ≥ 0.01235             | –                                   | 12.5 M | –      |
+        - **kl-instability** (mean over the rows, nats, lower bound): what kl-instability measures, in one line
+        - **lipschitz-l1-linf** (mean over the rows, logits per unit, lower bound): what lipschitz-l1-linf measures, in one line
+        ## Probes
+        How the values spread over the rows. *Row* is the index in the data set of the row with the largest value. ≥ is a lower bound: the largest value in the ball is at least this; ≤ an upper bound; ≈ an estimate. *Measured* are the rows that have a value.
+        | model                | probe             | mean      | p95       | max      | row  | measured      | units           | forwards | backwards |
+        |----------------------|-------------------|-----------|-----------|----------|------|---------------|-----------------|----------|-----------|
+        | resnet8-cifar10      | kl-instability    | ≥ 0.01235 | ≥ 0.03703 | ≥ 0.1235 | 4711 | 9999 of 10000 | nats            | 220000   | 200000    |
+        | resnet8-cifar10      | lipschitz-l1-linf | ≥ 71.26   | ≥ 213.8   | ≥ 712.6  | 4711 | 9999 of 10000 | logits per unit | 220000   | 200000    |
+        | resnet8-cifar10-int8 | kl-instability    | ≥ 0.01235 | ≥ 0.03703 | ≥ 0.1235 | 4711 | 9999 of 10000 | nats            | 220000   | 200000    |
+        | resnet8-cifar10-int8 | lipschitz-l1-linf | –         | –         | –        | –    | 0 of 10000    | logits per unit | 220000   | 200000    |
+        - **zero-gradient**: 5 rows of resnet8-cifar10 under kl-instability; 5 rows of resnet8-cifar10 under lipschitz-l1-linf; 5 rows of resnet8-cifar10-int8 under kl-instability; 5 rows of resnet8-cifar10-int8 under lipschitz-l1-linf. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may be too weak. Do: try the margin loss or a random start.
+        ");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub const FORMATS: &[Format] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{example, model, results};
+    use crate::sample::{example, model, results, with_probes};
     use std::collections::BTreeSet;
 
     #[test]
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn every_format_renders_anything_and_ends_its_last_line() {
         for format in FORMATS {
-            for results in [example(), results(vec![]), results(vec![model("alone", 7, &[])])] {
+            for results in [example(), with_probes(), results(vec![]), results(vec![model("alone", 7, &[])])] {
                 let text = (format.render)(&results).unwrap();
                 assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);
                 assert_eq!(text, (format.render)(&results).unwrap(), "{}", format.name);

@@ -1,22 +1,22 @@
-use evidence::Results;
+use evidence::{ProbeResult, Results};
 use tabled::builder::Builder;
 use tabled::settings::formatting::AlignmentStrategy;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
 
-use crate::board::board;
-use crate::text::{limits, percent, plain, short};
+use crate::board::{Board, board};
+use crate::text::{bound_name, bounded, limits, percent, plain, short};
 
 /// The leaderboard for a terminal: about 110 columns wide for three attacks and names of 20 letters.
 pub fn leaderboard(results: &Results) -> String {
     let board = board(results);
     let mut table = Builder::default();
     let attacks = board.attacks.iter().map(|name| plain(name));
-    table.push_record(["#".into(), "model".into(), "clean".into()].into_iter().chain(attacks).chain([
-        "worst case".into(),
-        "MACs".into(),
-        "params".into(),
-    ]));
+    let probes = board.probes.iter().map(|probe| format!("{}\nmean, p95\n{}", plain(&probe.name), plain(&probe.units)));
+    let first = ["#".into(), "model".into(), "clean".into()];
+    let last = ["MACs".into(), "params".into()];
+    let header = first.into_iter().chain(attacks).chain(["worst case".into()]).chain(probes).chain(last);
+    table.push_record(header);
     for entry in &board.entries {
         let model = entry.model;
         let attacks = entry.attacks.iter().map(|attack| {
@@ -26,11 +26,26 @@ pub fn leaderboard(results: &Results) -> String {
         let worst = worst.map_or("–".into(), |worst| accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high));
         let clean = accuracy(model.clean_accuracy, model.ci_low, model.ci_high);
         let first = [entry.rank.to_string(), plain(&model.name), clean];
-        table.push_record(first.into_iter().chain(attacks).chain([worst, short(model.macs), short(model.parameters)]));
+        let probes = entry.probes.iter().map(|probe| probe.map_or("–".into(), spread));
+        let last = [short(model.macs), short(model.parameters)];
+        table.push_record(first.into_iter().chain(attacks).chain([worst]).chain(probes).chain(last));
     }
     let mut table = table.build();
     table.with(Style::rounded()).modify(Columns::new(2..), (Alignment::right(), AlignmentStrategy::PerLine));
-    format!("{}\n{table}\n{}\n", headline(results), FOOTER)
+    format!("{}\n{table}\n{}\n{}", headline(results), FOOTER, legend(&board))
+}
+
+/// One line for each probe.
+fn legend(board: &Board) -> String {
+    let line = |probe: &&ProbeResult| {
+        let (name, units, bound) = (plain(&probe.name), plain(&probe.units), bound_name(probe.bound));
+        format!("{name} [{units}; {bound}]: {}\n", plain(&probe.about))
+    };
+    board.probes.iter().map(line).collect()
+}
+
+fn spread(probe: &ProbeResult) -> String {
+    format!("{}\n{}", bounded(probe.bound, probe.mean), bounded(probe.bound, probe.p95))
 }
 
 const FOOTER: &str = "Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is\n\
@@ -51,7 +66,7 @@ fn accuracy(proportion: f64, low: f64, high: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{example, model, results};
+    use crate::sample::{example, model, results, with_probes};
 
     #[test]
     fn the_leaderboard() {
@@ -68,6 +83,27 @@ mod tests {
         Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is
         found by search: the true robust accuracy on these rows is at most this.
         "#);
+    }
+
+    #[test]
+    fn probes_stand_beside_the_attacks_with_their_bound_and_are_explained_below() {
+        insta::assert_snapshot!(leaderboard(&with_probes()), @r"
+        resnet8-linf: cifar10 test, 10000 rows; linf within 8/255 (pixels in 0..1)
+        ╭───┬──────────────────────┬─────────────┬─────────────┬───────────┬────────────┬────────────────┬───────────────────┬────────┬────────╮
+        │ # │ model                │       clean │        fgsm │    pgd-20 │ worst case │ kl-instability │ lipschitz-l1-linf │   MACs │ params │
+        │   │                      │             │             │           │            │      mean, p95 │         mean, p95 │        │        │
+        │   │                      │             │             │           │            │           nats │   logits per unit │        │        │
+        ├───┼──────────────────────┼─────────────┼─────────────┼───────────┼────────────┼────────────────┼───────────────────┼────────┼────────┤
+        │ 1 │ resnet8-cifar10      │     87.19 % │     20.34 % │    0.21 % │     0.21 % │      ≥ 0.01235 │           ≥ 71.26 │ 12.5 M │ 78.7 k │
+        │   │                      │ 86.52–87.84 │ 19.55–21.14 │ 0.13–0.32 │  0.13–0.32 │      ≥ 0.03703 │           ≥ 213.8 │        │        │
+        │ 2 │ resnet8-cifar10-int8 │     87.07 % │     21.00 % │    0.17 % │     0.17 % │      ≥ 0.01235 │                 – │ 12.5 M │      – │
+        │   │                      │ 86.40–87.72 │ 20.21–21.81 │ 0.10–0.27 │  0.10–0.27 │      ≥ 0.03703 │                 – │        │        │
+        ╰───┴──────────────────────┴─────────────┴─────────────┴───────────┴────────────┴────────────────┴───────────────────┴────────┴────────╯
+        Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is
+        found by search: the true robust accuracy on these rows is at most this.
+        kl-instability [nats; lower bound]: what kl-instability measures, in one line
+        lipschitz-l1-linf [logits per unit; lower bound]: what lipschitz-l1-linf measures, in one line
+        ");
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl Operator for Registered {
         for (index, shape) in shapes.iter().enumerate() {
             let shape: Shape = shape.iter().map(|&size| size as i64).collect();
             let dimension_symbols = SymbolicDimensions::empty(shape.len());
-            context.set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
+            context
+                .set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
         }
         Ok(())
     }

@@ -276,15 +276,46 @@ mod x86 {
     }
 
     lanes!(
-        Avx2, "AVX2 with fused multiplication.", __m256, 8, false, ["avx2", "fma"], "avx2,fma",
-        _mm256_set1_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_storeu_ps, sum256, load256, store256, halves256, zipped256
+        Avx2,
+        "AVX2 with fused multiplication.",
+        __m256,
+        8,
+        false,
+        ["avx2", "fma"],
+        "avx2,fma",
+        _mm256_set1_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
+        _mm256_fmadd_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        sum256,
+        load256,
+        store256,
+        halves256,
+        zipped256
     );
     lanes!(
-        Avx512, "AVX-512.", __m512, 16, true, ["avx512f", "avx512dq", "avx512vl", "avx2", "fma"],
+        Avx512,
+        "AVX-512.",
+        __m512,
+        16,
+        true,
+        ["avx512f", "avx512dq", "avx512vl", "avx2", "fma"],
         "avx512f,avx512dq,avx512vl,avx2,fma",
-        _mm512_set1_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_storeu_ps, sum512, load512, store512, halves512, zipped512
+        _mm512_set1_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        _mm512_fmadd_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        sum512,
+        load512,
+        store512,
+        halves512,
+        zipped512
     );
 
     #[inline]
@@ -327,7 +358,8 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     fn halves256(low: __m256, high: __m256) -> (__m256, __m256) {
         let order = |a| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(a)));
-        let (even, odd) = (_mm256_shuffle_ps::<0b10_00_10_00>(low, high), _mm256_shuffle_ps::<0b11_01_11_01>(low, high));
+        let (even, odd) =
+            (_mm256_shuffle_ps::<0b10_00_10_00>(low, high), _mm256_shuffle_ps::<0b11_01_11_01>(low, high));
         (order(even), order(odd))
     }
 
