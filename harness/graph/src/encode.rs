@@ -4,7 +4,7 @@ use crate::proto::{
     AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto, attribute_type,
 };
-use crate::{Attr, Graph, Node, Value, ValueId, tensor_proto};
+use crate::{Attr, Graph, Node, Value, ValueId, ops, tensor_proto};
 use prost::Message;
 use std::collections::HashSet;
 
@@ -12,10 +12,13 @@ use std::collections::HashSet;
 const IR_VERSION: i64 = 10;
 /// The operator set that is written: the one of the operator table.
 const OPSET: i64 = 21;
+/// The version of our own operators.
+const KERNELS_VERSION: i64 = 1;
 
 /// Writes a graph as an ONNX file: IR version 10, operator set 21, tensors as raw data, names kept.
 ///
-/// The same graph always gives the same bytes. Constants that nothing uses are left out; masks are not marked.
+/// The same graph always gives the same bytes. Constants that nothing uses are left out; masks are not marked. Operators
+/// of our own stand in their domain, [`ops::DOMAIN`], for a runtime that has kernels for them; no file is read that has.
 pub fn encode(graph: &Graph) -> Vec<u8> {
     file(graph, None)
 }
@@ -42,11 +45,16 @@ fn file(graph: &Graph, batch: Option<&str>) -> Vec<u8> {
         output: graph.outputs().iter().map(port).collect(),
         ..GraphProto::default()
     };
+    let import = |domain: &str, version| OperatorSetIdProto { domain: domain.to_owned(), version };
+    let mut opset_import = vec![import("", OPSET)];
+    if graph.nodes().iter().any(|node| !node.op().domain().is_empty()) {
+        opset_import.push(import(ops::DOMAIN, KERNELS_VERSION));
+    }
     let model = ModelProto {
         ir_version: IR_VERSION,
         producer_name: "tinyassay".to_owned(),
         graph: Some(proto),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        opset_import,
         ..ModelProto::default()
     };
     model.encode_to_vec()
@@ -80,7 +88,7 @@ fn node_proto(graph: &Graph, node: &Node, unique: String) -> NodeProto {
         name: unique,
         op_type: node.op().name.to_owned(),
         attribute: node.attrs().iter().map(|(name, attr)| attribute(name, attr)).collect(),
-        domain: String::new(),
+        domain: node.op().domain().to_owned(),
     }
 }
 
@@ -149,6 +157,29 @@ mod tests {
         assert_eq!(format!("{:?}", model.inputs()[0].dims), r#"[Symbolic("N"), Fixed(2), Fixed(3)]"#);
         let graph = read(&bytes, 5);
         assert_eq!(graph.shape(graph.outputs()[0]), [5, 6]);
+    }
+
+    #[test]
+    fn our_own_operators_are_written_in_their_domain_and_refused_when_read() {
+        let mut graph = Graph::new("");
+        let ids = [[2, 3, 5, 5], [2, 4, 3, 3]].map(|shape| graph.input("x", ValueType::new(DType::F32, shape)));
+        let attrs = Attrs::new().ints("kernel_shape", [3, 3]);
+        let dw = graph.add("ConvWeightGrad", &ids, attrs).unwrap();
+        let y = graph.add("Relu", &[dw], Attrs::new()).unwrap();
+        graph.set_outputs(vec![y]);
+        let proto = ModelProto::decode(encode(&graph).as_slice()).unwrap();
+        let imports: Vec<(&str, i64)> =
+            proto.opset_import.iter().map(|import| (import.domain.as_str(), import.version)).collect();
+        assert_eq!(imports, [("", 21), ("ai.tinyassay", 1)]);
+        let domains: Vec<&str> = proto.graph.as_ref().unwrap().node.iter().map(|node| node.domain.as_str()).collect();
+        assert_eq!(domains, ["ai.tinyassay", ""]);
+        let refused = |bytes: &[u8]| Model::parse(bytes, &NoExternalData).unwrap().graph(2).unwrap_err().to_string();
+        let reason = refused(&encode(&graph));
+        assert!(reason.contains("`ai.tinyassay.ConvWeightGrad` is not supported"), "{reason}");
+        let mut standard = proto;
+        standard.graph.as_mut().unwrap().node[0].domain.clear();
+        let reason = refused(&standard.encode_to_vec());
+        assert!(reason.contains("`ConvWeightGrad` is not supported: it is not in the operator table"), "{reason}");
     }
 
     #[test]

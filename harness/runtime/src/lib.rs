@@ -10,6 +10,7 @@ mod error;
 mod executor;
 mod identity;
 mod inferred;
+mod kernels;
 mod micro_batch;
 mod oracle;
 mod prepared;
@@ -41,3 +42,5 @@ mod model_tests;
 mod op_cases;
 #[cfg(test)]
 mod quantized_tests;
+#[cfg(test)]
+mod training_tests;

@@ -1,4 +1,4 @@
-use crate::{Error, Provider, cuda, env};
+use crate::{Error, Provider, cuda, env, kernels};
 use ort::session::Session;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use std::sync::Arc;
@@ -60,6 +60,9 @@ pub(crate) fn open(bytes: &[u8], opening: &Opening<'_>) -> Result<Session, Error
         .map_err(refused)?;
     if opening.provider == Provider::Cuda {
         builder = cuda::register(builder).map_err(|error| cuda::unavailable(error.to_string()))?;
+    }
+    if opening.optimisation != Optimisation::Default && kernels::are_in(bytes) {
+        builder = builder.with_operators(kernels::domain()?).map_err(refused)?;
     }
     for (name, bytes) in opening.external {
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes)).map_err(refused)?;

@@ -1,6 +1,6 @@
 //! Laws over the whole operator table. Every one reports all rows that break it.
 
-use super::{Arg, Call, Case, CaseGradient, CaseInput, OPS, Op, REWRITES, Vjp, case_gradient, case_graph};
+use super::{Arg, Call, Case, CaseGradient, CaseInput, KERNELS, OPS, Op, REWRITES, Vjp, case_gradient, case_graph};
 use crate::check::Splitmix;
 use crate::model::OPSETS;
 use crate::{DType, Error, Graph, Interpreter, Tensor, ValueId, ValueType, differentiate};
@@ -19,9 +19,14 @@ const KINK: f64 = 1e-4;
 /// How often the random inputs and directions of a case are drawn.
 const DRAWS: u64 = 4;
 
+/// Every operator: the standard ones and our own.
+fn table() -> impl Iterator<Item = &'static Op> {
+    OPS.iter().chain(KERNELS).copied()
+}
+
 /// Runs `law` on every case of every operator and panics with the list of those that break it.
 fn for_all_cases(law: impl Fn(&'static Op, &Case) -> Result<(), String>) {
-    let rows = OPS.iter().flat_map(|op| (op.cases)().into_iter().map(move |case| (op, case)));
+    let rows = table().flat_map(|op| (op.cases)().into_iter().map(move |case| (op, case)));
     let broken: Vec<String> = rows
         .filter_map(|(op, case)| law(op, &case).err().map(|reason| format!("{} ({}): {reason}", op.name, case.name)))
         .collect();
@@ -30,9 +35,10 @@ fn for_all_cases(law: impl Fn(&'static Op, &Case) -> Result<(), String>) {
 
 #[test]
 fn names_are_sorted_and_unique() {
-    for pair in OPS.windows(2) {
+    for pair in OPS.windows(2).chain(KERNELS.windows(2)) {
         assert!(pair[0].name < pair[1].name, "{} must come before {}", pair[1].name, pair[0].name);
     }
+    assert!(KERNELS.iter().all(|kernel| OPS.iter().all(|op| op.name != kernel.name)));
 }
 
 #[test]
@@ -46,7 +52,7 @@ fn opsets_are_sorted_and_read() {
 
 #[test]
 fn every_operator_has_a_doc_and_cases_with_names_of_their_own() {
-    for op in OPS {
+    for op in table() {
         assert!(!op.doc.is_empty(), "{} has no doc", op.name);
         let mut names: Vec<&str> = (op.cases)().iter().map(|case| case.name).collect();
         assert!(!names.is_empty(), "{} has no case", op.name);
@@ -123,7 +129,7 @@ fn gradient_rules_agree_with_central_differences() {
 
 #[test]
 fn every_gradient_rule_between_floats_is_compared() {
-    for op in OPS.iter().filter(|op| matches!(op.vjp, Vjp::Rule(..))) {
+    for op in table().filter(|op| matches!(op.vjp, Vjp::Rule(..))) {
         let cases = (op.cases)();
         let compared = |case| compared(op, case, 1.0).is_ok_and(|count| count.is_some_and(|count| count > 0));
         assert!(
@@ -280,7 +286,7 @@ fn piecewise_constant_operators_refuse() {
 
 #[test]
 fn rules_emit_what_they_list() {
-    let broken: Vec<String> = OPS.iter().filter_map(|op| emits_what_it_lists(op).err()).collect();
+    let broken: Vec<String> = table().filter_map(|op| emits_what_it_lists(op).err()).collect();
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
@@ -322,7 +328,8 @@ fn in_half_precision(case: Case) -> Case {
     Case { inputs, ..case }
 }
 
-/// The operators of the nodes that the rule adds for each float input of a case, without the sums over several uses.
+/// The operators of the nodes that the rule adds for each output and float input of a case, without the sums over several
+/// uses.
 fn emitted_by(op: &'static Op, case: &Case) -> Result<Vec<&'static str>, Error> {
     let (mut graph, inputs) = case_graph(op, case, 0)?;
     let outputs = graph.outputs().to_vec();
@@ -330,16 +337,18 @@ fn emitted_by(op: &'static Op, case: &Case) -> Result<Vec<&'static str>, Error> 
     if graph.nodes().is_empty() {
         return Ok(emitted);
     }
-    let ty = graph.value(outputs[0]).ty();
-    let ty = ValueType::new(if ty.dtype.is_float() { ty.dtype } else { DType::F32 }, &ty.shape[..]);
-    let cotangent = graph.input("cotangent", ty);
-    for (&input, _) in graph.inputs().iter().zip(&inputs) {
-        let mut graph = graph.clone();
-        let before = graph.nodes().len();
-        match differentiate(&mut graph, outputs[0], cotangent, &[input]) {
-            Ok(_) => emitted.extend(graph.nodes()[before..].iter().map(|node| node.op().name)),
-            Err(Error::NoGradient { .. } | Error::Graph(_)) => (),
-            Err(error) => return Err(error),
+    let shape = |id: &ValueId| graph.value(*id).ty().clone();
+    for (output, ty) in outputs.iter().map(|id| (*id, shape(id))).collect::<Vec<_>>() {
+        let ty = ValueType::new(if ty.dtype.is_float() { ty.dtype } else { DType::F32 }, ty.shape);
+        let cotangent = graph.input("cotangent", ty);
+        for (&input, _) in graph.inputs().iter().zip(&inputs) {
+            let mut graph = graph.clone();
+            let before = graph.nodes().len();
+            match differentiate(&mut graph, output, cotangent, &[input]) {
+                Ok(_) => emitted.extend(graph.nodes()[before..].iter().map(|node| node.op().name)),
+                Err(Error::NoGradient { .. } | Error::Graph(_)) => (),
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(emitted)

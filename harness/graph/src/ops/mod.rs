@@ -21,6 +21,7 @@ mod compare;
 mod concat;
 mod constant_of_shape;
 mod conv;
+mod conv_cases;
 mod conv_transpose;
 mod cum_sum;
 mod depth_to_space;
@@ -44,6 +45,7 @@ mod identity;
 mod instance_normalization;
 mod interpolation;
 mod is_nan;
+pub(crate) mod kernels;
 #[cfg(test)]
 mod laws;
 mod layer_normalization;
@@ -93,6 +95,7 @@ mod window;
 
 pub use backward::Backward;
 pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph, rewritten_graph};
+pub use kernels::{DOMAIN, KERNELS};
 pub use upgrade::Upgrade;
 
 /// Every operator, in alphabetical order.
@@ -230,15 +233,20 @@ pub const REWRITES: &[&Rewrite] = &[
     &upsample::REWRITE,
 ];
 
-/// The operator with this name in the standard ONNX domain.
+/// The operator with this name: of the standard ONNX domain, or else of our own.
 pub fn find(name: &str) -> Option<&'static Op> {
+    standard(name).or_else(|| kernels::find(name))
+}
+
+/// The operator with this name in the standard ONNX domain, which files may have.
+fn standard(name: &str) -> Option<&'static Op> {
     OPS.binary_search_by(|op| op.name.cmp(name)).ok().map(|index| OPS[index])
 }
 
 /// What turns a node of a file with this operator into one of the table; `None` where it is in neither list.
 pub fn upgrade(name: &str) -> Option<Rewriting> {
     let rewrite = || REWRITES.iter().find(|rewrite| rewrite.name == name).map(|rewrite| rewrite.upgrade);
-    find(name).map(|op| op.upgrade).or_else(rewrite)
+    standard(name).map(|op| op.upgrade).or_else(rewrite)
 }
 
 /// One input of a call: its type, and its elements where they are known.
@@ -317,7 +325,7 @@ pub enum Vjp {
 
 /// An operator.
 pub struct Op {
-    /// Its name in the standard ONNX domain.
+    /// Its name in the standard ONNX domain, or in [`DOMAIN`].
     pub name: &'static str,
     /// The versions of it that are read, by the opset that brought each; 7 also stands for older ones.
     pub opsets: &'static [i64],
@@ -337,6 +345,13 @@ pub struct Op {
     pub upgrade: Rewriting,
     /// The cases on which the rules above are tested.
     pub cases: fn() -> Vec<Case>,
+}
+
+impl Op {
+    /// Its domain: empty for the standard one, else [`DOMAIN`].
+    pub fn domain(&self) -> &'static str {
+        if kernels::find(self.name).is_some() { DOMAIN } else { "" }
+    }
 }
 
 impl std::fmt::Debug for Op {

@@ -6,6 +6,7 @@ use crate::{Attrs, Error, Graph, Node, Tensor, ValueId};
 use std::collections::HashMap;
 
 mod depthwise;
+mod kernels;
 mod mask;
 mod mean;
 mod spread;
@@ -19,6 +20,11 @@ pub(crate) const PORTABLE: &[Rule] = &[sum::lower];
 
 /// For ONNX Runtime's CPU provider.
 pub(crate) const CPU: &[Rule] = &[mask::lower, depthwise::lower, mean::lower, spread::lower, sum::lower];
+
+/// For ONNX Runtime's CPU provider with our own kernels, and weights that are no constants.
+pub(crate) const CPU_TRAINING: &[Rule] = &[kernels::lower, sum::lower];
+
+pub(crate) use kernels::expand;
 
 /// ONNX Runtime lays channels out in blocks of 16 (8 without AVX-512); other numbers of channels are padded, and
 /// depthwise convolutions then leave the blocks.
