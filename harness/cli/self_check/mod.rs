@@ -3,6 +3,7 @@
 
 mod net;
 mod speed;
+mod training;
 
 use crate::exit::Exit;
 use crate::{progress, table};
@@ -34,9 +35,16 @@ struct Results {
     optimisation: String,
     device: Option<String>,
     checks: Vec<Check>,
+    #[serde(flatten)]
+    measured: Measured,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Measured {
     transfers: Vec<speed::Transfer>,
     speed: Vec<speed::Speed>,
-    seconds: f64,
+    training: Vec<training::TrainingSpeed>,
 }
 
 /// Rows that are compared with the reference in double precision.
@@ -58,7 +66,7 @@ pub(crate) fn run(provider: Provider, json: Option<&Path>) -> Result<Exit> {
     println!("ONNX Runtime {} on {provider}", identity.onnxruntime);
     println!("{}\n", identity.device.as_deref().unwrap_or(&identity.instruction_set));
     let mut checks = Vec::new();
-    for check in [reference, repetition, descent, ascent] {
+    for check in [reference, repetition, descent, ascent, training::check] {
         checks.extend(check(provider)?);
     }
     let row = |check: &Check| {
@@ -69,21 +77,16 @@ pub(crate) fn run(provider: Provider, json: Option<&Path>) -> Result<Exit> {
     let failed = checks.iter().filter(|check| !check.holds).count();
     let transfers = speed::transfers(provider)?;
     let speed = speed::measure(provider)?;
+    let training = training::measure(provider)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("self-check: {} checks, {failed} failed, {seconds:.1} s", checks.len());
     if let Some(path) = json {
-        write(path, &results(identity, checks, transfers, speed, seconds))?;
+        write(path, &results(identity, checks, Measured { transfers, speed, training }, seconds))?;
     }
     Ok(if failed == 0 { Exit::Pass } else { Exit::Failed })
 }
 
-fn results(
-    identity: Identity,
-    checks: Vec<Check>,
-    transfers: Vec<speed::Transfer>,
-    speed: Vec<speed::Speed>,
-    seconds: f64,
-) -> Results {
+fn results(identity: Identity, checks: Vec<Check>, measured: Measured, seconds: f64) -> Results {
     Results {
         tinyassay: env!("CARGO_PKG_VERSION"),
         provider: identity.provider,
@@ -93,8 +96,7 @@ fn results(
         optimisation: identity.optimisation,
         device: identity.device,
         checks,
-        transfers,
-        speed,
+        measured,
         seconds,
     }
 }
