@@ -301,10 +301,10 @@ fn built_in_data_is_there() -> Result<(), Failed> {
 
 fn the_self_check_holds_on_the_cpu() -> Result<(), Failed> {
     let scratch = Scratch::tiny()?;
-    let parts = ["gradient against double precision", "resident parameters", "9 checks, 0 failed", "ascents/s"];
+    let parts = ["gradient against double precision", "resident parameters", "10 checks, 0 failed", "ascents/s"];
     scratch.run(["doctor", "--self-check", "--json", "check.json"])?.expect(0, &parts)?;
     let found: serde_json::Value = serde_json::from_slice(&std::fs::read(scratch.path("check.json"))?)?;
-    ensure(found["provider"] == "cpu" && found["checks"].as_array().is_some_and(|checks| checks.len() == 9), "json")?;
+    ensure(found["provider"] == "cpu" && found["checks"].as_array().is_some_and(|checks| checks.len() == 10), "json")?;
     scratch.run(["doctor", "--json", "check.json"])?.expect(2, &["--self-check"])
 }
 

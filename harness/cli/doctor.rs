@@ -34,15 +34,11 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
         }
     };
     println!("\nProviders");
-    for provider in [Provider::Cpu, Provider::Cuda] {
-        let state = match provider.require() {
-            Ok(()) => "available".to_owned(),
-            Err(error) => format!("not available: failed to {error}"),
-        };
-        println!("  {provider:<5} {state}");
+    for &other in Provider::ALL {
+        println!("  {other:<5} {}", state(other, provider));
     }
-    if Provider::Cuda.require_hardware().is_ok() {
-        cuda_libraries(provider);
+    if provider == Provider::Cuda && provider.require_hardware().is_ok() {
+        cuda_libraries();
     }
     println!(
         "\nCache\n  {}",
@@ -68,13 +64,20 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
     Ok(if runtime_is_there { Exit::Pass } else { Exit::Failed })
 }
 
-/// Where each library of CUDA was found, or why not. They are loaded only where the provider was asked for.
-fn cuda_libraries(provider: Provider) {
-    println!("\nCUDA");
-    if provider != Provider::Cuda {
-        println!("  there is a GPU: `tinyassay doctor --provider cuda` looks at what else it needs");
-        return;
+/// Whether a provider can be used. What a GPU needs is looked at only where it was asked for: its build of ONNX Runtime
+/// is large, and a process loads one build.
+fn state(provider: Provider, asked: Provider) -> String {
+    let not_available = |error: runtime::Error| format!("not available: failed to {error}");
+    if provider == Provider::Cuda && asked != provider {
+        let found = "there is a GPU; `tinyassay doctor --provider cuda` looks at what else it needs";
+        return provider.require_hardware().map_or_else(not_available, |()| found.to_owned());
     }
+    provider.require().map_or_else(not_available, |()| "available".to_owned())
+}
+
+/// Where each library of CUDA was found, or why not.
+fn cuda_libraries() {
+    println!("\nCUDA");
     for library in runtime::library_states() {
         let state = match &library.loaded {
             Ok(path) => path.display().to_string(),

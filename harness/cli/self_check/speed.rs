@@ -34,7 +34,7 @@ pub(super) struct Speed {
 const SPAN: Duration = Duration::from_millis(350);
 
 /// The fastest of the runs that fit into [`SPAN`], at least two, in seconds.
-fn fastest(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+pub(super) fn fastest(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
     let mut best = f64::INFINITY;
     let mut count = 0;

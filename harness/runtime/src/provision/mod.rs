@@ -7,9 +7,12 @@
 mod download;
 mod pins;
 mod settings;
+mod slot;
 
 pub use pins::{PINS, Pin, VERSION};
 pub use settings::{Build, Installer, Settings};
+
+use slot::{Condition, Slot, set_aside};
 
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -178,95 +181,6 @@ fn cached(pin: &Pin, settings: &Settings, report: &mut dyn FnMut(Step)) -> Resul
     }
     let sha256 = download::fetch(pin, &slot, settings, report)?;
     Ok(slot.into_library(sha256, Source::Download))
-}
-
-/// The places in the cache folder that belong to one pin.
-struct Slot<'a> {
-    pin: &'a Pin,
-    cache: PathBuf,
-    folder: PathBuf,
-    library: PathBuf,
-    /// Holds the digest that was recorded when the library came out of its verified wheel.
-    record: PathBuf,
-    companions: Vec<Companion>,
-}
-
-/// A file that must lie beside the library.
-struct Companion {
-    member: &'static str,
-    name: &'static str,
-    path: PathBuf,
-    sha256: &'static str,
-}
-
-enum Condition {
-    Missing,
-    Damaged { file: PathBuf, found: String },
-    Good(String),
-}
-
-impl<'a> Slot<'a> {
-    fn new(pin: &'a Pin, cache: &Path) -> Self {
-        let folder = cache.join(format!("{}-{VERSION}-{}", pin.package(), pin.platform));
-        let library = folder.join(pin.file_name());
-        let record = folder.join("library.sha256");
-        let companions = pin.companions.iter().map(|&(member, sha256)| {
-            let name = pins::base_name(member);
-            Companion { member, name, path: folder.join(name), sha256 }
-        });
-        Self { pin, cache: cache.to_owned(), library, record, companions: companions.collect(), folder }
-    }
-
-    fn into_library(self, sha256: String, source: Source) -> Library {
-        let companions = self.companions.iter().map(|file| (file.name.to_owned(), file.sha256.to_owned())).collect();
-        Library { path: self.library, sha256, companions, source }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.library.is_file() && self.companions.iter().all(|file| file.path.is_file())
-    }
-
-    fn condition(&self) -> Result<Condition, Error> {
-        if !self.is_complete() {
-            return Ok(Condition::Missing);
-        }
-        for Companion { path, sha256, .. } in &self.companions {
-            let found = file_sha256(path)?;
-            if found != *sha256 {
-                return Ok(Condition::Damaged { file: path.clone(), found });
-            }
-        }
-        let found = file_sha256(&self.library)?;
-        let expected = match self.pin.library_sha256 {
-            Some(pinned) => Some(pinned.to_owned()),
-            None => fs::read_to_string(&self.record).ok().map(|text| text.trim().to_owned()),
-        };
-        Ok(if expected.as_ref() == Some(&found) {
-            Condition::Good(found)
-        } else {
-            Condition::Damaged { file: self.library.clone(), found }
-        })
-    }
-
-    fn lock(&self, report: &mut dyn FnMut(Step)) -> Result<File, Error> {
-        let path = self.folder.join("lock");
-        let fail = |error: &dyn std::fmt::Display| Error::io("lock", &path, error);
-        let file =
-            File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| fail(&error))?;
-        if file.try_lock().is_err() {
-            report(Step::Waiting { lock: path.clone() });
-            file.lock().map_err(|error| fail(&error))?;
-        }
-        Ok(file)
-    }
-}
-
-/// Moves a damaged file out of the way.
-fn set_aside(file: &Path, digest: &str) -> Result<PathBuf, Error> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let to = file.with_file_name(format!("{name}.damaged-{}", &digest[..8]));
-    fs::rename(file, &to).map_err(|error| Error::io("set aside", file, &error))?;
-    Ok(to)
 }
 
 /// How to do by hand what provisioning could not.

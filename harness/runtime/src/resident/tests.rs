@@ -229,7 +229,7 @@ fn wrong_uses_are_refused_by_name_and_change_nothing() {
 #[test]
 fn pairs_that_can_not_be_carried_are_refused() {
     let open = |carried: &[(&str, &str)]| {
-        ResidentProgram::open(&counter(), Provider::Cpu, 1, carried).err().expect("refused").to_string()
+        ResidentProgram::open(&counter(), Provider::Cpu, 1, carried).expect_err("refused").to_string()
     };
     assert!(open(&[("nothing", "total")]).contains("no output `nothing`"));
     assert!(open(&[("next", "nothing")]).contains("no input `nothing`"));
