@@ -300,7 +300,17 @@ impl Routine for Part<'_, '_> {
         };
         let (rows, images, result) = (rows.len(), self.images.len(), &mut **dw);
         let sums = Sums {
-            pass, left, rows, left_row, left_image, right, channels, right_channel, right_image, images, result,
+            pass,
+            left,
+            rows,
+            left_row,
+            left_image,
+            right,
+            channels,
+            right_channel,
+            right_image,
+            images,
+            result,
         };
         sums.run(l);
     }

@@ -12,6 +12,7 @@ mod operators;
 mod pool;
 mod simd;
 mod split;
+mod sum;
 mod tile;
 mod window;
 
@@ -75,6 +76,8 @@ impl Operator for Registered {
             input_shape: ints("input_shape"),
             group: context.get("group").unwrap_or(1),
             epsilon: context.get("epsilon").unwrap_or(EPSILON),
+            low: context.get("low").unwrap_or(f32::NEG_INFINITY),
+            high: context.get("high").unwrap_or(f32::INFINITY),
         };
         Ok(Node { entry: self.entry, level: self.level, attributes })
     }
@@ -88,7 +91,8 @@ impl Operator for Registered {
         for (index, shape) in shapes.iter().enumerate() {
             let shape: Shape = shape.iter().map(|&size| size as i64).collect();
             let dimension_symbols = SymbolicDimensions::empty(shape.len());
-            context.set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
+            context
+                .set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
         }
         Ok(())
     }
@@ -110,6 +114,8 @@ fn attributes(context: &ShapeInferenceContext) -> Attributes {
         input_shape: ints("input_shape"),
         group: get(context, "group").unwrap_or(1),
         epsilon: get(context, "epsilon").unwrap_or(EPSILON),
+        low: get(context, "low").unwrap_or(f32::NEG_INFINITY),
+        high: get(context, "high").unwrap_or(f32::INFINITY),
     }
 }
 

@@ -29,32 +29,56 @@ pub(super) struct Run<'a> {
 /// In alphabetical order.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
+        name: "BatchNormClipTrain",
+        inputs: 3,
+        outputs: 3,
+        shapes: |_, shapes| statistics(shapes[0], &shapes[1..]),
+        run: |run, outputs| normalise(run, true, outputs),
+    },
+    Entry {
+        name: "BatchNormClipTrainGrad",
+        inputs: 6,
+        outputs: 3,
+        shapes: gradient_statistics,
+        run: |run, outputs| {
+            let [dx, dscale, dbias] = outputs else { return };
+            let &[dy, x, scale, bias, mean, var] = run.inputs else { return };
+            let batch = run.batch(1, true);
+            norm::gradient(run.level, run.pool, &batch, [dy, x, scale, bias, mean, var], [dx, dscale, dbias]);
+        },
+    },
+    Entry {
         name: "BatchNormTrain",
         inputs: 3,
         outputs: 3,
         shapes: |_, shapes| statistics(shapes[0], &shapes[1..]),
-        run: |run, outputs| {
-            let [y, mean, var] = outputs else { return };
-            let [x, scale, bias] = *run.inputs else { return };
-            let batch = batch(run.shapes[0]);
-            norm::forward(run.level, run.pool, &batch, run.attributes.epsilon, [x, scale, bias], y, mean, var);
-        },
+        run: |run, outputs| normalise(run, false, outputs),
     },
     Entry {
         name: "BatchNormTrainGrad",
         inputs: 5,
         outputs: 3,
-        shapes: |_, shapes| {
-            if shapes[0] != shapes[1] {
-                return Err(format!("dy is {:?}, x is {:?}", shapes[0], shapes[1]));
-            }
-            statistics(shapes[1], &shapes[2..])
+        shapes: gradient_statistics,
+        run: |run, outputs| {
+            let (&mut [ref mut dx, ref mut dscale, ref mut dbias], &[dy, x, scale, mean, var]) = (outputs, run.inputs)
+            else {
+                return;
+            };
+            let batch = run.batch(1, false);
+            norm::gradient(run.level, run.pool, &batch, [dy, x, scale, &[], mean, var], [dx, dscale, dbias]);
+        },
+    },
+    Entry {
+        name: "ClipGrad",
+        inputs: 2,
+        outputs: 1,
+        shapes: |_, shapes| match shapes {
+            [dy, y] if dy == y => Ok(vec![dy.to_vec()]),
+            _ => Err(format!("dy and y are {shapes:?}")),
         },
         run: |run, outputs| {
-            let [dx, dscale, dbias] = outputs else { return };
-            let [dy, x, scale, mean, var] = *run.inputs else { return };
-            let (batch, epsilon) = (batch(run.shapes[1]), run.attributes.epsilon);
-            norm::gradient(run.level, run.pool, &batch, epsilon, [dy, x, scale, mean, var], dx, dscale, dbias);
+            let (&mut [ref mut dx], &[dy, y]) = (outputs, run.inputs) else { return };
+            norm::clip_gradient(run.level, run.pool, run.attributes.bounds(), [dy, y], dx);
         },
     },
     Entry {
@@ -138,6 +162,27 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
+impl Run<'_> {
+    fn batch(&self, input: usize, clipped: bool) -> Batch {
+        let shape = self.shapes[input];
+        let clip = clipped.then(|| self.attributes.bounds());
+        let plane = shape[2..].iter().product();
+        Batch { images: shape[0], channels: shape[1], plane, epsilon: self.attributes.epsilon, clip }
+    }
+}
+
+fn normalise(run: &Run<'_>, clipped: bool, outputs: &mut [&mut [f32]]) {
+    let (&mut [ref mut y, ref mut mean, ref mut var], &[x, scale, bias]) = (outputs, run.inputs) else { return };
+    norm::forward(run.level, run.pool, &run.batch(0, clipped), [x, scale, bias], [y, mean, var]);
+}
+
+fn gradient_statistics(_: &Attributes, shapes: &[&[usize]]) -> Result<Vec<Vec<usize>>, String> {
+    if shapes[0] != shapes[1] {
+        return Err(format!("dy is {:?}, x is {:?}", shapes[0], shapes[1]));
+    }
+    statistics(shapes[1], &shapes[2..])
+}
+
 /// A shape with the sizes of a window's axes behind `first`, as many as `like` has.
 fn with_spatial(first: &[usize], like: &[usize], size: fn(&Axis) -> usize, window: &Window) -> Vec<usize> {
     let spatial = [size(&window.rows), size(&window.cols)];
@@ -154,9 +199,15 @@ pub(super) struct Attributes {
     pub(super) input_shape: Vec<i64>,
     pub(super) group: i64,
     pub(super) epsilon: f32,
+    pub(super) low: f32,
+    pub(super) high: f32,
 }
 
 impl Attributes {
+    fn bounds(&self) -> (f32, f32) {
+        (self.low, self.high)
+    }
+
     fn input_shape(&self) -> Result<Vec<usize>, String> {
         let sizes: Result<Vec<usize>, _> = self.input_shape.iter().map(|&size| usize::try_from(size)).collect();
         sizes.ok().filter(|sizes| !sizes.is_empty()).ok_or("`input_shape` must be there".to_owned())
@@ -221,10 +272,6 @@ impl Attributes {
 
 fn spatial(shape: &[usize]) -> Result<&[usize], String> {
     shape.get(2..).ok_or_else(|| format!("expected [N, C, …], found {shape:?}"))
-}
-
-fn batch(shape: &[usize]) -> Batch {
-    Batch { images: shape[0], channels: shape[1], plane: shape[2..].iter().product() }
 }
 
 fn statistics(x: &[usize], rest: &[&[usize]]) -> Result<Vec<Vec<usize>>, String> {

@@ -20,6 +20,10 @@ pub(super) trait Lanes: Copy {
     /// `a * b + c`
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     fn sum(self, a: Self::V) -> f32;
+    /// `value` between two bounds; what is not a number stays so.
+    fn clip(self, value: Self::V, low: Self::V, high: Self::V) -> Self::V;
+    /// `kept` where `value` lies between two bounds and on neither, else zero.
+    fn between(self, value: Self::V, low: Self::V, high: Self::V, kept: Self::V) -> Self::V;
 
     /// # Safety
     /// `N` elements from `at` can be read.
@@ -152,6 +156,15 @@ impl Lanes for Portable {
         ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
     }
     #[inline(always)]
+    fn clip(self, value: Self::V, low: Self::V, high: Self::V) -> Self::V {
+        let above = zip(value, low, |value, low| if value < low { low } else { value });
+        zip(above, high, |value, high| if value > high { high } else { value })
+    }
+    #[inline(always)]
+    fn between(self, value: Self::V, low: Self::V, high: Self::V, kept: Self::V) -> Self::V {
+        std::array::from_fn(|i| if low[i] < value[i] && value[i] < high[i] { kept[i] } else { 0.0 })
+    }
+    #[inline(always)]
     unsafe fn load(self, at: *const f32) -> Self::V {
         // SAFETY: The caller's promise; arrays of f32 are aligned as f32.
         unsafe { at.cast::<Self::V>().read() }
@@ -193,7 +206,8 @@ mod x86 {
     macro_rules! lanes {
         ($name:ident, $doc:literal, $v:ty, $n:literal, $many:literal, [$($feature:tt),*], $all:literal,
          $splat:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $load:ident, $store:ident,
-         $sum:expr, $load_some:expr, $store_some:expr, $halves:expr, $zipped:expr) => {
+         $sum:expr, $load_some:expr, $store_some:expr, $halves:expr, $zipped:expr,
+         $clip:expr, $between:expr) => {
             #[doc = $doc]
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
             pub(in crate::kernels) struct $name(());
@@ -244,6 +258,14 @@ mod x86 {
                     unsafe { $sum(a) }
                 }
                 #[inline(always)]
+                fn clip(self, value: $v, low: $v, high: $v) -> $v {
+                    unsafe { $clip(value, low, high) }
+                }
+                #[inline(always)]
+                fn between(self, value: $v, low: $v, high: $v, kept: $v) -> $v {
+                    unsafe { $between(value, low, high, kept) }
+                }
+                #[inline(always)]
                 unsafe fn load(self, at: *const f32) -> $v {
                     // SAFETY: `self`, and the caller's promise.
                     unsafe { $load(at) }
@@ -276,15 +298,50 @@ mod x86 {
     }
 
     lanes!(
-        Avx2, "AVX2 with fused multiplication.", __m256, 8, false, ["avx2", "fma"], "avx2,fma",
-        _mm256_set1_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_storeu_ps, sum256, load256, store256, halves256, zipped256
+        Avx2,
+        "AVX2 with fused multiplication.",
+        __m256,
+        8,
+        false,
+        ["avx2", "fma"],
+        "avx2,fma",
+        _mm256_set1_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
+        _mm256_fmadd_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        sum256,
+        load256,
+        store256,
+        halves256,
+        zipped256,
+        clip256,
+        between256
     );
     lanes!(
-        Avx512, "AVX-512.", __m512, 16, true, ["avx512f", "avx512dq", "avx512vl", "avx2", "fma"],
+        Avx512,
+        "AVX-512.",
+        __m512,
+        16,
+        true,
+        ["avx512f", "avx512dq", "avx512vl", "avx2", "fma"],
         "avx512f,avx512dq,avx512vl,avx2,fma",
-        _mm512_set1_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_storeu_ps, sum512, load512, store512, halves512, zipped512
+        _mm512_set1_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        _mm512_fmadd_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        sum512,
+        load512,
+        store512,
+        halves512,
+        zipped512,
+        clip512,
+        between512
     );
 
     #[inline]
@@ -299,6 +356,33 @@ mod x86 {
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
     fn sum512(a: __m512) -> f32 {
         sum256(_mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a)))
+    }
+
+    // The second operand is the result where one is not a number.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn clip256(value: __m256, low: __m256, high: __m256) -> __m256 {
+        _mm256_min_ps(high, _mm256_max_ps(low, value))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn between256(value: __m256, low: __m256, high: __m256, kept: __m256) -> __m256 {
+        let above = _mm256_cmp_ps::<_CMP_LT_OQ>(low, value);
+        _mm256_and_ps(_mm256_and_ps(above, _mm256_cmp_ps::<_CMP_LT_OQ>(value, high)), kept)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+    fn clip512(value: __m512, low: __m512, high: __m512) -> __m512 {
+        _mm512_min_ps(high, _mm512_max_ps(low, value))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+    fn between512(value: __m512, low: __m512, high: __m512, kept: __m512) -> __m512 {
+        let above = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(low, value);
+        _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask::<_CMP_LT_OQ>(above, value, high), kept)
     }
 
     /// All bits of a lane from one bit of a number.
@@ -327,7 +411,8 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     fn halves256(low: __m256, high: __m256) -> (__m256, __m256) {
         let order = |a| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(a)));
-        let (even, odd) = (_mm256_shuffle_ps::<0b10_00_10_00>(low, high), _mm256_shuffle_ps::<0b11_01_11_01>(low, high));
+        let (even, odd) =
+            (_mm256_shuffle_ps::<0b10_00_10_00>(low, high), _mm256_shuffle_ps::<0b11_01_11_01>(low, high));
         (order(even), order(odd))
     }
 

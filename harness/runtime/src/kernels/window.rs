@@ -257,6 +257,7 @@ fn mask(lanes: usize, vectors: usize, pitch: usize, of: &Phase, source: &Phase, 
         let inside = |at: isize, len: usize| usize::try_from(at).is_ok_and(|at| at < len);
         row < of.rows && col < of.cols && inside(from_row, source.rows) && inside(from_col, source.cols)
     };
-    let bits = |vector: usize| (0..lanes).fold(0, |bits, lane| bits | u16::from(is_there(vector * lanes + lane)) << lane);
+    let bits =
+        |vector: usize| (0..lanes).fold(0, |bits, lane| bits | u16::from(is_there(vector * lanes + lane)) << lane);
     (0..vectors).map(bits).collect()
 }
