@@ -5,9 +5,15 @@
 //! loops run on the threads of the session that calls them. A result has the same bits for any number of threads: every
 //! sum is taken in one order, which depends on sizes and on the processor's instruction set alone.
 
+#![allow(clippy::needless_range_loop, reason = "loops of fixed length by index are what stays in registers")]
+
+mod attributes;
+mod clip;
 mod dense;
+mod dense_weights;
 mod depthwise;
 mod norm;
+mod norm_gradient;
 mod operators;
 mod pool;
 mod simd;
@@ -20,7 +26,8 @@ mod window;
 mod tests;
 
 use crate::{Error, env};
-use operators::{Attributes, ENTRIES, Entry, Run};
+use attributes::Attributes;
+use operators::{ENTRIES, Entry, Run};
 use ort::operator::{
     ComputeContext, FromOpAttr, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
