@@ -1,9 +1,10 @@
 //! Convolutions and their gradients with respect to input and weights, for any number of groups.
 
-use super::pool::{Pool, chunks, scratch};
+use super::pool::{Pieces, Pool, chunks, scratch};
 use super::simd::{Lanes, Level, Routine};
 use super::tile::{Product, Sums, block_rows, pack};
-use super::window::{Scheme, Window};
+use super::window::{Scheme, Way, Window};
+use std::ops::Range;
 
 /// The sizes of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +28,7 @@ impl Conv {
     }
 
     /// Elements of the weights.
-    pub(super) fn weights(&self) -> usize {
+    fn weights(&self) -> usize {
         self.filters * self.channels_of_group() * self.window.kernel()
     }
 }
@@ -38,7 +39,6 @@ pub(super) fn forward(level: Level, pool: &dyn Pool, conv: &Conv, x: &[f32], w: 
     let weight = |group: usize, row: usize, channel: usize, tap: usize| {
         w[((group * conv.filters_of_group() + row) * from + channel) * taps + tap]
     };
-    let scheme = Scheme::gather(&conv.window);
     let sizes = Sizes {
         group: conv.group,
         from,
@@ -46,7 +46,7 @@ pub(super) fn forward(level: Level, pool: &dyn Pool, conv: &Conv, x: &[f32], w: 
         source: conv.window.input(),
         result: conv.window.output(),
     };
-    convolve(level, pool, &scheme, &sizes, &weight, x, y);
+    convolve(level, pool, &Scheme::of(&conv.window, level.lanes(), Way::Gather), &sizes, &weight, x, y);
 }
 
 /// The gradient of `conv(x, w)` with respect to `x`, for the gradient `dy`.
@@ -55,7 +55,6 @@ pub(super) fn input_gradient(level: Level, pool: &dyn Pool, conv: &Conv, dy: &[f
     let weight = |group: usize, row: usize, channel: usize, tap: usize| {
         w[((group * from + channel) * conv.channels_of_group() + row) * taps + tap]
     };
-    let scheme = Scheme::scatter(&conv.window);
     let sizes = Sizes {
         group: conv.group,
         from,
@@ -63,7 +62,7 @@ pub(super) fn input_gradient(level: Level, pool: &dyn Pool, conv: &Conv, dy: &[f
         source: conv.window.output(),
         result: conv.window.input(),
     };
-    convolve(level, pool, &scheme, &sizes, &weight, dy, dx);
+    convolve(level, pool, &Scheme::of(&conv.window, level.lanes(), Way::Scatter), &sizes, &weight, dy, dx);
 }
 
 struct Sizes {
@@ -89,44 +88,53 @@ fn convolve(
     let block = block_rows(level);
     let packed_of = |taps: usize| sizes.to.next_multiple_of(block) * sizes.from * taps;
     let of_group: usize = scheme.passes.iter().map(|pass| packed_of(pass.taps.len())).sum();
-    if scheme.passes.iter().map(|pass| pass.rows * pass.cols).sum::<usize>() < sizes.result {
-        y.fill(0.0);
-    }
     scratch([of_group * sizes.group], |[packed]| {
         for (group, packed) in packed.chunks_exact_mut(of_group.max(1)).enumerate() {
             let mut at = 0;
-            for pass in &scheme.passes {
+            for pass in scheme.passes.iter().filter(|pass| !pass.taps.is_empty()) {
                 let (taps, len) = (pass.taps.len(), packed_of(pass.taps.len()));
-                let of = |row: usize, tap: usize| weight(group, row, tap / taps, pass.taps[tap % taps].0);
-                if taps > 0 {
-                    pack(block, sizes.to, sizes.from * taps, of, &mut packed[at..at + len]);
-                }
+                let of = |row: usize, tap: usize| weight(group, row, tap / taps, pass.taps[tap % taps]);
+                pack(block, sizes.to, sizes.from * taps, of, &mut packed[at..at + len]);
                 at += len;
             }
         }
         let packed = &*packed;
         let (from, to) = (sizes.group * sizes.from * sizes.source, sizes.group * sizes.to * sizes.result);
+        let planes = if scheme.is_direct() { 0 } else { sizes.from * scheme.channel() };
+        let results = if scheme.is_dense() { 0 } else { scheme.passes.len() * sizes.to * longest(scheme, level) };
         chunks(pool, y, to, &|image, y| {
-            let x = &x[image * from..][..from];
-            for group in 0..sizes.group {
-                level.run(Image {
-                    scheme,
-                    sizes,
-                    packed: &packed[group * of_group..][..of_group],
-                    x: &x[group * sizes.from * sizes.source..][..sizes.from * sizes.source],
-                    y: &mut y[group * sizes.to * sizes.result..][..sizes.to * sizes.result],
-                });
-            }
+            scratch([planes, results], |[planes, results]| {
+                for group in 0..sizes.group {
+                    level.run(Image {
+                        level,
+                        scheme,
+                        sizes,
+                        packed: &packed[group * of_group..][..of_group],
+                        x: &x[image * from + group * sizes.from * sizes.source..][..sizes.from * sizes.source],
+                        planes,
+                        results,
+                        y: &mut y[group * sizes.to * sizes.result..][..sizes.to * sizes.result],
+                    });
+                }
+            });
         });
     });
 }
 
+/// Elements of the vectors of the longest pass.
+fn longest(scheme: &Scheme, level: Level) -> usize {
+    scheme.passes.iter().map(|pass| pass.vectors * level.lanes()).max().unwrap_or(0)
+}
+
 /// One group of one image.
 struct Image<'a> {
+    level: Level,
     scheme: &'a Scheme,
     sizes: &'a Sizes,
     packed: &'a [f32],
     x: &'a [f32],
+    planes: &'a mut [f32],
+    results: &'a mut [f32],
     y: &'a mut [f32],
 }
 
@@ -135,57 +143,66 @@ impl Routine for Image<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { scheme, sizes, packed, x, y } = self;
-        let longest = scheme.passes.iter().map(|pass| pass.places(scheme)).max().unwrap_or(0);
-        let direct = scheme.is_identity() && scheme.plane.is_multiple_of(L::N);
-        let planes = if direct { 0 } else { sizes.from * scheme.plane + scheme.slack };
-        scratch([planes, sizes.to * longest + L::N], |[planes, results]| {
-            if !direct {
-                for (x, planes) in x.chunks_exact(sizes.source).zip(planes.chunks_exact_mut(scheme.plane)) {
-                    scheme.fill(x, planes);
-                }
-                planes[sizes.from * scheme.plane..].fill(0.0);
+        let Self { scheme, sizes, planes, results, y, .. } = self;
+        let (planes, channel) = if scheme.is_direct() {
+            (self.x, sizes.source)
+        } else {
+            for (x, planes) in self.x.chunks_exact(sizes.source).zip(planes.chunks_exact_mut(scheme.channel())) {
+                scheme.fill(l, x, planes);
             }
-            let planes = if direct { x } else { &*planes };
-            let mut at = 0;
-            for pass in &scheme.passes {
-                let offset = |channel: usize| pass.taps.iter().map(move |(_, tap)| channel * scheme.plane + tap);
-                let offsets: Vec<usize> = (0..sizes.from).flat_map(offset).collect();
-                let places = pass.places(scheme);
-                let dense = pass.is_dense(scheme);
-                let pitch = if dense { sizes.result } else { places };
-                let product =
-                    Product { weights: &packed[at..], planes, offsets: &offsets, rows: sizes.to, pitch, places };
-                product.run(l, if dense { y } else { results });
-                if !dense {
-                    for (y, results) in y.chunks_exact_mut(sizes.result).zip(results.chunks_exact(places)) {
-                        pass.write(scheme, results, y);
-                    }
-                }
-                at += product.packed::<L>();
+            (&*planes, scheme.channel())
+        };
+        let long = longest(scheme, self.level);
+        let mut weights = self.packed;
+        for (number, pass) in scheme.passes.iter().enumerate() {
+            let (pitch, result) = if scheme.is_dense() {
+                (sizes.result, &mut *y)
+            } else {
+                (scheme.passes.len() * long, &mut results[number * long..])
+            };
+            let (channels, rows) = (sizes.from, sizes.to);
+            let product = Product { pass, weights, planes, channel, channels, rows, pitch };
+            product.run(l, result);
+            weights = &weights[product.packed(self.level)..];
+        }
+        if !scheme.is_dense() {
+            let of_row = scheme.passes.len() * long;
+            for (y, results) in y.chunks_exact_mut(sizes.result).zip(results.chunks_exact(of_row)) {
+                scheme.join(l, results, long, y);
             }
-        });
+        }
     }
 }
 
 /// The gradient of `conv(x, w)` with respect to `w`, for the gradient `dy`.
 ///
-/// The images are cut into slabs, whose number depends on the sizes alone; the sums of the slabs are added in order.
+/// The images are cut into slabs and the filters into parts, whose numbers depend on the sizes alone; the sums of the
+/// slabs are added in order.
 pub(super) fn weight_gradient(level: Level, pool: &dyn Pool, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let len = conv.weights();
     if conv.images == 0 || len == 0 {
         return dw.fill(0.0);
     }
-    let slabs = (LARGEST / len).clamp(4, 32).min(conv.images);
+    let slabs = (conv.images * conv.window.output() / SHORTEST).clamp(1, TASKS).min(conv.images);
     let of_slab = conv.images.div_ceil(slabs);
     let slabs = conv.images.div_ceil(of_slab);
-    let scheme = Scheme::gather(&conv.window);
+    let filters = conv.filters_of_group();
+    let of_part = filters.div_ceil(TASKS.div_ceil(slabs * conv.group)).next_multiple_of(LEAST).min(filters);
+    let parts = filters.div_ceil(of_part);
+    let scheme = Scheme::of(&conv.window, level.lanes(), Way::Gather);
+    let (scheme, group_len) = (&*scheme, len / conv.group);
     scratch([slabs * len], |[sums]| {
-        chunks(pool, sums, len, &|slab, sums| {
-            sums.fill(0.0);
-            let start = slab * of_slab;
-            let end = (start + of_slab).min(conv.images);
-            level.run(Slab { conv, scheme: &scheme, x, dy, start, end, dw: sums });
+        let pieces = Pieces::new(sums);
+        pool.each(slabs * conv.group * parts, &|task| {
+            let (slab, group, part) = (task / (conv.group * parts), task / parts % conv.group, task % parts);
+            let rows = part * of_part..((part + 1) * of_part).min(filters);
+            let (row, images) = (group_len / filters, slab * of_slab..((slab + 1) * of_slab).min(conv.images));
+            let start = slab * len + group * group_len + rows.start * row;
+            #[allow(unsafe_code)]
+            // SAFETY: Every task has its own slab, group or rows.
+            let dw = unsafe { pieces.get(start, rows.len() * row) };
+            dw.fill(0.0);
+            Slab { level, conv, scheme, group, rows, x, dy, dw }.run(images);
         });
         let sums = &*sums;
         chunks(pool, dw, REDUCED, &|index, dw| {
@@ -198,151 +215,93 @@ pub(super) fn weight_gradient(level: Level, pool: &dyn Pool, conv: &Conv, x: &[f
     });
 }
 
-/// Elements that the sums of all slabs may have together.
-const LARGEST: usize = 1 << 20;
+/// Products that a sum of a slab should have at least, since lanes are added up after it.
+const SHORTEST: usize = 1 << 11;
+/// Tasks to aim at.
+const TASKS: usize = 16;
+/// Filters of a part: blocks of rows, few enough parts that split the same planes.
+const LEAST: usize = 8;
 /// Elements that a task of the last sum has.
 const REDUCED: usize = 1 << 14;
 /// Elements of the planes that are held at once: what fits in the cache of a core.
 const HELD: usize = 3 << 15;
 
+/// Some filters of a group, some images.
 struct Slab<'a> {
+    level: Level,
     conv: &'a Conv,
     scheme: &'a Scheme,
+    group: usize,
+    rows: Range<usize>,
     x: &'a [f32],
     dy: &'a [f32],
-    start: usize,
-    end: usize,
     dw: &'a mut [f32],
 }
 
-impl Routine for Slab<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(mut self, l: L) {
-        let (channels, filters) = (self.conv.channels_of_group(), self.conv.filters_of_group());
-        let pass = &self.scheme.passes[0];
-        let places = pass.places(self.scheme).next_multiple_of(L::N);
-        let held = (HELD / (channels * self.scheme.plane + filters * places)).max(1);
-        let step = held.min(self.end - self.start);
-        let one = self.scheme.is_identity() && pass.taps.len() == 1;
-        let (planes, results) = if one {
-            // All images of a channel one after the other: one long row.
-            let long = (step * self.scheme.plane).next_multiple_of(L::N);
-            (channels * long, filters * long)
-        } else {
-            (step * channels * self.scheme.plane + self.scheme.slack, step * filters * places)
-        };
+impl Slab<'_> {
+    fn run(mut self, images: Range<usize>) {
+        let (channels, rows, scheme) = (self.conv.channels_of_group(), self.rows.len(), self.scheme);
+        let pass = &scheme.passes[0];
+        let (held_x, held_dy) = (channels * scheme.channel(), rows * pass.vectors * self.level.lanes());
+        let step = (HELD / (held_x + held_dy)).clamp(1, images.len());
+        let planes = if scheme.is_direct() { 0 } else { step * held_x };
+        let results = if scheme.is_dense() { 0 } else { step * held_dy };
         scratch([planes, results], |[planes, results]| {
-            for group in 0..self.conv.group {
-                for start in (self.start..self.end).step_by(step) {
-                    let images = start..(start + step).min(self.end);
-                    if one {
-                        self.rows(l, group, images, planes, results);
-                    } else {
-                        self.windows(l, group, images, planes, results);
-                    }
-                }
+            for start in images.clone().step_by(step) {
+                let images = start..(start + step).min(images.end);
+                self.level.run(Part { slab: &mut self, images, planes, results });
             }
         });
     }
 }
 
-impl Slab<'_> {
-    fn x(&self, group: usize, image: usize) -> &[f32] {
-        let len = self.conv.channels_of_group() * self.conv.window.input();
-        &self.x[(image * self.conv.group + group) * len..][..len]
-    }
-
-    fn dy(&self, group: usize, image: usize) -> &[f32] {
-        let len = self.conv.filters_of_group() * self.conv.window.output();
-        &self.dy[(image * self.conv.group + group) * len..][..len]
-    }
-
-    fn dw(&mut self, group: usize) -> &mut [f32] {
-        let len = self.conv.weights() / self.conv.group;
-        &mut self.dw[group * len..][..len]
-    }
-
-    /// Every image with its planes.
-    #[inline(always)]
-    fn windows<L: Lanes>(
-        &mut self,
-        l: L,
-        group: usize,
-        images: std::ops::Range<usize>,
-        planes: &mut [f32],
-        results: &mut [f32],
-    ) {
-        let (scheme, pass, count) = (self.scheme, &self.scheme.passes[0], images.len());
-        let (channels, filters) = (self.conv.channels_of_group(), self.conv.filters_of_group());
-        let places = pass.places(scheme).next_multiple_of(L::N);
-        let (of_planes, of_results) = (channels * scheme.plane, filters * places);
-        for (index, image) in images.enumerate() {
-            let to = planes[index * of_planes..][..of_planes].chunks_exact_mut(scheme.plane);
-            self.x(group, image).chunks_exact(self.conv.window.input()).zip(to).for_each(|(x, to)| scheme.fill(x, to));
-            let to = results[index * of_results..][..of_results].chunks_exact_mut(places);
-            let from = self.dy(group, image).chunks_exact(self.conv.window.output());
-            from.zip(to).for_each(|(dy, to)| pass.read(scheme, dy, to));
-        }
-        planes[count * of_planes..][..scheme.slack].fill(0.0);
-        let right = |channel: usize| pass.taps.iter().map(move |(_, tap)| channel * scheme.plane + tap);
-        let right_rows: Vec<usize> = (0..channels).flat_map(right).collect();
-        let left_rows: Vec<usize> = (0..filters).map(|filter| filter * places).collect();
-        let sums = Sums {
-            left: results,
-            left_rows: &left_rows,
-            left_image: of_results,
-            right: planes,
-            right_rows: &right_rows,
-            right_image: of_planes,
-            images: count,
-            places,
-        };
-        sums.run(l, self.dw(group));
-    }
-
-    /// A window of one element that meets all of the image: a product of matrices.
-    #[inline(always)]
-    fn rows<L: Lanes>(
-        &mut self,
-        l: L,
-        group: usize,
-        images: std::ops::Range<usize>,
-        planes: &mut [f32],
-        results: &mut [f32],
-    ) {
-        let (channels, filters) = (self.conv.channels_of_group(), self.conv.filters_of_group());
-        let (plane, count) = (self.scheme.plane, images.len());
-        let long = (count * plane).next_multiple_of(L::N);
-        for (index, image) in images.enumerate() {
-            join(self.x(group, image), plane, long, index, planes);
-            join(self.dy(group, image), plane, long, index, results);
-        }
-        for row in planes[..channels * long].chunks_exact_mut(long) {
-            row[count * plane..].fill(0.0);
-        }
-        for row in results[..filters * long].chunks_exact_mut(long) {
-            row[count * plane..].fill(0.0);
-        }
-        let row = |index: usize| index * long;
-        let sums = Sums {
-            left: results,
-            left_rows: &(0..filters).map(row).collect::<Vec<_>>(),
-            left_image: 0,
-            right: planes,
-            right_rows: &(0..channels).map(row).collect::<Vec<_>>(),
-            right_image: 0,
-            images: 1,
-            places: long,
-        };
-        sums.run(l, self.dw(group));
-    }
+struct Part<'a, 'b> {
+    slab: &'a mut Slab<'b>,
+    images: Range<usize>,
+    planes: &'a mut [f32],
+    results: &'a mut [f32],
 }
 
-/// Puts the planes of an image behind those of the images before it, in rows of length `long`.
-fn join(image: &[f32], plane: usize, long: usize, index: usize, to: &mut [f32]) {
-    for (from, row) in image.chunks_exact(plane).zip(to.chunks_exact_mut(long)) {
-        row[index * plane..][..plane].copy_from_slice(from);
+impl Routine for Part<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        let Slab { conv, scheme, group, ref rows, x, dy, ref mut dw, .. } = *self.slab;
+        let pass = &scheme.passes[0];
+        let (source, result) = (conv.window.input(), conv.window.output());
+        let (channels, filters) = (conv.channels_of_group(), conv.filters_of_group());
+        let (of_x, of_dy) = (conv.channels * source, conv.filters * result);
+        let x = &x[self.images.start * of_x + group * channels * source..];
+        let dy = &dy[self.images.start * of_dy + (group * filters + rows.start) * result..];
+        let (right, right_channel, right_image) = if scheme.is_direct() {
+            (x, source, of_x)
+        } else {
+            let held = scheme.channel();
+            for image in 0..self.images.len() {
+                for channel in 0..channels {
+                    let to = &mut self.planes[(image * channels + channel) * held..][..held];
+                    scheme.fill(l, &x[image * of_x + channel * source..][..source], to);
+                }
+            }
+            (&*self.planes, held, channels * held)
+        };
+        let (left, left_row, left_image) = if scheme.is_dense() {
+            (dy, result, of_dy)
+        } else {
+            let held = pass.vectors * L::N;
+            for image in 0..self.images.len() {
+                for row in 0..rows.len() {
+                    let to = &mut self.results[(image * rows.len() + row) * held..][..held];
+                    scheme.spread(pass, &dy[image * of_dy + row * result..][..result], to);
+                }
+            }
+            (&*self.results, held, rows.len() * held)
+        };
+        let (rows, images, result) = (rows.len(), self.images.len(), &mut **dw);
+        let sums = Sums {
+            pass, left, rows, left_row, left_image, right, channels, right_channel, right_image, images, result,
+        };
+        sums.run(l);
     }
 }

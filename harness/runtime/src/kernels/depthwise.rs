@@ -4,8 +4,7 @@
 
 use super::pool::{Pool, chunks, scratch};
 use super::simd::{Lanes, Level, Routine};
-use super::tile::Sums;
-use super::window::{Pass, Scheme, Window};
+use super::window::{Pass, Scheme, Way, Window};
 
 /// `y = conv(x, w)` with a group for every channel.
 pub(super) fn forward(
@@ -13,11 +12,11 @@ pub(super) fn forward(
     pool: &dyn Pool,
     window: &Window,
     channels: usize,
-    x: &[f32],
-    w: &[f32],
+    [x, w]: [&[f32]; 2],
     y: &mut [f32],
 ) {
-    planes(level, pool, &Scheme::gather(window), channels, (window.input(), window.output()), x, w, y);
+    let scheme = Scheme::of(window, level.lanes(), Way::Gather);
+    planes(level, pool, &scheme, channels, (window.input(), window.output()), [x, w], y);
 }
 
 /// The gradient of [`forward`] with respect to `x`, for the gradient `dy`.
@@ -26,31 +25,34 @@ pub(super) fn input_gradient(
     pool: &dyn Pool,
     window: &Window,
     channels: usize,
-    dy: &[f32],
-    w: &[f32],
+    [dy, w]: [&[f32]; 2],
     dx: &mut [f32],
 ) {
-    planes(level, pool, &Scheme::scatter(window), channels, (window.output(), window.input()), dy, w, dx);
+    let scheme = Scheme::of(window, level.lanes(), Way::Scatter);
+    planes(level, pool, &scheme, channels, (window.output(), window.input()), [dy, w], dx);
 }
 
 /// Elements that a task writes.
 const TASK: usize = 1 << 15;
 
-#[expect(clippy::too_many_arguments, reason = "two tensors in, one out, and how")]
 fn planes(
     level: Level,
     pool: &dyn Pool,
     scheme: &Scheme,
     channels: usize,
     (source, result): (usize, usize),
-    x: &[f32],
-    w: &[f32],
+    [x, w]: [&[f32]; 2],
     y: &mut [f32],
 ) {
     let count = (TASK / result.max(1)).max(1);
     let taps = w.len() / channels.max(1);
+    let held = if scheme.is_direct() { 0 } else { scheme.channel() };
+    let long = scheme.passes.iter().map(|pass| pass.vectors * level.lanes()).max().unwrap_or(0);
     chunks(pool, y, count * result, &|task, y| {
-        level.run(Planes { scheme, source, result, taps, channels, first: task * count, x, w, y });
+        scratch([held, scheme.passes.len() * long], |[planes, results]| {
+            let first = task * count;
+            level.run(Planes { scheme, source, result, taps, channels, first, long, x, w, y, planes, results });
+        });
     });
 }
 
@@ -62,9 +64,12 @@ struct Planes<'a> {
     taps: usize,
     channels: usize,
     first: usize,
+    long: usize,
     x: &'a [f32],
     w: &'a [f32],
     y: &'a mut [f32],
+    planes: &'a mut [f32],
+    results: &'a mut [f32],
 }
 
 impl Routine for Planes<'_> {
@@ -72,115 +77,172 @@ impl Routine for Planes<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let scheme = self.scheme;
-        let longest = scheme.passes.iter().map(|pass| pass.places(scheme)).max().unwrap_or(0);
-        let covered: usize = scheme.passes.iter().map(|pass| pass.rows * pass.cols).sum();
-        scratch([scheme.plane + scheme.slack, longest + 4 * L::N], |[planes, results]| {
-            planes[scheme.plane..].fill(0.0);
-            for (index, y) in self.y.chunks_exact_mut(self.result).enumerate() {
-                let plane = self.first + index;
-                let w = &self.w[plane % self.channels * self.taps..][..self.taps];
-                scheme.fill(&self.x[plane * self.source..][..self.source], planes);
-                if covered < self.result {
-                    y.fill(0.0);
-                }
-                for pass in &scheme.passes {
-                    stencil(l, scheme, pass, w, planes, results);
-                    pass.write(scheme, results, y);
-                }
+        let Self { scheme, planes, results, long, .. } = self;
+        let (direct, dense) = (scheme.is_direct(), scheme.is_dense());
+        for (index, y) in self.y.chunks_exact_mut(self.result).enumerate() {
+            let plane = self.first + index;
+            let w = &self.w[plane % self.channels * self.taps..][..self.taps];
+            let mut from = &self.x[plane * self.source..][..self.source];
+            if !direct {
+                scheme.fill(l, from, planes);
+                from = planes;
             }
-        });
+            if dense {
+                stencil(l, &scheme.passes[0], w, from, y);
+                continue;
+            }
+            for (pass, results) in scheme.passes.iter().zip(results.chunks_exact_mut(long)) {
+                stencil(l, pass, w, from, results);
+            }
+            scheme.join(l, results, long, y);
+        }
     }
 }
 
-/// `results[place] = sum over taps of w[tap] * planes[offset + place]`
+/// Taps of a 3x3 window, whose weights stay in registers.
+const USUAL: usize = 9;
+
+/// `results[place] = sum over taps of w[tap] * plane[tap, place]`
 #[inline(always)]
-fn stencil<L: Lanes>(l: L, scheme: &Scheme, pass: &Pass, w: &[f32], planes: &[f32], results: &mut [f32]) {
-    const C: usize = 4;
-    let places = pass.places(scheme);
-    let mut place = 0;
-    while place < places {
-        let mut sums = [l.zero(); C];
-        // What lies behind the last place is in the slack: every plane ends before it.
-        for &(tap, offset) in &pass.taps {
-            let values = &planes[offset + place..][..C * L::N];
-            let weight = l.splat(w[tap]);
-            for c in 0..C {
-                // SAFETY: The slice has the length.
-                sums[c] = l.mul_add(weight, unsafe { l.load(values.as_ptr().add(c * L::N)) }, sums[c]);
+fn stencil<L: Lanes>(l: L, pass: &Pass, w: &[f32], plane: &[f32], results: &mut [f32]) {
+    let vectors = pass.vectors;
+    assert!(pass.places <= results.len());
+    let own = &pass.masks[pass.taps.len() * vectors..];
+    if let (&[..], Some(distances)) = (&pass.taps[..], pass.distances.first_chunk::<USUAL>())
+        && pass.taps.len() == USUAL
+    {
+        let mut weights = [l.zero(); USUAL];
+        for tap in 0..USUAL {
+            weights[tap] = l.splat(w[pass.taps[tap]]);
+        }
+        for vector in 0..vectors {
+            let mut sum = l.zero();
+            for tap in 0..USUAL {
+                let at = plane.as_ptr().wrapping_add(vector * L::N).wrapping_offset(distances[tap]);
+                // SAFETY: The mask has those lanes that are in the plane.
+                let value = unsafe { l.load_some(at, *pass.masks.get_unchecked(tap * vectors + vector)) };
+                sum = l.mul_add(weights[tap], value, sum);
             }
+            // SAFETY: The mask has those lanes that are results, and all results have room.
+            unsafe { l.store_some(results.as_mut_ptr().add(vector * L::N), sum, own[vector]) }
         }
-        let to = &mut results[place..][..C * L::N];
-        for c in 0..C {
+        return;
+    }
+    for vector in 0..vectors {
+        let mut sum = l.zero();
+        for (tap, &distance) in pass.distances.iter().enumerate() {
+            let at = plane.as_ptr().wrapping_add(vector * L::N).wrapping_offset(distance);
             // SAFETY: As above.
-            unsafe { l.store(to.as_mut_ptr().add(c * L::N), sums[c]) }
+            let value = unsafe { l.load_some(at, pass.masks[tap * vectors + vector]) };
+            sum = l.mul_add(l.splat(w[pass.taps[tap]]), value, sum);
         }
-        place += C * L::N;
+        // SAFETY: As above.
+        unsafe { l.store_some(results.as_mut_ptr().add(vector * L::N), sum, own[vector]) }
     }
 }
 
-/// The gradient of [`forward`] with respect to `w`, for the gradient `dy`. One task per channel.
+/// The gradient of [`forward`] with respect to `w`, for the gradient `dy`. Tasks have some channels each.
 pub(super) fn weight_gradient(
     level: Level,
     pool: &dyn Pool,
     window: &Window,
     channels: usize,
-    x: &[f32],
-    dy: &[f32],
+    [x, dy]: [&[f32]; 2],
     dw: &mut [f32],
 ) {
-    let scheme = Scheme::gather(window);
-    chunks(pool, dw, window.kernel(), &|channel, dw| {
-        level.run(Channel { scheme: &scheme, window, channels, channel, x, dy, dw });
+    let scheme = Scheme::of(window, level.lanes(), Way::Gather);
+    let scheme = &*scheme;
+    let held = if scheme.is_direct() { 0 } else { scheme.channel() };
+    let long = if scheme.is_dense() { 0 } else { scheme.passes[0].vectors * level.lanes() };
+    let count = (256 / window.output().max(1)).clamp(1, 16);
+    chunks(pool, dw, count * window.kernel(), &|task, dw| {
+        scratch([held, long], |[planes, results]| {
+            level.run(Channels { scheme, window, channels, first: task * count, x, dy, dw, planes, results });
+        });
     });
 }
 
-struct Channel<'a> {
+/// Some consecutive channels of all images.
+struct Channels<'a> {
     scheme: &'a Scheme,
     window: &'a Window,
     channels: usize,
-    channel: usize,
+    first: usize,
     x: &'a [f32],
     dy: &'a [f32],
     dw: &'a mut [f32],
+    planes: &'a mut [f32],
+    results: &'a mut [f32],
 }
 
-/// Elements of the planes that are held at once: what fits in the nearest cache.
-const HELD: usize = 1 << 12;
+/// Terms of a lane before lanes are added up.
+const TERMS: usize = 256;
 
-impl Routine for Channel<'_> {
+impl Routine for Channels<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let (scheme, pass) = (self.scheme, &self.scheme.passes[0]);
+        let Self { scheme, planes, results, dw, .. } = self;
+        let pass = &scheme.passes[0];
         let (source, result) = (self.window.input(), self.window.output());
-        let places = pass.places(scheme).next_multiple_of(L::N);
-        let step = (HELD / (scheme.plane + places)).max(1);
         let images = self.x.len() / (self.channels * source).max(1);
-        let rows: Vec<usize> = pass.taps.iter().map(|&(_, offset)| offset).collect();
-        self.dw.fill(0.0);
-        scratch([step * scheme.plane + scheme.slack, step * places], |[planes, results]| {
+        let step = (TERMS / pass.vectors.max(1)).max(1);
+        dw.fill(0.0);
+        for (index, dw) in dw.chunks_exact_mut(pass.taps.len()).enumerate() {
             for start in (0..images).step_by(step) {
-                let count = step.min(images - start);
-                for index in 0..count {
-                    let plane = (start + index) * self.channels + self.channel;
-                    scheme.fill(&self.x[plane * source..][..source], &mut planes[index * scheme.plane..]);
-                    pass.read(scheme, &self.dy[plane * result..][..result], &mut results[index * places..][..places]);
+                for taps in (0..pass.taps.len()).step_by(USUAL) {
+                    let mut sums = [l.zero(); USUAL];
+                    for image in start..(start + step).min(images) {
+                        let plane = image * self.channels + self.first + index;
+                        let mut x = &self.x[plane * source..][..source];
+                        let mut dy = &self.dy[plane * result..][..result];
+                        if !scheme.is_direct() {
+                            scheme.fill(l, x, planes);
+                            x = planes;
+                        }
+                        if !scheme.is_dense() {
+                            scheme.spread(pass, dy, results);
+                            dy = results;
+                        }
+                        products(l, pass, taps, x, dy, &mut sums);
+                    }
+                    let mut totals = [0.0; USUAL];
+                    for tap in 0..USUAL {
+                        totals[tap] = l.sum(sums[tap]);
+                    }
+                    dw[taps..].iter_mut().zip(totals).for_each(|(dw, total)| *dw += total);
                 }
-                planes[count * scheme.plane..][..scheme.slack].fill(0.0);
-                let sums = Sums {
-                    left: results,
-                    left_rows: &[0],
-                    left_image: places,
-                    right: planes,
-                    right_rows: &rows,
-                    right_image: scheme.plane,
-                    images: count,
-                    places,
-                };
-                sums.run(l, self.dw);
             }
-        });
+        }
     }
+}
+
+/// `sums[tap] += dy[place] * plane[first + tap, place]` over all places.
+#[inline(always)]
+fn products<L: Lanes>(l: L, pass: &Pass, first: usize, plane: &[f32], dy: &[f32], sums: &mut [L::V; USUAL]) {
+    let (vectors, last) = (pass.vectors, pass.taps.len() - 1);
+    assert!(pass.places <= dy.len());
+    let own = &pass.masks[pass.taps.len() * vectors..];
+    let mut distances = [0; USUAL];
+    let mut masks = [pass.masks.as_ptr(); USUAL];
+    for tap in 0..USUAL {
+        // Taps beyond the last repeat it, and are dropped.
+        let of = (first + tap).min(last);
+        distances[tap] = pass.distances[of];
+        masks[tap] = pass.masks[of * vectors..].as_ptr();
+    }
+    let mut kept = *sums;
+    for vector in 0..vectors {
+        let at = plane.as_ptr().wrapping_add(vector * L::N);
+        // SAFETY: The masks have those lanes that are in the plane, or are results.
+        unsafe {
+            let gradient = l.load_some(dy.as_ptr().add(vector * L::N), own[vector]);
+            for tap in 0..USUAL {
+                let value = l.load_some(at.wrapping_offset(distances[tap]), *masks[tap].add(vector));
+                kept[tap] = l.mul_add(gradient, value, kept[tap]);
+            }
+        }
+    }
+    *sums = kept;
 }

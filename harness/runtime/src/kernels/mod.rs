@@ -11,6 +11,7 @@ mod norm;
 mod operators;
 mod pool;
 mod simd;
+mod split;
 mod tile;
 mod window;
 
@@ -87,8 +88,7 @@ impl Operator for Registered {
         for (index, shape) in shapes.iter().enumerate() {
             let shape: Shape = shape.iter().map(|&size| size as i64).collect();
             let dimension_symbols = SymbolicDimensions::empty(shape.len());
-            context
-                .set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
+            context.set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             let (&mut [ref mut dw], &[x, dy]) = (outputs, run.inputs) else { return };
             let Ok(conv) = weight_gradient(run.attributes, run.shapes[0], run.shapes[1]) else { return };
             if conv.group == conv.channels && conv.group == conv.filters {
-                depthwise::weight_gradient(run.level, run.pool, &conv.window, conv.channels, x, dy, dw);
+                depthwise::weight_gradient(run.level, run.pool, &conv.window, conv.channels, [x, dy], dw);
             } else {
                 dense::weight_gradient(run.level, run.pool, &conv, x, dy, dw);
             }
@@ -88,7 +88,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         run: |run, outputs| {
             let (&mut [ref mut y], &[x, w]) = (outputs, run.inputs) else { return };
             let Ok(window) = run.attributes.window(&run.shapes[0][2..], &run.shapes[1][2..], None) else { return };
-            depthwise::forward(run.level, run.pool, &window, run.shapes[0][1], x, w, y);
+            depthwise::forward(run.level, run.pool, &window, run.shapes[0][1], [x, w], y);
         },
     },
     Entry {
@@ -105,7 +105,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             let (&mut [ref mut dx], &[dy, w]) = (outputs, run.inputs) else { return };
             let Ok(input) = run.attributes.input_shape() else { return };
             let Ok(window) = run.attributes.window(&input, &run.shapes[1][2..], None) else { return };
-            depthwise::input_gradient(run.level, run.pool, &window, run.shapes[0][1], dy, w, dx);
+            depthwise::input_gradient(run.level, run.pool, &window, run.shapes[0][1], [dy, w], dx);
         },
     },
     Entry {

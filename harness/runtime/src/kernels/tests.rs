@@ -64,7 +64,8 @@ fn run(level: Level, pool: &dyn Pool, graph: &Graph, inputs: &[Tensor]) -> Vec<V
     let results = (entry.shapes)(&attributes, &shapes).unwrap();
     let expected: Vec<&[usize]> = node.outputs().iter().map(|&id| graph.shape(id)).collect();
     assert_eq!(results, expected, "{}", entry.name);
-    let mut outputs: Vec<Vec<f32>> = results.iter().map(|shape| vec![f32::NAN; shape.iter().product()]).collect();
+    let mut outputs: Vec<Vec<f32>> =
+        results.iter().map(|shape| vec![f32::NAN; shape.iter().product()]).collect();
     let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     (entry.run)(&Run { level, pool, attributes: &attributes, shapes: &shapes, inputs: &data }, &mut slices);
     outputs
