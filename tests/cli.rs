@@ -9,6 +9,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("version_and_usage_errors", version_and_usage_errors),
     ("models_come_and_go", models_come_and_go),
     ("model_check_says_what_holds", model_check_says_what_holds),
+    ("models_are_built_from_the_zoo", models_are_built_from_the_zoo),
     ("data_sets_come_from_npz", data_sets_come_from_npz),
     ("data_sets_come_from_image_folders", data_sets_come_from_image_folders),
     ("built_in_data_is_there", built_in_data_is_there),
@@ -36,7 +37,7 @@ fn help_of_every_verb() -> Result<(), Failed> {
                 "--provider",
             ],
         ),
-        (&["model"], &["add ", "list ", "show ", "verify ", "remove ", "check "]),
+        (&["model"], &["add ", "list ", "show ", "verify ", "remove ", "check ", "build "]),
         (
             &["model", "add"],
             &[
@@ -60,6 +61,26 @@ fn help_of_every_verb() -> Result<(), Failed> {
         (&["model", "verify"], &["[NAMES]"]),
         (&["model", "remove"], &["<NAME>"]),
         (&["model", "check"], &["<PATH>", "--range", "--inputs"]),
+        (
+            &["model", "build"],
+            &[
+                "[ARCH]",
+                "mobilenet-tiny",
+                "fc-autoencoder",
+                "--width",
+                "--expand",
+                "--filters",
+                "--classes",
+                "--input <CxHxW>",
+                "--seed",
+                "--name",
+                "--out <FILE>",
+                "--force",
+                "--dry-run",
+                "--list",
+                "Examples:",
+            ],
+        ),
         (&["data"], &["add ", "list ", "show ", "verify "]),
         (
             &["data", "add"],
@@ -158,6 +179,49 @@ fn model_check_says_what_holds() -> Result<(), Failed> {
         scratch.run(args)?.expect(2, &["--range must be two finite numbers"])?;
     }
     Ok(())
+}
+
+fn models_are_built_from_the_zoo() -> Result<(), Failed> {
+    let scratch = Scratch::new()?;
+    let build = |args: &[&str]| scratch.run(["model", "build"].iter().chain(args));
+    let list = build(&["--list"])?;
+    for entry in train::zoo::ZOO {
+        list.expect(0, &[entry.name, entry.about])?;
+    }
+    let counts = ["expand: 6", "input 3x32x32, 10 outputs", "404,330", "15,977,728", "15,979,008", "torchprofile"];
+    build(&["mobilenet-tiny", "--dry-run"])?.expect(0, &counts)?;
+    build(&["resnet8", "--dry-run"])?.expect(0, &["78,666", "78,186", "12,501,632"])?;
+    build(&["fc-autoencoder", "--input", "5x128", "--dry-run"])?.expect(0, &["269,992", "640 outputs"])?;
+    for (args, parts) in [
+        (&[][..], &["<ARCH>"][..]),
+        (&["resnet9"], &["resnet9", "resnet8"]),
+        (&["--list", "resnet8"], &["--list"]),
+        (&["resnet8", "--width", "1"], &["failed to build resnet8", "no option `width`", "hint: ", "`filters`"]),
+        (&["ds-cnn", "--expand", "6"], &["no option `expand`", "hint: "]),
+        (&["mobilenet-tiny", "--width", "-1"], &["`width` must be more than 0 and at most 8, found -1", "hint: "]),
+        (&["mobilenet-v1", "--input", "3x28x28"], &["at least 32 high and 32 wide, found 3x28x28", "hint: "]),
+        (&["resnet8", "--input", "3x"], &["3x32x32"]),
+        (&["fc-autoencoder", "--classes", "10"], &["640 elements", "hint: "]),
+        (&["small-cnn", "--name", "../net"], &["`../net`", "--out"]),
+        (&["small-cnn", "--out", "nowhere/net.onnx"], &["nowhere/net.onnx"]),
+    ] {
+        build(args)?.expect(2, parts)?;
+    }
+    ensure(scratch.files(".")?.is_empty(), "listing, dry runs or refused networks left files behind")?;
+    let net = ["small-cnn", "--filters", "2", "--input", "1x4x4", "--classes", "3"];
+    build(&net)?.expect(0, &["wrote small-cnn-f2.onnx", "seed 0"])?;
+    let first = scratch.files(".")?;
+    let other = [&net[..], &["--seed", "1"]].concat();
+    build(&other)?.expect(2, &["failed to write small-cnn-f2.onnx: it exists already", "hint: ", "--force"])?;
+    same("a refused build", &first, &scratch.files(".")?)?;
+    build(&[&net[..], &["--force"]].concat())?.expect(0, &["wrote small-cnn-f2.onnx"])?;
+    same("the same network", &first, &scratch.files(".")?)?;
+    build(&[&other[..], &["--force"]].concat())?.expect(0, &["seed 1"])?;
+    ensure(first != scratch.files(".")?, "another seed gives the same file")?;
+    build(&[&net[..], &["--name", "mine"]].concat())?.expect(0, &["wrote mine.onnx"])?;
+    scratch
+        .run(["model", "check", "mine.onnx", "--inputs", "4"])?
+        .expect(0, &["BatchNormalization 3", "can be evaluated"])
 }
 
 fn data_sets_come_from_npz() -> Result<(), Failed> {

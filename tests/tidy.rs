@@ -172,7 +172,8 @@ fn tables_have_docs_and_cases() -> Result<(), Failed> {
     let attacks = attack::ATTACKS.iter().map(|entry| ("attack", entry.name, entry.about, !(entry.cases)().is_empty()));
     let presets = attack::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true));
     let formats = report::FORMATS.iter().map(|format| ("report format", format.name, format.about, true));
-    let bare: Vec<String> = (ops.chain(attacks).chain(presets).chain(formats))
+    let architectures = train::zoo::ZOO.iter().map(|entry| ("architecture", entry.name, entry.about, true));
+    let bare: Vec<String> = (ops.chain(attacks).chain(presets).chain(formats).chain(architectures))
         .filter(|(_, _, doc, has_cases)| doc.trim().is_empty() || !has_cases)
         .map(|(kind, name, ..)| format!("{kind} `{name}`: say what it does and give it a case"))
         .collect();

@@ -1,5 +1,6 @@
 //! The command line as clap reads it.
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ Environment:
 pub(crate) enum Verb {
     /// Runs a suite: attacks its models and writes a report folder
     Run(RunArgs),
-    /// Registers, lists, shows, verifies, removes and checks models
+    /// Registers, lists, shows, verifies, removes, checks and builds models
     #[command(subcommand)]
     Model(ModelVerb),
     /// Adds, lists, shows and verifies data sets
@@ -102,6 +103,8 @@ pub(crate) enum ModelVerb {
     },
     /// Says whether an ONNX file can be evaluated: operators, row independence, gradients
     Check(CheckArgs),
+    /// Writes a network of the zoo as an ONNX file with fresh weights, or shows what it would cost
+    Build(Box<BuildArgs>),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -157,6 +160,72 @@ pub(crate) struct CheckArgs {
     /// Random inputs to compare gradients on
     #[arg(long, default_value_t = 32)]
     pub(crate) inputs: usize,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_long_help = "\
+Examples:
+  tinyassay model build --list                                   architectures, options, usual inputs
+  tinyassay model build mobilenet-tiny --dry-run                 what it costs; writes nothing
+  tinyassay model build mobilenet-tiny --width 0.65 --expand 6   writes mobilenet-tiny-w0.65-e6.onnx
+  tinyassay model build resnet8 --input 3x64x64 --classes 100 --out net.onnx
+  tinyassay model build ds-cnn --seed 7 --out kws.onnx           other initial weights
+
+The file takes `x` with any batch and gives `logits` (the autoencoder: `reconstruction`). Batch
+normalisation is not folded. Weights are drawn from the seed, the same on every machine.
+`tinyassay model check FILE` tries the file, `tinyassay model add FILE` registers it.")]
+pub(crate) struct BuildArgs {
+    /// The architecture
+    #[arg(required_unless_present = "list", value_parser = architectures())]
+    pub(crate) arch: Option<String>,
+    /// A factor on the channels of every layer (mobilenet-tiny, mobilenet-v1)
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) width: Option<f64>,
+    /// How many times wider than its input the middle of a block is (mobilenet-tiny)
+    #[arg(long)]
+    pub(crate) expand: Option<usize>,
+    /// The filters of the first layer (resnet8, small-cnn)
+    #[arg(long)]
+    pub(crate) filters: Option<usize>,
+    /// The number of outputs [default: as published]
+    #[arg(long)]
+    pub(crate) classes: Option<usize>,
+    /// The shape of one input, such as 3x32x32 [default: as published]
+    #[arg(long, value_name = "CxHxW", value_parser = Dimensions::parse)]
+    pub(crate) input: Option<Dimensions>,
+    /// What the initial weights are drawn from
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The network's name in the file [default: the architecture and its options]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Where to write it [default: NAME.onnx]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replaces a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Prints parameters and multiply-accumulates, and stops
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Lists the architectures with their options, and stops
+    #[arg(long, exclusive = true)]
+    pub(crate) list: bool,
+}
+
+fn architectures() -> PossibleValuesParser {
+    train::zoo::ZOO.iter().map(|entry| PossibleValue::new(entry.name).help(entry.about)).collect::<Vec<_>>().into()
+}
+
+/// A shape as one word: `3x32x32`.
+#[derive(Debug, Clone)]
+pub(crate) struct Dimensions(pub(crate) Vec<usize>);
+
+impl Dimensions {
+    fn parse(text: &str) -> Result<Self, String> {
+        let sizes: Result<Vec<usize>, _> = text.split(['x', ',']).map(str::parse).collect();
+        sizes.map(Self).map_err(|_| "expected whole numbers with `x` between them, such as 3x32x32".to_owned())
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -59,6 +59,7 @@ fn is_fragment(error: &anyhow::Error) -> bool {
         || error.is::<report::Error>()
         || error.is::<runtime::Error>()
         || error.is::<suite::Error>()
+        || error.is::<train::Error>()
 }
 
 /// Makes a panic say that it is a defect and ask for a report. A reader that closed the pipe early is no defect.

@@ -6,6 +6,7 @@ mod doctor;
 mod engine;
 mod exit;
 mod model;
+mod model_build;
 mod model_check;
 mod parallel;
 mod places;

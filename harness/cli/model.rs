@@ -3,7 +3,7 @@
 use crate::args::{AddModelArgs, ModelVerb};
 use crate::exit::Exit;
 use crate::places::Places;
-use crate::{model_check, prepare, table};
+use crate::{model_build, model_check, prepare, table};
 use anyhow::{Context, Result, bail};
 use graph::{DType, Dim, Model, Port};
 use registry::{DataUnits, ElementType, InputSpec, Layout, NewModel, OutputKind, OutputSpec, RegisteredModel, Units};
@@ -24,6 +24,7 @@ pub(crate) fn run(verb: ModelVerb) -> Result<Exit> {
             Ok(Exit::Pass)
         }
         ModelVerb::Check(args) => model_check::run(&places, &args),
+        ModelVerb::Build(args) => model_build::run(&args),
     }
 }
 

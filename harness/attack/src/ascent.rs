@@ -1,10 +1,10 @@
 //! Projected gradient ascent of one row: what `fgsm` and `pgd` are settings of.
 
 use crate::lanes::{Answer, Candidate, Query, Search, drive};
+use crate::moves::{self, Step};
 use crate::run::Job;
-use crate::seeds::{bell, stream, symmetric, unit};
-use crate::{Ball, Cost, Error, Judge, LossHead, LossKind, Norm, Oracle, RowOutcome, argmax};
-use rand_chacha::ChaCha8Rng;
+use crate::seeds::stream;
+use crate::{Ball, Cost, Error, Judge, LossHead, LossKind, Oracle, RowOutcome, argmax};
 use serde::{Deserialize, Serialize};
 
 /// Where an ascent begins.
@@ -41,15 +41,6 @@ pub enum Keep {
     /// Every one that the oracle misclassifies, at once; at the end of a restart the last and the one with the highest
     /// loss. For integer inputs every one: there the judge's own forward chooses.
     Best,
-}
-
-/// How far one step goes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Step {
-    /// To the surface of the ball.
-    Whole,
-    /// This far in the norm.
-    Size(f64),
 }
 
 /// The setting of an ascent, every number explicit.
@@ -190,7 +181,7 @@ impl Climb<'_> {
         self.x = ball.center().to_vec();
         if self.query().is_some_and(|(query, _)| query != Query::Logits) && self.plan.start != Start::None {
             let mut rng = stream(self.seed, self.plan.id, &self.digest, self.ordinal as u64);
-            scatter(&mut self.x, ball, self.plan.start, self.epsilon, &mut rng);
+            moves::scatter(&mut self.x, ball, self.plan.start, self.epsilon, &mut rng);
         }
     }
 
@@ -207,43 +198,12 @@ impl Climb<'_> {
         }
     }
 
-    /// One step up the gradient. `sign(0) = 0`. Under L-inf NaN stands still and an infinite element counts by its sign; under L2
-    /// a row whose norm is not finite stands still.
     fn step(&mut self, ball: &Ball, gradient: &[f32], flags: &mut RowOutcome) {
         flags.zero_gradients += u32::from(gradient.iter().all(|g| *g == 0.0));
         // Without a branch for each element, which would keep the loop from being vectorised.
         let finite = gradient.iter().fold(true, |finite, g| finite & g.is_finite());
         flags.non_finite_gradients += u32::from(!finite);
-        match (ball.norm(), self.plan.step) {
-            (Norm::Linf, Step::Whole) => {
-                for (index, (x, g)) in self.x.iter_mut().zip(gradient).enumerate() {
-                    if *g > 0.0 {
-                        *x = ball.upper[index];
-                    } else if *g < 0.0 {
-                        *x = ball.lower[index];
-                    }
-                }
-            }
-            (Norm::Linf, Step::Size(size)) => {
-                for (x, g) in self.x.iter_mut().zip(gradient) {
-                    let sign = f64::from((*g > 0.0) as u8 as f32 - (*g < 0.0) as u8 as f32);
-                    *x = (f64::from(*x) + size * sign) as f32;
-                }
-            }
-            (Norm::L2, step) => {
-                let norm = gradient.iter().fold(0.0, |sum, g| sum + f64::from(*g) * f64::from(*g)).sqrt();
-                if norm > 0.0 && norm.is_finite() {
-                    let size = match step {
-                        Step::Whole => self.epsilon,
-                        Step::Size(size) => size,
-                    };
-                    for (x, g) in self.x.iter_mut().zip(gradient) {
-                        *x = (f64::from(*x) + size / norm * f64::from(*g)) as f32;
-                    }
-                }
-            }
-        }
-        ball.clip(&mut self.x);
+        moves::step(&mut self.x, ball, gradient, self.plan.step, self.epsilon);
     }
 }
 
@@ -257,36 +217,4 @@ fn least_likely(logits: &[f32], label: usize) -> Option<usize> {
     let rivals = logits.iter().enumerate().filter(|(class, logit)| *class != label && !logit.is_nan());
     let least = rivals.reduce(|least, next| if next.1 < least.1 { next } else { least });
     Some(least.map_or(usize::from(label == 0), |(class, _)| class))
-}
-
-/// A random point of the ball around the sample that `x` holds.
-///
-/// L2: a direction from nearly normal draws, and as radius the largest of `D` uniform draws, which is distributed as
-/// the `D`-th root that a uniform ball needs. No call of libm.
-fn scatter(x: &mut [f32], ball: &Ball, start: Start, epsilon: f64, rng: &mut ChaCha8Rng) {
-    match (ball.norm(), start) {
-        (_, Start::None) => {}
-        (Norm::Linf, Start::Random) => {
-            for (x, (lower, upper)) in x.iter_mut().zip(ball.lower.iter().zip(&ball.upper)) {
-                let (lower, upper) = (f64::from(*lower), f64::from(*upper));
-                *x = (lower + (upper - lower) * unit(rng)) as f32;
-            }
-        }
-        (Norm::Linf, Start::RandomClipped) => {
-            for x in x.iter_mut() {
-                *x = (f64::from(*x) + epsilon * symmetric(rng)) as f32;
-            }
-        }
-        (Norm::L2, _) => {
-            let direction: Vec<f64> = x.iter().map(|_| bell(rng)).collect();
-            let radius = x.iter().map(|_| unit(rng)).fold(0.0, f64::max) * epsilon;
-            let norm = direction.iter().fold(0.0, |sum, d| sum + d * d).sqrt();
-            if norm > 0.0 {
-                for (x, d) in x.iter_mut().zip(direction) {
-                    *x = (f64::from(*x) + radius / norm * d) as f32;
-                }
-            }
-        }
-    }
-    ball.clip(x);
 }

@@ -31,9 +31,14 @@ pub enum Loss {
         /// `[N, K]`.
         cotangents: Array2<f32>,
     },
+    /// `KL(p || softmax(z)) = sum_k p_k (ln p_k - log softmax(z)_k)`, in nats. A probability of 0 contributes 0.
+    KlDivergence {
+        /// `p`, `[N, K]`: each row sums to 1.
+        probabilities: Array2<f32>,
+    },
 }
 
-/// The three scalar functions of the logits that a gradient graph ends in; the weights choose labels and targets.
+/// The scalar functions of the logits that a gradient graph ends in; the weights choose labels and targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossHead {
@@ -43,6 +48,8 @@ pub enum LossHead {
     Margin,
     /// `sum_k w_k z_k`.
     Linear,
+    /// `sum_k w_k (ln w_k - log softmax(z)_k)`.
+    Kl,
 }
 
 impl Loss {
@@ -52,6 +59,7 @@ impl Loss {
             Loss::CrossEntropy { .. } | Loss::TargetedCrossEntropy { .. } => LossHead::CrossEntropy,
             Loss::Margin { .. } => LossHead::Margin,
             Loss::TargetedMargin { .. } | Loss::Linear { .. } => LossHead::Linear,
+            Loss::KlDivergence { .. } => LossHead::Kl,
         }
     }
 
@@ -62,10 +70,12 @@ impl Loss {
             Loss::TargetedMargin { labels, targets } => labels.len().min(targets.len()),
             Loss::TargetedCrossEntropy { targets } => targets.len(),
             Loss::Linear { cotangents } => cotangents.nrows(),
+            Loss::KlDivergence { probabilities } => probabilities.nrows(),
         }
     }
 
-    /// The head's weights `[N, K]`: `e_y`, `-e_t` for targeted cross-entropy, `e_t - e_y` for the targeted margin.
+    /// The head's weights `[N, K]`: `e_y`, `-e_t` for targeted cross-entropy, `e_t - e_y` for the targeted margin,
+    /// the probabilities for a divergence.
     ///
     /// A label or target beyond the classes leaves no weight.
     pub fn weights(&self, classes: usize) -> Array2<f32> {
@@ -84,7 +94,7 @@ impl Loss {
                 put(targets, 1.0);
                 put(labels, -1.0);
             }
-            Loss::Linear { cotangents } => return cotangents.clone(),
+            Loss::Linear { cotangents: given } | Loss::KlDivergence { probabilities: given } => return given.clone(),
         }
         weights
     }
@@ -138,6 +148,9 @@ mod tests {
         for (loss, weights) in table {
             assert_eq!(loss.weights(3), weights, "{loss:?}");
         }
+        let probabilities = array![[0.25, 0.75, 0.0]];
+        let divergence = Loss::KlDivergence { probabilities: probabilities.clone() };
+        assert_eq!((divergence.weights(3), divergence.head(), divergence.rows()), (probabilities, LossHead::Kl, 1));
         for targeted in [false, true] {
             for kind in [LossKind::CrossEntropy, LossKind::Margin] {
                 assert_eq!(kind.of(vec![0], targeted.then(|| vec![1])).head(), kind.head(targeted));

@@ -90,6 +90,11 @@ fn loss_and_cotangent(head: LossHead, w: &[f64], z: &[f64]) -> (f64, Vec<f64>) {
     let linear: f64 = w.iter().zip(z).map(|(w, z)| w * z).sum();
     match head {
         LossHead::Linear => (linear, w.to_vec()),
+        LossHead::Kl => {
+            let (cross_entropy, cotangent) = loss_and_cotangent(LossHead::CrossEntropy, w, z);
+            let entropy: f64 = w.iter().filter(|w| **w > 0.0).map(|w| -w * w.ln()).sum();
+            (cross_entropy - entropy, cotangent)
+        }
         LossHead::CrossEntropy => {
             let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let powers: Vec<f64> = z.iter().map(|z| pinned_exp(z - most)).collect();

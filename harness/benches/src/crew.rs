@@ -132,5 +132,8 @@ fn part(loss: &Loss, rows: Range<usize>) -> Loss {
         Loss::Margin { labels } => Loss::Margin { labels: of(labels) },
         Loss::TargetedMargin { labels, targets } => Loss::TargetedMargin { labels: of(labels), targets: of(targets) },
         Loss::Linear { cotangents } => Loss::Linear { cotangents: cotangents.slice(s![rows, ..]).to_owned() },
+        Loss::KlDivergence { probabilities } => {
+            Loss::KlDivergence { probabilities: probabilities.slice(s![rows, ..]).to_owned() }
+        }
     }
 }

@@ -81,7 +81,8 @@ impl ExecutorCheck {
 }
 
 /// Weights for a head: random for [`Head::Linear`], the one-hot of a random class for [`Head::Margin`], that of the least
-/// likely class for [`Head::CrossEntropy`], whose loss is flat where the class is near certain.
+/// likely class for [`Head::CrossEntropy`], whose loss is flat where the class is near certain, and for [`Head::Kl`] a
+/// random distribution that gives the likeliest class 0.
 ///
 /// Shapes: `x` as the classifier takes it; returns `[N, K]`.
 /// Errors: the interpreter refuses the classifier or the input.
@@ -96,9 +97,22 @@ pub fn head_weights(classifier: &Graph, head: Head, x: &Tensor, random: &mut Spl
     for (row, logits) in weights.chunks_mut(classes).zip(logits.chunks(classes)) {
         let least = (0..classes).min_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0);
         let any = (random.next_u64() % classes as u64) as usize;
-        row[if head == Head::CrossEntropy { least } else { any }] = 1.0;
+        match head {
+            Head::Kl => row.copy_from_slice(&distribution(logits, random)),
+            Head::CrossEntropy => row[least] = 1.0,
+            Head::Margin | Head::Linear => row[any] = 1.0,
+        }
     }
     Ok(Tensor::f32(&shape, weights))
+}
+
+/// A random distribution over all classes but the likeliest.
+fn distribution(logits: &[f64], random: &mut Splitmix) -> Vec<f64> {
+    let likeliest = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+    let draws = random.tensor(&[logits.len()], 0.125, 1.0).to_f64().into_iter().enumerate();
+    let shares: Vec<f64> = draws.map(|(class, draw)| if Some(class) == likeliest { 0.0 } else { draw }).collect();
+    let total: f64 = shares.iter().sum();
+    shares.into_iter().map(|share| share / total).collect()
 }
 
 /// Compares the gradient of an executor with that of the f64 interpreter, row by row.

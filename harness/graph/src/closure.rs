@@ -88,7 +88,7 @@ fn twice(classifier: &Graph, head: Head, of: Of) -> Result<GradientGraph, Error>
 
 #[test]
 fn the_gradient_of_the_gradient_agrees_with_central_differences() {
-    let nets = [("piecewise", piecewise(), &Head::ALL[..1]), ("smooth", smooth(), Head::ALL)];
+    let nets = [("piecewise", piecewise(), &[Head::CrossEntropy, Head::Kl][..]), ("smooth", smooth(), Head::ALL)];
     for (name, net, heads) in nets {
         for (&head, of) in heads.iter().flat_map(|head| [Of::SquaredNorm, Of::Projection].map(|of| (head, of))) {
             let label = format!("{name}, {head:?}, {of:?}");

@@ -15,11 +15,14 @@ pub enum Head {
     Margin,
     /// `Σ_k w_k z_k`: a linear cotangent, one row of the Jacobian for a one-hot `w`.
     Linear,
+    /// `Σ_k w_k (ln w_k - log softmax(z)_k)`, in nats: the divergence `KL(w ‖ softmax(z))` of a distribution `w`. A weight
+    /// of 0 contributes 0.
+    Kl,
 }
 
 impl Head {
     /// Every head.
-    pub const ALL: &[Head] = &[Head::CrossEntropy, Head::Margin, Head::Linear];
+    pub const ALL: &[Head] = &[Head::CrossEntropy, Head::Margin, Head::Linear, Head::Kl];
 }
 
 /// A gradient graph: one run gives logits, loss and gradient.
@@ -162,7 +165,10 @@ fn is_low_power(graph: &Graph, node: &Node) -> bool {
     exponents.is_some_and(|all| all.iter().all(|power| *power == 0.0 || (1.0..=3.0).contains(power)))
 }
 
-fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -> Result<ValueId, Error> {
+/// Writes the loss of a head, `[N]`.
+///
+/// Errors: those of building a graph.
+pub(crate) fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -> Result<ValueId, Error> {
     let last = graph.constant("last_axis", Tensor::ints([1]));
     let sum = |graph: &mut Graph, x| graph.add("ReduceSum", &[x, last], Attrs::new().int("keepdims", 0));
     let plain = Attrs::new;
@@ -176,6 +182,17 @@ fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights: ValueId) -
             let product = graph.add("Mul", &[weights, log_p], plain())?;
             let total = sum(graph, product)?;
             graph.add("Neg", &[total], plain())
+        }
+        Head::Kl => {
+            // A logarithm that stays finite at 0, where the product is 0.
+            let dtype = graph.value(logits).dtype();
+            let least = graph.scalar(dtype, if dtype == DType::F16 { 2f64.powi(-24) } else { 2f64.powi(-126) });
+            let floored = graph.add("Max", &[weights, least], plain())?;
+            let log_w = graph.add("Log", &[floored], plain())?;
+            let log_p = graph.add("LogSoftmax", &[logits], plain().int("axis", 1))?;
+            let excess = graph.add("Sub", &[log_w, log_p], plain())?;
+            let product = graph.add("Mul", &[weights, excess], plain())?;
+            sum(graph, product)
         }
         Head::Margin => {
             // Large enough that a class with weight is never the largest, small enough to stay finite.
@@ -415,6 +432,30 @@ mod tests {
     }
 
     #[test]
+    fn divergence_pulls_back_softmax_minus_the_distribution_and_a_zero_contributes_nothing() {
+        let softmax = |row: usize| {
+            let exp = logits(row).map(f64::exp);
+            exp.map(|e| e / (exp[0] + exp[1]))
+        };
+        let (p, q) = (softmax(0), softmax(1));
+        let [_, loss, gradient] = run(&linear(), Head::Kl, &flat(), &[0.25, 0.75, 1.0, 0.0]);
+        close(&loss, &[0.25 * (0.25 / p[0]).ln() + 0.75 * (0.75 / p[1]).ln(), -q[0].ln()]);
+        close(&gradient, &pulled_back([[p[0] - 0.25, p[1] - 0.75], [q[0] - 1.0, q[1]]]));
+    }
+
+    /// Logits so far apart that the softmax underflows, and weights that are zero or denormal.
+    #[test]
+    fn divergence_is_finite_at_the_ends() {
+        let mut graph = Graph::new("identity");
+        let x = graph.input("x", ValueType::new(DType::F32, [3, 2]));
+        graph.set_outputs(vec![x]);
+        let z = [500.0, -500.0, 500.0, -500.0, 0.0, 0.0];
+        let [_, loss, gradient] = run(&graph, Head::Kl, &z, &[1.0, 0.0, 0.0, 1.0, 1.0, 2f64.powi(-140)]);
+        close(&loss, &[0.0, 1000.0, 2f64.ln()]);
+        close(&gradient, &[0.0, 0.0, 1.0, -1.0, -0.5, 0.5]);
+    }
+
+    #[test]
     fn margin_of_two_classes_is_their_difference() {
         let [_, loss, gradient] = run(&linear(), Head::Margin, &flat(), &[1.0, 0.0, 0.0, -1.0]);
         close(&loss, &[logits(0)[1] - logits(0)[0], logits(1)[1] - logits(1)[0]]);
@@ -642,7 +683,7 @@ mod tests {
         let x = single.input("x", ValueType::new(DType::F32, [2, 1]));
         single.set_outputs(vec![x]);
         assert!(gradient_graph(&single, Head::Linear).is_ok());
-        for head in [Head::CrossEntropy, Head::Margin] {
+        for head in [Head::CrossEntropy, Head::Margin, Head::Kl] {
             let error = gradient_graph(&single, head).unwrap_err().to_string();
             assert!(error.contains("one score per row"), "{error}");
         }

@@ -172,6 +172,11 @@ impl Graph {
         &self.name
     }
 
+    /// Gives it another name.
+    pub fn set_name(&mut self, name: &str) {
+        self.name = name.to_owned();
+    }
+
     /// All values, indexed by [`ValueId::index`].
     pub fn values(&self) -> &[Value] {
         &self.values
@@ -234,6 +239,13 @@ impl Graph {
     pub(crate) fn shared_constant(&mut self, name: &str, tensor: &Arc<Tensor>) -> ValueId {
         let ty = ValueType::new(tensor.dtype(), tensor.shape());
         self.push(name, ty, Some(Arc::clone(tensor)))
+    }
+
+    /// Gives a constant other elements. Panics: it is none of this type.
+    pub(crate) fn replace_constant(&mut self, id: ValueId, tensor: Arc<Tensor>) {
+        let value = &mut self.values[id.index()];
+        assert!(value.data.is_some() && (value.ty.dtype, &value.ty.shape[..]) == (tensor.dtype(), tensor.shape()));
+        value.data = Some(tensor);
     }
 
     /// Adds a float scalar constant of type `dtype`.

@@ -9,6 +9,7 @@ mod attrs;
 pub mod check;
 #[cfg(test)]
 mod closure;
+mod cost;
 mod encode;
 mod error;
 mod executor;
@@ -30,9 +31,11 @@ mod sample_file;
 mod tensor;
 mod tensor_proto;
 mod topology;
+pub mod training;
 mod transforms;
 
 pub use attrs::{Attr, Attrs};
+pub use cost::Cost;
 pub use encode::{encode, encode_symbolic_batch};
 pub use error::Error;
 pub use executor::{Executor, Program};

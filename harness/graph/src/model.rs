@@ -1,5 +1,6 @@
 //! A parsed ONNX file: decoded, validated as a whole and sorted, but not yet shaped.
 
+use crate::cost::is_setting;
 use crate::external::ExternalData;
 use crate::file_node::{self, FileNode, is_standard};
 use crate::proto::{DimensionProto, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
@@ -124,14 +125,29 @@ impl Model {
     }
 
     /// The parameters of the network: the elements of all initializers and constants, batch-norm statistics, biases,
-    /// quantization scales and zero points included; int64 tensors, which hold shapes and axes, are not.
+    /// quantization scales and zero points included; int64 tensors, which hold shapes and axes, are not, nor is what only
+    /// sets an operator up, such as the bounds of Clip.
     pub fn parameters(&self) -> u64 {
-        let values = self.nodes.iter().flat_map(|node| node.attrs.iter()).filter_map(|(_, attr)| match attr {
-            Attr::Tensor(tensor) => Some(tensor),
+        let (mut settings, mut others): (HashSet<&str>, HashSet<&str>) = (HashSet::new(), HashSet::new());
+        for node in &self.nodes {
+            for (index, name) in
+                node.inputs.iter().enumerate().filter_map(|(index, name)| Some((index, name.as_ref()?)))
+            {
+                let names = if is_setting(&node.op, index) { &mut settings } else { &mut others };
+                names.insert(name);
+            }
+        }
+        let values = self.nodes.iter().filter_map(|node| Some((node.outputs.first()?.as_deref()?, &node.attrs)));
+        let values = values.flat_map(|(name, attrs)| attrs.iter().map(move |(_, attr)| (name, attr)));
+        let values = values.filter_map(|(name, attr)| match attr {
+            Attr::Tensor(tensor) => Some((name, tensor)),
             _ => None,
         });
-        let tensors = self.initializers.iter().map(|(_, tensor)| tensor.as_ref()).chain(values);
-        tensors.filter(|tensor| tensor.dtype() != DType::I64).map(|tensor| tensor.len() as u64).sum()
+        let tensors = self.initializers.iter().map(|(name, tensor)| (name.as_str(), tensor.as_ref())).chain(values);
+        let parameters = tensors.filter(|(name, tensor)| {
+            tensor.dtype() != DType::I64 && (!settings.contains(name) || others.contains(name))
+        });
+        parameters.map(|(_, tensor)| tensor.len() as u64).sum()
     }
 }
 

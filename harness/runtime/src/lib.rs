@@ -37,3 +37,5 @@ mod model_tests;
 mod op_cases;
 #[cfg(test)]
 mod quantized_tests;
+#[cfg(test)]
+mod training_tests;

@@ -7,7 +7,7 @@ use graph::check::Splitmix;
 use graph::{DType, InputMap, Quantize};
 use ndarray::{Array2, s};
 
-const HEADS: [LossHead; 3] = [LossHead::CrossEntropy, LossHead::Margin, LossHead::Linear];
+const HEADS: [LossHead; 4] = [LossHead::CrossEntropy, LossHead::Margin, LossHead::Linear, LossHead::Kl];
 const WEIGHTS: [f32; 12] = [0.5, -1.0, 0.25, 1.5, -0.75, 0.125, -0.5, 1.0, 2.0, -0.25, 0.75, -1.5];
 
 /// `[N, 4]` to three classes: `x · W`, and a softmax where wanted.
@@ -80,6 +80,37 @@ fn the_gradient_of_a_linear_model_is_its_weights() {
     let weights = Array2::from_shape_vec((4, 3), WEIGHTS.to_vec()).unwrap();
     assert_near(&found.gradient, &cotangents.dot(&weights.t()));
     assert_near(&found.logits, &by_hand(&x));
+}
+
+/// Against the closed form in f64, on distributions that have zeros: the loss is `sum p ln(p / q)` and its gradient
+/// `(q - p) W`.
+#[test]
+fn divergence_to_given_probabilities_is_its_closed_form() {
+    let prepared = prepare(linear("N", false), spec(OutputKind::Logits)).unwrap();
+    let x = rows(6) * 8.0;
+    let probabilities = ndarray::array![
+        [0.25, 0.75, 0.0],
+        [0.0, 1.0, 0.0],
+        [1.0, 0.0, 0.0],
+        [0.125, 0.375, 0.5],
+        [1e-30, 0.5, 0.5],
+        [0.0, 0.0, 1.0]
+    ];
+    let loss = Loss::KlDivergence { probabilities: probabilities.clone() };
+    let found = prepared.oracle().unwrap().gradient(x.view(), &loss).unwrap();
+    for (row, z) in by_hand(&x).rows().into_iter().enumerate() {
+        let powers: Vec<f64> = z.iter().map(|z| f64::from(*z).exp()).collect();
+        let q: Vec<f64> = powers.iter().map(|power| power / powers.iter().sum::<f64>()).collect();
+        let p: Vec<f64> = probabilities.row(row).iter().map(|p| f64::from(*p)).collect();
+        let terms = p.iter().zip(&q).filter(|(p, _)| **p > 0.0).map(|(p, q)| p * (p / q).ln());
+        let exact: f64 = terms.sum();
+        // Logits of up to 20 in f32.
+        assert!((f64::from(found.loss[row]) - exact).abs() < 1e-5, "{} {exact}", found.loss[row]);
+        for (feature, gradient) in found.gradient.row(row).iter().enumerate() {
+            let exact: f64 = (0..3).map(|k| (q[k] - p[k]) * f64::from(WEIGHTS[3 * feature + k])).sum();
+            assert!((f64::from(*gradient) - exact).abs() < 1e-5, "{gradient} {exact}");
+        }
+    }
 }
 
 #[test]

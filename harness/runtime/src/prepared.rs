@@ -198,6 +198,7 @@ fn as_graph_head(head: LossHead) -> Head {
         LossHead::CrossEntropy => Head::CrossEntropy,
         LossHead::Margin => Head::Margin,
         LossHead::Linear => Head::Linear,
+        LossHead::Kl => Head::Kl,
     }
 }
 

@@ -1,5 +1,6 @@
-use crate::ascent::{Ascent, Keep, Start, Step, Targets};
+use crate::ascent::{Ascent, Keep, Start, Targets};
 use crate::attacks::{Attack, Parameter, Registered};
+use crate::moves::Step;
 use crate::run::Job;
 use crate::{AttackSpec, Cost, Epsilon, Error, Judge, LossHead, LossKind, Oracle, RowOutcome, ThreatModel};
 use serde::{Deserialize, Serialize};

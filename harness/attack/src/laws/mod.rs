@@ -3,6 +3,7 @@
 mod closed_forms;
 mod every_attack;
 mod honesty;
+mod inner;
 
 use crate::attacks::ATTACKS;
 use crate::testing::Network;

@@ -7,11 +7,11 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 pub(super) const OP: Op = Op {
     name: "BatchNormalization",
     opsets: &[7, 9, 14, 15],
-    doc: "inference only (training_mode 0, spatial); gradient to the data",
+    doc: "inference only (training_mode 0, spatial); gradient to data, scale and bias",
     attrs: &["epsilon", "momentum", "training_mode"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["Mul"]),
+    vjp: Vjp::Rule(vjp, &["Div", "Mul", "ReduceSum", "Reshape", "Sub"]),
     macs: no_macs,
     upgrade,
     cases,
@@ -52,20 +52,41 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 }
 
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    if back.wants[1..].contains(&true) {
-        return Err(back.refuse("its scale, bias and statistics must be constants"));
+    if back.wants[3..].contains(&true) {
+        return Err(back.refuse("its statistics must be constants"));
     }
     let epsilon = back.node.attrs().get_float("epsilon", 1e-5).expect("shape inference has read it");
     let (scale, variance) = (back.input(1), back.input(4));
     let epsilon = back.graph.scalar(back.graph.value(variance).dtype(), epsilon.into());
     let variance = back.emit("Add", &[variance, epsilon])?;
     let deviation = back.emit("Sqrt", &[variance])?;
-    let factor = back.emit("Div", &[scale, deviation])?;
-    let mut shape = vec![1; back.shape(0).len() - 1];
-    shape[0] = back.shape(0)[1];
-    let factor = reshape_to(back, factor, &shape)?;
+    let mut column = vec![1; back.shape(0).len() - 1];
+    column[0] = back.shape(0)[1];
     let cotangent = back.cotangent();
-    Ok(vec![Some(back.emit("Mul", &[cotangent, factor])?), None, None, None, None])
+    let mut results = vec![None; 5];
+    if back.wants[0] {
+        let factor = back.emit("Div", &[scale, deviation])?;
+        let factor = reshape_to(back, factor, &column)?;
+        results[0] = Some(back.emit("Mul", &[cotangent, factor])?);
+    }
+    if back.wants[1] {
+        let mean = reshape_to(back, back.input(3), &column)?;
+        let centred = back.emit("Sub", &[back.input(0), mean])?;
+        let product = back.emit("Mul", &[cotangent, centred])?;
+        let along = sum_over_channels(back, product)?;
+        results[1] = Some(back.emit("Div", &[along, deviation])?);
+    }
+    if back.wants[2] {
+        results[2] = Some(sum_over_channels(back, cotangent)?);
+    }
+    Ok(results)
+}
+
+/// Sums `[N, C, …]` over everything but its channels.
+pub(super) fn sum_over_channels(back: &mut Backward<'_>, x: ValueId) -> Result<ValueId, Error> {
+    let rank = back.graph.shape(x).len() as i64;
+    let axes = back.graph.constant("axes", Tensor::ints((0..rank).filter(|&axis| axis != 1)));
+    back.graph.add("ReduceSum", &[x, axes], Attrs::new().int("keepdims", 0))
 }
 
 fn upgrade(node: &mut Upgrade<'_>) -> Result<(), String> {
@@ -84,10 +105,18 @@ fn cases() -> Vec<Case> {
         let statistics = [constant(-2.0, 2.0), constant(-1.0, 1.0), constant(-1.0, 1.0), constant(0.1, 2.0)];
         Case::new(name, attrs, [CaseInput::Random(x.to_vec(), -1.0, 1.0)].into_iter().chain(statistics).collect())
     };
+    let trained = |name, x: &[usize]| {
+        let mut case = case(name, Attrs::new().float("epsilon", 0.01), x);
+        case.inputs[1] = CaseInput::Random(vec![x[1]], -2.0, 2.0);
+        case.inputs[2] = CaseInput::Random(vec![x[1]], -1.0, 1.0);
+        case
+    };
     vec![
         case("images", Attrs::new().float("epsilon", 1e-3), &[2, 3, 4, 2]),
         case("sequences", Attrs::new(), &[2, 3, 4]),
         case("features", Attrs::new().float("momentum", 0.5), &[3, 5]),
+        trained("trained images", &[2, 3, 4, 2]),
+        trained("trained features", &[3, 5]),
     ]
 }
 

@@ -1,22 +1,23 @@
 //! Conv. Spec: <https://onnx.ai/onnx/operators/onnx__Conv.html>. Opsets: 1, 11, 22.
 
+use super::batch_normalization::sum_over_channels;
 use super::kernels::{attrs_of, output_padding};
 use super::product::add_product;
 use super::window::{self, Axis, Rounding};
-use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, unchanged};
+use super::{Backward, Call, Op, Vjp, conv_cases, expect_float, unchanged};
 use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "Conv",
     opsets: &[7, 11, 22],
-    doc: "1-D and 2-D, groups, strides, dilations, every auto_pad (SAME without dilation); gradient to input and bias",
+    doc: "1-D and 2-D, groups, strides, dilations, every auto_pad (SAME without dilation); gradient to input, weights and bias",
     attrs: &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["Conv", "ConvTranspose", "ReduceSum"]),
+    vjp: Vjp::Rule(vjp, &["Conv", "ConvTranspose", "ConvWeightGrad", "ReduceSum"]),
     macs,
     upgrade: unchanged,
-    cases,
+    cases: conv_cases::cases,
 };
 
 /// The resolved sizes of one convolution.
@@ -112,12 +113,16 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 }
 
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    if back.wants[1] {
-        return Err(back.refuse("its weights must be constants"));
-    }
     let x = if back.wants[0] { Some(input_cotangent(back)?) } else { None };
-    let bias = if back.wants.get(2) == Some(&true) { Some(bias_cotangent(back)?) } else { None };
-    Ok(vec![x, None, bias])
+    let weights = if back.wants[1] { Some(weight_cotangent(back)?) } else { None };
+    let bias = if back.wants.get(2) == Some(&true) { Some(sum_over_channels(back, back.cotangent())?) } else { None };
+    Ok(vec![x, weights, bias])
+}
+
+fn weight_cotangent(back: &mut Backward<'_>) -> Result<ValueId, Error> {
+    let conv = back.ask(Conv::of)?;
+    let (x, cotangent) = (back.input(0), back.cotangent());
+    back.graph.add("ConvWeightGrad", &[x, cotangent], attrs_of(&conv.axes, conv.group))
 }
 
 fn input_cotangent(back: &mut Backward<'_>) -> Result<ValueId, Error> {
@@ -165,99 +170,6 @@ fn flipped(conv: &Conv, weights: &Tensor) -> Result<Tensor, String> {
     }
     let shape: Vec<usize> = [conv.channels, filters].into_iter().chain(weights.shape()[2..].iter().copied()).collect();
     Ok(Tensor::float(weights.dtype(), &shape, result))
-}
-
-fn bias_cotangent(back: &mut Backward<'_>) -> Result<ValueId, Error> {
-    let rank = back.shape(0).len() as i64;
-    let axes = back.graph.constant("axes", Tensor::ints((0..rank).filter(|&axis| axis != 1)));
-    let cotangent = back.cotangent();
-    back.graph.add("ReduceSum", &[cotangent, axes], Attrs::new().int("keepdims", 0))
-}
-
-fn cases() -> Vec<Case> {
-    let x = |shape: &[usize]| CaseInput::Random(shape.to_vec(), -1.0, 1.0);
-    let w = |shape: &[usize]| CaseInput::RandomConstant(shape.to_vec(), -1.0, 1.0);
-    let none = Attrs::new;
-    let case = |name, attrs, x_shape: &[usize], w_shape: &[usize]| Case::new(name, attrs, vec![x(x_shape), w(w_shape)]);
-    vec![
-        case("dense 3x3", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 6, 7], &[4, 5, 3, 3]).macs(2 * 4 * 42 * 5 * 9),
-        case("few channels", none().ints("pads", [1, 0, 2, 1]), &[1, 3, 6, 5], &[4, 3, 3, 3]).macs(4 * 28 * 27),
-        case("1x1", none(), &[2, 6, 3, 4], &[5, 6, 1, 1]).macs(2 * 5 * 12 * 6),
-        case("1x1 stride 2", none().ints("strides", [2, 2]), &[1, 6, 5, 4], &[5, 6, 1, 1]).macs(5 * 6 * 6),
-        case("stride 2, odd and even sizes", none().ints("strides", [2, 2]), &[1, 6, 7, 8], &[5, 6, 3, 3])
-            .macs(5 * 9 * 54),
-        case(
-            "stride 3 asymmetric pads",
-            none().ints("strides", [3, 2]).ints("pads", [0, 2, 1, 1]),
-            &[2, 5, 9, 8],
-            &[3, 5, 3, 2],
-        )
-        .macs(2 * 3 * 15 * 30),
-        case(
-            "dilated, asymmetric pads",
-            none().ints("dilations", [2, 3]).ints("pads", [4, 0, 1, 2]),
-            &[1, 5, 6, 7],
-            &[2, 5, 3, 2],
-        )
-        .macs(2 * 42 * 30),
-        case(
-            "dilated stride 2",
-            none().ints("dilations", [2, 1]).ints("strides", [2, 2]),
-            &[1, 5, 8, 6],
-            &[2, 5, 2, 3],
-        )
-        .macs(2 * 6 * 30),
-        case("pads wider than the window", none().ints("pads", [3, 3, 0, 4]), &[1, 5, 4, 4], &[2, 5, 3, 3])
-            .macs(2 * 45 * 45),
-        case("depthwise", none().int("group", 6).ints("pads", [1, 1, 1, 1]), &[2, 6, 5, 4], &[6, 1, 3, 3])
-            .macs(2 * 6 * 20 * 9),
-        case("depthwise with multiplier", none().int("group", 3), &[1, 3, 5, 4], &[6, 1, 3, 3]).macs(6 * 6 * 9),
-        case(
-            "depthwise stride 2",
-            none().int("group", 4).ints("strides", [2, 2]).ints("pads", [1, 1, 1, 1]),
-            &[1, 4, 7, 6],
-            &[4, 1, 3, 3],
-        )
-        .macs(4 * 12 * 9),
-        case("grouped", none().int("group", 2).ints("pads", [0, 1, 0, 1]), &[2, 6, 5, 4], &[4, 3, 3, 3])
-            .macs(2 * 4 * 12 * 27),
-        case("grouped stride 2", none().int("group", 2).ints("strides", [2, 2]), &[1, 6, 5, 6], &[4, 3, 3, 3])
-            .macs(4 * 4 * 27),
-        case(
-            "same upper, stride 2",
-            none().text("auto_pad", "SAME_UPPER").ints("strides", [2, 2]),
-            &[1, 5, 8, 7],
-            &[2, 5, 3, 3],
-        )
-        .macs(2 * 16 * 45),
-        case("same lower, even window", none().text("auto_pad", "SAME_LOWER"), &[1, 5, 4, 5], &[2, 5, 2, 4])
-            .macs(2 * 20 * 40),
-        case(
-            "same lower, stride 2",
-            none().text("auto_pad", "SAME_LOWER").ints("strides", [2, 2]),
-            &[1, 5, 8, 7],
-            &[2, 5, 3, 3],
-        )
-        .macs(2 * 16 * 45),
-        case("valid", none().text("auto_pad", "VALID").ints("strides", [2, 1]), &[1, 5, 6, 5], &[2, 5, 3, 3])
-            .macs(2 * 6 * 45),
-        case("1-D", none().ints("pads", [2, 1]).ints("kernel_shape", [4]), &[2, 5, 9], &[3, 5, 4]).macs(2 * 3 * 9 * 20),
-        case(
-            "1-D dilated stride 2 depthwise",
-            none().int("group", 3).ints("strides", [2]).ints("dilations", [3]),
-            &[1, 3, 12],
-            &[3, 1, 3],
-        )
-        .macs(3 * 3 * 3),
-        Case::new("bias", none().ints("pads", [1, 1, 1, 1]), vec![x(&[2, 5, 4, 3]), w(&[4, 5, 3, 3]), x(&[4])])
-            .macs(2 * 4 * 12 * 45),
-        Case::new(
-            "weights that are no constants",
-            none().ints("strides", [2, 1]),
-            vec![x(&[1, 5, 6, 4]), x(&[2, 5, 3, 3])],
-        )
-        .macs(2 * 4 * 45),
-    ]
 }
 
 #[cfg(test)]
@@ -314,16 +226,5 @@ mod tests {
         ] {
             assert!(conv(x, w, attrs.clone()).is_err(), "{x:?} {w:?} {attrs:?}");
         }
-    }
-
-    #[test]
-    fn the_gradient_to_weights_is_refused() {
-        let mut graph = Graph::new("test");
-        let x = graph.input("x", ValueType::new(DType::F32, [1, 3, 4, 4]));
-        let w = graph.input("w", ValueType::new(DType::F32, [2, 3, 3, 3]));
-        let y = graph.add("Conv", &[x, w], Attrs::new()).unwrap();
-        let ones = graph.constant("ones", Tensor::f32(&[1, 2, 2, 2], [1.0; 8]));
-        assert!(differentiate(&mut graph, y, ones, &[x]).is_ok());
-        assert!(matches!(differentiate(&mut graph, y, ones, &[w]), Err(Error::NoGradient { .. })));
     }
 }

@@ -1,5 +1,7 @@
 //! ConvTranspose. Spec: <https://onnx.ai/onnx/operators/onnx__ConvTranspose.html>. Opsets: 1, 11, 22.
 
+use super::batch_normalization::sum_over_channels;
+use super::kernels::attrs_of;
 use super::product::{add_product, transposed};
 use super::window::{self, Axis};
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, unchanged};
@@ -9,11 +11,11 @@ pub(super) const OP: Op = Op {
     name: "ConvTranspose",
     opsets: &[7, 11, 22],
     doc: "1-D and 2-D, groups, strides, dilations, explicit pads, every auto_pad, output_padding and output_shape; \
-          gradient to the input",
+          gradient to input, weights and bias",
     attrs: &["auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads", "strides"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["Conv"]),
+    vjp: Vjp::Rule(vjp, &["Conv", "ConvWeightGrad", "ReduceSum"]),
     macs,
     upgrade: unchanged,
     cases,
@@ -150,20 +152,23 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
     Ok(vec![Tensor::float(call.tensor(0)?.dtype(), &shape, y)])
 }
 
+/// It is the adjoint of a convolution in its data, so the cotangent takes the place of that convolution's input.
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    if back.wants[1..].contains(&true) {
-        return Err(back.refuse("its weights and bias must be constants"));
-    }
     let sizes = Transpose::read(back.node.attrs(), &back.shape(0), &back.shape(1))
         .expect("shape inference has read the same attributes");
-    let attrs = Attrs::new()
-        .ints("dilations", window::each(&sizes.axes, |axis| axis.dilation))
-        .int("group", sizes.group as i64)
-        .ints("kernel_shape", window::each(&sizes.axes, |axis| axis.kernel))
-        .ints("pads", window::pads(&sizes.axes))
-        .ints("strides", window::each(&sizes.axes, |axis| axis.stride));
-    let (cotangent, weights) = (back.cotangent(), back.input(1));
-    Ok(vec![Some(back.graph.add("Conv", &[cotangent, weights], attrs)?), None, None])
+    let attrs = attrs_of(&sizes.axes, sizes.group);
+    let (x, weights, cotangent) = (back.input(0), back.input(1), back.cotangent());
+    let mut results = vec![None; 3];
+    if back.wants[0] {
+        results[0] = Some(back.graph.add("Conv", &[cotangent, weights], attrs.clone())?);
+    }
+    if back.wants[1] {
+        results[1] = Some(back.graph.add("ConvWeightGrad", &[cotangent, x], attrs)?);
+    }
+    if back.wants.get(2) == Some(&true) {
+        results[2] = Some(sum_over_channels(back, cotangent)?);
+    }
+    Ok(results)
 }
 
 fn cases() -> Vec<Case> {
@@ -218,5 +223,14 @@ fn cases() -> Vec<Case> {
         )
         .macs(2 * 9 * 36),
         Case::new("bias", strided(), vec![x(&[1, 3, 2, 2]), w(&[3, 4, 3, 2]), w(&[4])]).macs(3 * 4 * 24),
+        Case::new(
+            "trained",
+            strided().ints("output_padding", [1, 2]).ints("pads", [1, 0, 0, 2]),
+            vec![x(&[2, 3, 3, 2]), x(&[3, 2, 3, 3]), x(&[2])],
+        )
+        .macs(2 * 3 * 6 * 18),
+        Case::new("trained in groups", same("SAME_UPPER").int("group", 2), vec![x(&[1, 4, 3, 2]), x(&[4, 3, 3, 3])])
+            .macs(4 * 6 * 27),
+        Case::new("trained 1-D", none().ints("strides", [2]), vec![x(&[2, 3, 4]), x(&[3, 2, 3])]).macs(2 * 3 * 4 * 6),
     ]
 }

@@ -1,7 +1,8 @@
 //! InstanceNormalization. Spec: <https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html>. Opsets: 6, 22.
 
+use super::batch_normalization::sum_over_channels;
 use super::binary::expect_inputs;
-use super::layer_normalization::through;
+use super::layer_normalization::{normal, through};
 use super::reshape::reshape_to;
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, no_macs, same_as_input, unchanged};
 use crate::{Attrs, Error, Tensor, ValueId, ValueType};
@@ -9,11 +10,11 @@ use crate::{Attrs, Error, Tensor, ValueId, ValueType};
 pub(super) const OP: Op = Op {
     name: "InstanceNormalization",
     opsets: &[7, 22],
-    doc: "any number of spatial axes; gradient to the data",
+    doc: "any number of spatial axes; gradient to data, scale and bias",
     attrs: &["epsilon"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["Cast", "LayerNormalization", "Mul", "ReduceMean", "Reshape", "Sub"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "LayerNormalization", "Mul", "ReduceMean", "ReduceSum", "Reshape", "Sub"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,
@@ -50,18 +51,27 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 }
 
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    if back.wants[1..].contains(&true) {
-        return Err(back.refuse("its scale and bias must be constants"));
-    }
     let epsilon = back.ask(|call| call.attrs.get_float("epsilon", 1e-5))?;
-    let (x, shape, cotangent) = (back.input(0), back.shape(0), back.cotangent());
+    let (shape, cotangent) = (back.shape(0), back.cotangent());
     let planes = [shape[0], shape[1], shape[2..].iter().product()];
-    let scale = reshape_to(back, back.input(1), &[shape[1], 1])?;
+    let x = reshape_to(back, back.input(0), &planes)?;
     let cotangent = reshape_to(back, cotangent, &planes)?;
-    let cotangent = back.emit("Mul", &[cotangent, scale])?;
-    let x = reshape_to(back, x, &planes)?;
-    let gradient = through(back, x, cotangent, None, 2, epsilon)?;
-    Ok(vec![Some(reshape_to(back, gradient, &shape)?), None, None])
+    let mut results = vec![None; 3];
+    if back.wants[0] {
+        let scale = reshape_to(back, back.input(1), &[shape[1], 1])?;
+        let cotangent = back.emit("Mul", &[cotangent, scale])?;
+        let gradient = through(back, x, cotangent, None, 2, epsilon)?;
+        results[0] = Some(reshape_to(back, gradient, &shape)?);
+    }
+    if back.wants[1] {
+        let normal = normal(back, x, 2, epsilon, 1)?[0];
+        let product = back.emit("Mul", &[cotangent, normal])?;
+        results[1] = Some(sum_over_channels(back, product)?);
+    }
+    if back.wants[2] {
+        results[2] = Some(sum_over_channels(back, cotangent)?);
+    }
+    Ok(results)
 }
 
 fn cases() -> Vec<Case> {
@@ -70,9 +80,13 @@ fn cases() -> Vec<Case> {
         let x = CaseInput::Random(shape.to_vec(), -2.0, 2.0);
         Case::new(name, attrs, vec![x, constant(0.5, 2.0), constant(-1.0, 1.0)])
     };
+    let random = |shape: &[usize], low, high| CaseInput::Random(shape.to_vec(), low, high);
+    let inputs = vec![random(&[2, 3, 4, 2], -2.0, 2.0), random(&[3], 0.5, 2.0), random(&[3], -1.0, 1.0)];
+    let trained = Case::new("trained", Attrs::new(), inputs);
     vec![
         case("images", Attrs::new(), &[2, 3, 4, 2]),
         case("sequences", Attrs::new(), &[2, 3, 5]),
         case("a large epsilon", Attrs::new().float("epsilon", 0.5), &[1, 2, 3, 3]),
+        trained,
     ]
 }

@@ -2,17 +2,18 @@
 
 use super::axes::axis;
 use super::binary::expect_inputs_between;
+use super::broadcast::unbroadcast;
 use super::{Backward, Call, Case, CaseInput, Op, Vjp, expect_float, no_macs, unchanged};
 use crate::{Attrs, DType, Error, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
     name: "LayerNormalization",
     opsets: &[17],
-    doc: "scale and bias of the shape of the normalised axes; gradient to the data, of Y and InvStdDev",
+    doc: "scale and bias of the shape of the normalised axes; gradient of Y and InvStdDev to data, of Y to scale and bias",
     attrs: &["axis", "epsilon", "stash_type"],
     infer,
     eval,
-    vjp: Vjp::Rule(vjp, &["Cast", "LayerNormalization", "Mul", "ReduceMean", "Sub"]),
+    vjp: Vjp::Rule(vjp, &["Cast", "LayerNormalization", "Mul", "ReduceMean", "ReduceSum", "Reshape", "Sub"]),
     macs: no_macs,
     upgrade: unchanged,
     cases,
@@ -65,19 +66,43 @@ fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {
 }
 
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
-    if back.wants[1..].contains(&true) {
-        return Err(back.refuse("its scale and bias must be constants"));
-    }
     if back.cotangents[0].is_none() || back.cotangents.get(1).is_some_and(Option::is_some) {
         return Err(back.refuse("only Y, or Y with InvStdDev, has a gradient"));
     }
     let (first, epsilon) = back.ask(|call| Ok((first(call)?, call.attrs.get_float("epsilon", 1e-5)?)))?;
     let inverse = back.cotangents.get(2).copied().flatten();
-    let cotangent = back.emit("Mul", &[back.cotangent(), back.input(1)])?;
-    let gradient = through(back, back.input(0), cotangent, inverse, first, epsilon)?;
     let mut results = vec![None; back.node.inputs().len()];
-    results[0] = Some(gradient);
+    if back.wants[0] {
+        let cotangent = back.emit("Mul", &[back.cotangent(), back.input(1)])?;
+        results[0] = Some(through(back, back.input(0), cotangent, inverse, first, epsilon)?);
+    }
+    let scale = back.shape(1);
+    if back.wants[1] {
+        let normal = normal(back, back.input(0), first, epsilon, 1)?[0];
+        let product = back.emit("Mul", &[back.cotangent(), normal])?;
+        results[1] = Some(unbroadcast(back, product, &scale)?);
+    }
+    if back.wants.get(2) == Some(&true) {
+        results[2] = Some(unbroadcast(back, back.cotangent(), &scale)?);
+    }
     Ok(results)
+}
+
+/// What is normalised, without scale and bias, and so many outputs of LayerNormalization.
+///
+/// Errors: inference refuses a node.
+pub(super) fn normal(
+    back: &mut Backward<'_>,
+    x: ValueId,
+    first: usize,
+    epsilon: f32,
+    outputs: usize,
+) -> Result<Vec<ValueId>, Error> {
+    let ty = back.graph.value(x).ty().clone();
+    let ones = Tensor::float(ty.dtype, &ty.shape[first..], vec![1.0; ty.shape[first..].iter().product()]);
+    let ones = back.graph.constant("ones", ones);
+    let attrs = Attrs::new().int("axis", first as i64).float("epsilon", epsilon);
+    back.graph.add_node("", "LayerNormalization", &[Some(x), Some(ones)], attrs, outputs)
 }
 
 /// The way back through `n = (x - mean) r`, `r = 1 / √(variance + epsilon)`, over the axes from `first` on:
@@ -94,11 +119,8 @@ pub(super) fn through(
 ) -> Result<ValueId, Error> {
     let ty = back.graph.value(x).ty().clone();
     let count: usize = ty.shape[first..].iter().product();
-    let ones = Tensor::float(ty.dtype, &ty.shape[first..], vec![1.0; count]);
-    let ones = back.graph.constant("ones", ones);
+    let outputs = normal(back, x, first, epsilon, 3)?;
     let axes = back.graph.constant("axes", Tensor::ints((first..ty.shape.len()).map(|axis| axis as i64)));
-    let attrs = Attrs::new().int("axis", first as i64).float("epsilon", epsilon);
-    let outputs = back.graph.add_node("", "LayerNormalization", &[Some(x), Some(ones)], attrs, 3)?;
     // The statistics are float32 whatever the data is.
     let (normal, r) = (outputs[0], back.graph.cast(outputs[2], ty.dtype)?);
     let mean = back.emit("ReduceMean", &[cotangent, axes])?;
@@ -125,6 +147,10 @@ fn cases() -> Vec<Case> {
         inputs.extend(bias.then(|| constant(-1.0, 1.0)));
         Case::new(name, attrs, inputs)
     };
+    let trained = |name, attrs, shape: &[usize], first: usize| {
+        let random = |low, high| Random(shape[first..].to_vec(), low, high);
+        Case::new(name, attrs, vec![Random(shape.to_vec(), -2.0, 2.0), random(0.5, 2.0), random(-1.0, 1.0)])
+    };
     let plain = Attrs::new;
     vec![
         case("tokens", plain(), &[2, 3, 5], 2, true),
@@ -135,6 +161,9 @@ fn cases() -> Vec<Case> {
         case("a vector", plain(), &[6], 0, true),
         case("one element", plain(), &[2, 1], 1, true),
         Case { outputs: 3, ..case("with its statistics", plain(), &[2, 3, 4], 2, true) },
+        trained("trained", plain(), &[2, 3, 5], 2),
+        trained("trained, two axes", plain().int("axis", 1), &[2, 3, 4], 1),
+        trained("trained, every axis", plain().int("axis", 0), &[3, 4], 0),
     ]
 }
 

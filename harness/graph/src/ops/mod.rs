@@ -21,6 +21,7 @@ mod compare;
 mod concat;
 mod constant_of_shape;
 mod conv;
+mod conv_cases;
 mod conv_transpose;
 mod cum_sum;
 mod depth_to_space;

@@ -63,7 +63,7 @@ impl InputMap {
         if !axes.into_iter().eq(0..self.canonical.len()) {
             return refuse(format!("{:?} is no permutation of {} axes", self.permutation, self.canonical.len()));
         }
-        if self.row_len() != self.model.iter().product() {
+        if self.row_len() != self.model.iter().product::<usize>() {
             return refuse(format!("a row of shape {:?} does not fit the model's {:?}", self.canonical, self.model));
         }
         let channels = self.canonical.get(self.channel_axis).copied().unwrap_or(1);

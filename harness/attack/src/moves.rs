@@ -1,0 +1,89 @@
+//! How an ascent moves: the random points where it begins, and its steps.
+
+use crate::seeds::{bell, symmetric, unit};
+use crate::{Ball, Norm, Start};
+use rand_chacha::ChaCha8Rng;
+
+/// How far one step goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Step {
+    /// To the surface of the ball.
+    Whole,
+    /// This far in the norm.
+    Size(f64),
+}
+
+/// One step up the gradient, then to the ball. `sign(0) = 0`. Under L-inf NaN stands still and an infinite element counts by
+/// its sign; under L2 a row whose norm is not finite stands still.
+pub(crate) fn step(x: &mut [f32], ball: &Ball, gradient: &[f32], step: Step, epsilon: f64) {
+    match (ball.norm(), step) {
+        (Norm::Linf, Step::Whole) => {
+            for (index, (x, g)) in x.iter_mut().zip(gradient).enumerate() {
+                if *g > 0.0 {
+                    *x = ball.upper[index];
+                } else if *g < 0.0 {
+                    *x = ball.lower[index];
+                }
+            }
+        }
+        (Norm::Linf, Step::Size(size)) => {
+            for (x, g) in x.iter_mut().zip(gradient) {
+                let sign = f64::from((*g > 0.0) as u8 as f32 - (*g < 0.0) as u8 as f32);
+                *x = (f64::from(*x) + size * sign) as f32;
+            }
+        }
+        (Norm::L2, step) => {
+            let norm = gradient.iter().fold(0.0, |sum, g| sum + f64::from(*g) * f64::from(*g)).sqrt();
+            if norm > 0.0 && norm.is_finite() {
+                let size = match step {
+                    Step::Whole => epsilon,
+                    Step::Size(size) => size,
+                };
+                for (x, g) in x.iter_mut().zip(gradient) {
+                    *x = (f64::from(*x) + size / norm * f64::from(*g)) as f32;
+                }
+            }
+        }
+    }
+    ball.clip(x);
+}
+
+/// A random point of the ball around the sample that `x` holds.
+///
+/// L2: a direction from nearly normal draws, and as radius the largest of `D` uniform draws, which is distributed as
+/// the `D`-th root that a uniform ball needs. No call of libm.
+pub(crate) fn scatter(x: &mut [f32], ball: &Ball, start: Start, epsilon: f64, rng: &mut ChaCha8Rng) {
+    match (ball.norm(), start) {
+        (_, Start::None) => {}
+        (Norm::Linf, Start::Random) => {
+            for (x, (lower, upper)) in x.iter_mut().zip(ball.lower.iter().zip(&ball.upper)) {
+                let (lower, upper) = (f64::from(*lower), f64::from(*upper));
+                *x = (lower + (upper - lower) * unit(rng)) as f32;
+            }
+        }
+        (Norm::Linf, Start::RandomClipped) => {
+            for x in x.iter_mut() {
+                *x = (f64::from(*x) + epsilon * symmetric(rng)) as f32;
+            }
+        }
+        (Norm::L2, _) => {
+            let direction: Vec<f64> = x.iter().map(|_| bell(rng)).collect();
+            let radius = x.iter().map(|_| unit(rng)).fold(0.0, f64::max) * epsilon;
+            let norm = direction.iter().fold(0.0, |sum, d| sum + d * d).sqrt();
+            if norm > 0.0 {
+                for (x, d) in x.iter_mut().zip(direction) {
+                    *x = (f64::from(*x) + radius / norm * d) as f32;
+                }
+            }
+        }
+    }
+    ball.clip(x);
+}
+
+/// The sample that `x` holds, moved by a nearly normal draw of this deviation in each element, then clipped to the ball.
+pub(crate) fn jitter(x: &mut [f32], ball: &Ball, sigma: f64, rng: &mut ChaCha8Rng) {
+    for x in x.iter_mut() {
+        *x = (f64::from(*x) + sigma * bell(rng)) as f32;
+    }
+    ball.clip(x);
+}
