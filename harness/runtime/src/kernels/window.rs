@@ -119,8 +119,11 @@ pub(super) enum Way {
 }
 
 thread_local! {
-    static SCHEMES: RefCell<Vec<(Window, usize, Way, Rc<Scheme>)>> = const { RefCell::new(Vec::new()) };
+    static SCHEMES: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A scheme and what it was made for.
+type Kept = (Window, usize, Way, Rc<Scheme>);
 
 /// Schemes that a thread keeps.
 const KEPT: usize = 256;

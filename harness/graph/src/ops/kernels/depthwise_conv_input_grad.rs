@@ -3,10 +3,11 @@
 //! Inputs `dy` `[N, C, oh, ow]` and `w` `[C, 1, kh, kw]`; attributes as DepthwiseConv has them and `input_shape` `[H, W]`;
 //! output `dx` `[N, C, H, W]`. Only lowering writes it.
 
-use super::conv_weight_grad::{attrs_of, output_padding};
+use super::conv_weight_grad::attrs_of;
 use super::depthwise_conv::grouped;
+use super::train_conv_input_grad::transposed;
 use crate::ops::conv::Conv;
-use crate::ops::{Backward, Call, Case, CaseInput, Op, Vjp, conv_transpose, expect_float, unchanged, window};
+use crate::ops::{Backward, Call, Case, CaseInput, Op, Vjp, conv_transpose, expect_float, unchanged};
 use crate::{Attrs, Error, Graph, Tensor, ValueId, ValueType};
 
 pub(super) const OP: Op = Op {
@@ -28,17 +29,13 @@ fn read(attrs: &Attrs, call: &Call<'_>) -> Result<Conv, String> {
 }
 
 fn read_shapes(attrs: &Attrs, dy: &[usize], w: &[usize]) -> Result<Conv, String> {
-    let (&[batch, channels, _, _], &[rows, 1, _, _]) = (dy, w) else {
+    let (&[_, channels, _, _], &[rows, 1, _, _]) = (dy, w) else {
         return Err(format!("expected dy [N, C, oh, ow] and w [C, 1, kh, kw], found {dy:?} and {w:?}"));
     };
-    if attrs.get("input_shape").is_none() || rows != channels {
-        return Err(format!("has no input_shape, or {w:?} does not fit {dy:?}"));
+    if rows != channels {
+        return Err(format!("{w:?} does not fit {dy:?}"));
     }
-    let size = window::sizes(attrs, "input_shape", 0, 2, 1)?;
-    let mut plain = attrs.clone();
-    plain.remove("input_shape");
-    let conv = Conv::read(&grouped(&plain, w), &[batch, channels, size[0], size[1]], w)?;
-    if conv.output() == dy { Ok(conv) } else { Err(format!("dy must be {:?}, found {dy:?}", conv.output())) }
+    super::train_conv_input_grad::read_shapes(&grouped(attrs, w), dy, w)
 }
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
@@ -49,11 +46,6 @@ fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     let conv = read(call.attrs, call)?;
     let size = conv.axes.iter().map(|axis| axis.input);
     Ok(vec![ValueType::new(dtype, [conv.batch, conv.channels].into_iter().chain(size).collect::<Vec<_>>())])
-}
-
-/// The attributes of ConvTranspose.
-fn transposed(conv: &Conv) -> Attrs {
-    attrs_of(&conv.axes, conv.group).ints("output_padding", output_padding(&conv.axes))
 }
 
 fn eval(call: &Call<'_>) -> Result<Vec<Tensor>, String> {

@@ -15,6 +15,8 @@ mod depthwise_conv;
 mod depthwise_conv_input_grad;
 #[cfg(test)]
 mod laws;
+mod train_conv;
+mod train_conv_input_grad;
 
 pub(in crate::ops) use conv_weight_grad::{attrs_of, output_padding};
 
@@ -28,6 +30,8 @@ pub const KERNELS: &[&Op] = &[
     &conv_weight_grad::OP,
     &depthwise_conv::OP,
     &depthwise_conv_input_grad::OP,
+    &train_conv::OP,
+    &train_conv_input_grad::OP,
 ];
 
 /// Writes a call in standard operators and returns its outputs, all that there are.
@@ -48,6 +52,8 @@ pub(crate) fn expansion(op: &Op) -> Option<Expand> {
         "ConvWeightGrad" => Some(conv_weight_forms::expand),
         "DepthwiseConv" => Some(depthwise_conv::expand),
         "DepthwiseConvInputGrad" => Some(depthwise_conv_input_grad::expand),
+        "TrainConv" => Some(train_conv::expand),
+        "TrainConvInputGrad" => Some(train_conv_input_grad::expand),
         _ => None,
     }
 }
