@@ -82,7 +82,7 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
 /// Whether it is an activation function, as ReLU6 is: what it clips comes out of a layer and not from the input, whose
 /// pixels often lie on a bound.
 fn is_activation(back: &Backward<'_>) -> bool {
-    let layers = ["Add", "BatchNormalization", "Conv", "ConvTranspose", "Gemm", "MatMul"];
+    let layers = ["Add", "BatchNormTrain", "BatchNormalization", "Conv", "ConvTranspose", "Gemm", "MatMul"];
     back.graph.producer(back.input(0)).is_some_and(|node| layers.contains(&node.op().name))
 }
 

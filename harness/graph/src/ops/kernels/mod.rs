@@ -3,6 +3,7 @@
 //! No file may have them. Reverse mode and the training step write them, and [`Profile::lower`](crate::Profile::lower)
 //! keeps them where kernels are registered with ONNX Runtime, or expands them into standard operators.
 
+use super::conv::Conv;
 use super::{Backward, Op};
 use crate::gradient::pull_back;
 use crate::{Attrs, Error, Graph, Tensor, ValueId};
@@ -56,6 +57,34 @@ pub(crate) fn expansion(op: &Op) -> Option<Expand> {
         "TrainConvInputGrad" => Some(train_conv_input_grad::expand),
         _ => None,
     }
+}
+
+/// The operator of our own that does what a Conv or ConvTranspose without bias does, and its attributes; `None` where there
+/// is none.
+///
+/// Shapes: those of data, weights and result.
+pub(crate) fn of_convolution(op: &Op, attrs: &Attrs, [x, w, y]: [&[usize]; 3]) -> Option<(&'static str, Attrs)> {
+    let gradient = op.name == "ConvTranspose";
+    let size = || y[2..].iter().map(|&size| size as i64);
+    let conv = if !gradient {
+        Conv::read(attrs, x, w).ok()?
+    } else if ["auto_pad", "output_shape"].iter().all(|name| attrs.get(name).is_none()) {
+        train_conv_input_grad::read_shapes(&attrs.clone().ints("input_shape", size()), x, w).ok()?
+    } else {
+        return None;
+    };
+    let mut attrs = attrs_of(&conv.axes, conv.group);
+    attrs.remove("kernel_shape");
+    let depthwise = conv.axes.len() == 2 && conv.group == conv.channels && conv.group == conv.filters;
+    if depthwise {
+        attrs.remove("group");
+    }
+    Some(match (depthwise, gradient) {
+        (true, false) => ("DepthwiseConv", attrs),
+        (true, true) => ("DepthwiseConvInputGrad", attrs.ints("input_shape", size())),
+        (false, false) => ("TrainConv", attrs),
+        (false, true) => ("TrainConvInputGrad", attrs.ints("input_shape", size())),
+    })
 }
 
 /// The gradient rule of a kernel whose expansion is differentiated in its place.

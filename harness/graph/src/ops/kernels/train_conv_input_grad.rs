@@ -97,8 +97,14 @@ fn cases() -> Vec<Case> {
             .macs(2 * 3 * 12 * 45),
         case("1x1", none(), &[3, 4], &[2, 5, 3, 4], &[5, 6, 1, 1]).macs(2 * 5 * 12 * 6),
         case("1x1 stride 2, a rest", strided(), &[5, 4], &[2, 5, 3, 2], &[5, 6, 1, 1]).macs(2 * 5 * 6 * 6),
-        case("grouped, dilated", none().int("group", 2).ints("dilations", [2, 1]), &[7, 5], &[1, 4, 3, 4], &[4, 3, 3, 2])
-            .macs(4 * 12 * 18),
+        case(
+            "grouped, dilated",
+            none().int("group", 2).ints("dilations", [2, 1]),
+            &[7, 5],
+            &[1, 4, 3, 4],
+            &[4, 3, 3, 2],
+        )
+        .macs(4 * 12 * 18),
         case("1-D", none().ints("pads", [2, 1]), &[9], &[2, 3, 9], &[3, 5, 4]).macs(2 * 3 * 9 * 20),
     ]
 }

@@ -1,7 +1,7 @@
 use super::Lowering;
-use crate::ops::kernels::expansion;
+use crate::ops::kernels::{expansion, of_convolution};
 use crate::transforms::rewrite::Rewrite;
-use crate::{Attr, Attrs, DType, Error, Graph, Node, ValueId};
+use crate::{Attrs, DType, Error, Graph, Node, ValueId};
 use std::borrow::Cow;
 
 /// Writes every operator of our own in standard ones.
@@ -22,38 +22,25 @@ pub(crate) fn expand(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
     Ok(Cow::Owned(rewrite.finish()))
 }
 
-/// A depthwise convolution whose weights are no constants, or its gradient, as an operator of our own: ONNX Runtime has
-/// fast kernels for constant weights alone.
+/// A convolution whose weights are no constants, or its gradient, as an operator of our own: ONNX Runtime has fast kernels
+/// for constant weights alone.
 pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<ValueId>, Error> {
-    let (Some(x), Some(w)) = (lowering.input(node, 0), lowering.input(node, 1)) else { return Ok(None) };
-    let depthwise = match node.op().name {
-        "Conv" => "DepthwiseConv",
-        "ConvTranspose" => "DepthwiseConvInputGrad",
-        _ => return Ok(None),
-    };
-    let (weights, shape) = (lowering.old.value(w), lowering.old.shape(x));
-    let plain =
-        node.attrs().get_text("auto_pad", "NOTSET") == Ok("NOTSET") && node.attrs().get("output_shape").is_none();
-    let grouped = shape.len() == 4
-        && node.attrs().get_int("group", 1) == Ok(shape[1] as i64)
-        && weights.shape()[..2] == [shape[1], 1];
-    let alone = node.inputs().len() == 2 || node.op().name == "Conv";
-    if weights.data().is_some() || weights.dtype() != DType::F32 || !plain || !grouped || !alone {
+    if !matches!(node.op().name, "Conv" | "ConvTranspose") {
         return Ok(None);
     }
-    let mut attrs = Attrs::new();
-    for name in ["dilations", "pads", "strides"] {
-        if let Some(list @ Attr::Ints(_)) = node.attrs().get(name) {
-            attrs.set(name, list.clone());
-        }
+    let (Some(x), Some(w)) = (lowering.input(node, 0), lowering.input(node, 1)) else { return Ok(None) };
+    let weights = lowering.old.value(w);
+    if weights.data().is_some() || weights.dtype() != DType::F32 {
+        return Ok(None);
     }
-    if depthwise == "DepthwiseConvInputGrad" {
-        let size = &lowering.old.shape(node.outputs()[0])[2..];
-        attrs = attrs.ints("input_shape", size.iter().map(|&size| size as i64));
-    }
+    let y_shape = lowering.old.shape(node.outputs()[0]);
+    let shapes = [lowering.old.shape(x), weights.shape(), y_shape];
+    let Some((op, attrs)) = of_convolution(node.op(), node.attrs(), shapes) else { return Ok(None) };
     let inputs = [lowering.rewrite.at(x), lowering.rewrite.at(w)];
-    let y = lowering.add(depthwise, &inputs, attrs)?;
+    let y = lowering.add(op, &inputs, attrs)?;
     let Some(bias) = lowering.input(node, 2) else { return Ok(Some(y)) };
-    let bias = lowering.reshape(lowering.rewrite.at(bias), &[shape[1], 1, 1])?;
+    let mut column = vec![1; y_shape.len() - 1];
+    column[0] = y_shape[1];
+    let bias = lowering.reshape(lowering.rewrite.at(bias), &column)?;
     lowering.add("Add", &[y, bias], Attrs::new()).map(Some)
 }

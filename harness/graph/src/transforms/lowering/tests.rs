@@ -1,6 +1,8 @@
 use crate::check::Splitmix;
-use crate::ops::{OPS, case_gradient};
-use crate::{Attrs, DType, Graph, Head, Interpreter, Profile, Tensor, ValueId, ValueType, gradient_graph};
+use crate::ops::{KERNELS, OPS, case_gradient};
+use crate::{
+    Attrs, DType, Graph, Head, Interpreter, Profile, Tensor, ValueId, ValueType, differentiate, gradient_graph,
+};
 
 fn input(graph: &mut Graph, shape: &[usize]) -> ValueId {
     graph.input("x", ValueType::new(DType::F32, shape))
@@ -46,8 +48,9 @@ fn run(graph: &Graph, inputs: &[Tensor]) -> Vec<Vec<f64>> {
 }
 
 fn assert_same(graph: &Graph, lowered: &Graph, inputs: &[Tensor], label: &str) {
-    // A mean's factor is rounded to float32; everything else is exact.
-    let allowed = if ops(graph).contains(&"ReduceMean") { 1e-7 } else { 1e-12 };
+    // A mean's factor is rounded to float32, and what an expansion computes of constants; everything else is exact.
+    let rounds = |op: &&str| *op == "ReduceMean" || KERNELS.iter().any(|kernel| kernel.name == *op);
+    let allowed = if ops(graph).iter().any(rounds) { 1e-7 } else { 1e-12 };
     for (exact, found) in run(graph, inputs).iter().zip(run(lowered, inputs)) {
         let largest = exact.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
         let same = exact.iter().zip(&found).all(|(a, b)| (a - b).abs() < allowed * largest);
@@ -57,10 +60,10 @@ fn assert_same(graph: &Graph, lowered: &Graph, inputs: &[Tensor], label: &str) {
 
 #[test]
 fn every_gradient_of_the_operator_table_stays_the_same_function() {
-    for op in OPS {
+    for op in OPS.iter().chain(KERNELS) {
         for (case, seed) in (op.cases)().iter().flat_map(|case| (0..3).map(move |seed| (case, seed))) {
             let Some(gradient) = case_gradient(op, case, seed).unwrap() else { continue };
-            for profile in Profile::ALL {
+            for profile in Profile::ALL.iter().chain(&[Profile::CpuTraining]) {
                 let lowered = profile.lower(&gradient.graph).unwrap();
                 let label = format!("{} ({}), {profile:?}", op.name, case.name);
                 assert_same(&gradient.graph, &lowered, &gradient.inputs, &label);
@@ -89,6 +92,42 @@ fn a_network_keeps_to_what_stays_in_blocks() {
             |graph: &Graph| graph.outputs().iter().map(|&id| graph.value(id).name().to_owned()).collect::<Vec<_>>();
         assert_eq!(names(&lowered), names(&portable));
     }
+}
+
+#[test]
+fn convolutions_by_weights_that_are_no_constants_become_operators_of_our_own() {
+    let operators = |w: &[usize], constant: bool, attrs: Attrs| {
+        let mut graph = Graph::new("conv");
+        let x = input(&mut graph, &[2, 4, 6, 5]);
+        let weights = Splitmix::new(2).tensor(w, -0.5, 0.5);
+        let w = match constant {
+            true => graph.constant("w", weights),
+            false => graph.input("w", ValueType::new(DType::F32, w)),
+        };
+        let bias = graph.input("bias", ValueType::new(DType::F32, [graph.shape(w)[0]]));
+        let y = graph.add("Conv", &[x, w, bias], attrs).unwrap();
+        let cotangent = graph.input("cotangent", graph.value(y).ty().clone());
+        let gradient = differentiate(&mut graph, y, cotangent, &[x]).unwrap()[0];
+        graph.set_outputs(vec![y, gradient]);
+        let lowered = Profile::CpuTraining.lower(&graph).unwrap();
+        let mut random = Splitmix::new(3);
+        let inputs: Vec<Tensor> = graph.inputs().iter().map(|&id| random.tensor(graph.shape(id), -1.0, 1.0)).collect();
+        assert_same(&graph, &lowered, &inputs, "convolution");
+        ops(&lowered)
+    };
+    assert_eq!(
+        operators(&[4, 1, 3, 3], false, same().int("group", 4)),
+        ["Add", "DepthwiseConv", "DepthwiseConvInputGrad", "Reshape"]
+    );
+    let strided = || Attrs::new().ints("strides", [2, 2]);
+    assert_eq!(operators(&[6, 4, 3, 3], false, strided()), ["Add", "Reshape", "TrainConv", "TrainConvInputGrad"]);
+    assert_eq!(
+        operators(&[8, 1, 3, 3], false, same().int("group", 4)),
+        ["Add", "Reshape", "TrainConv", "TrainConvInputGrad"]
+    );
+    assert_eq!(operators(&[6, 4, 1, 1], true, Attrs::new()), ["Conv", "ConvTranspose"]);
+    let auto = strided().text("auto_pad", "SAME_UPPER");
+    assert_eq!(operators(&[6, 4, 3, 3], false, auto), ["Add", "Reshape", "TrainConv", "TrainConvInputGrad"]);
 }
 
 #[test]
