@@ -1,5 +1,6 @@
 //! `tinyassay train`: recipe, plan, epochs, checkpoints, metrics, model. One call after the other.
 
+mod dynamics;
 mod evaluate;
 mod register;
 mod told;

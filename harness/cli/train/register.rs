@@ -1,5 +1,6 @@
 //! From a finished training to a registered model.
 
+use super::dynamics;
 use super::work::{METRICS, lines};
 use anyhow::Result;
 use registry::{
@@ -24,7 +25,8 @@ impl Finished<'_> {
     ///
     /// Errors: the folder holds a model of other origin, or a write fails.
     pub(super) fn register(&self, onnx: &[u8], metrics: &[String]) -> Result<RegisteredModel> {
-        let files = [(METRICS, lines(metrics).into_bytes())];
+        let mut files = dynamics::pictures(metrics)?;
+        files.push((METRICS, lines(metrics).into_bytes()));
         let last = metrics.last().map(|line| serde_json::from_str::<EpochMetrics>(line)).transpose()?;
         let manifest = self.manifest(last.unwrap_or_default())?;
         Ok(registry::write_trained(self.folder, onnx, &files, manifest)?)

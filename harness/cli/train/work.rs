@@ -1,5 +1,6 @@
 //! The folder of a training that is not finished: its checkpoint, metrics and plots.
 
+use super::dynamics;
 use anyhow::{Context, Result, bail};
 use evidence::{SystemFiles, remove_leftovers, write_atomically};
 use serde_json::json;
@@ -62,6 +63,9 @@ impl Work {
     /// Writes the metrics of all epochs so far, and their plots.
     pub(super) fn write_metrics(&self, metrics: &[String]) -> Result<()> {
         write_atomically(&SystemFiles, &self.folder.join(METRICS), lines(metrics).as_bytes())?;
+        for (file, picture) in dynamics::pictures(metrics)? {
+            write_atomically(&SystemFiles, &self.folder.join(file), &picture)?;
+        }
         Ok(())
     }
 

@@ -22,6 +22,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Curves that can't be drawn.
+    #[error("draw `{title}`: {reason}")]
+    Plot {
+        /// What the plot is called.
+        title: String,
+        /// Why not.
+        reason: String,
+    },
     /// Something in a report folder that a list of digests cannot cover.
     #[error("list {}: {reason}", path.display())]
     Unlistable {

@@ -4,6 +4,7 @@
 //! [`evidence::Results`]; this crate must not know any attack by name, nor the engine.
 
 mod board;
+mod curves;
 mod error;
 mod folder;
 mod formats;
@@ -13,6 +14,7 @@ mod sample;
 mod sums;
 mod text;
 
+pub use curves::{Curve, Plot};
 pub use error::Error;
 pub use folder::{check_folder, write_folder};
 pub use formats::{FORMATS, Format, leaderboard};
