@@ -1,0 +1,254 @@
+"""Holds training steps of Tinyassay against PyTorch's: the same numbers from the same start, and the time of each."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from measure import BUSY, IDLE_SECONDS, ROOT, busy_seconds, cpu_name, others_share
+from torch_net import OnnxNet
+
+EPSILON, STEP, STEPS, BETA = 8 / 255, 2 / 255, 10, 6.0
+NETS = {
+    "resnet8": ["resnet8"],
+    "mobilenet-tiny-0.35": ["mobilenet-tiny", "--width", "0.35", "--expand", "6"],
+}
+OPTIMISERS = {
+    "sgd": {"sgd": {"momentum": 0.9, "nesterov": True}},
+    "adam": {"adam": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}},
+}
+LEARNING_RATE = {"sgd": 0.1, "adam": 1e-3}
+WEIGHT_DECAY = 5e-4
+
+
+class Worker:
+    """`train-worker` on one model, one JSON object a line each way."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        command = [ROOT / "target/release/train-worker", model, "--threads", str(threads)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, request: dict) -> dict:
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "train-worker ended"}
+        if "error" in answer:
+            sys.exit(f"error: failed to {answer['error']}")
+        return answer
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Peer:
+    """The same training in PyTorch eager."""
+
+    def __init__(self, file: Path, optimiser: str) -> None:
+        self.net = OnnxNet(file)
+        parameters, rate = list(self.net.parameters()), LEARNING_RATE[optimiser]
+        if optimiser == "sgd":
+            self.optimiser = torch.optim.SGD(parameters, rate, 0.9, weight_decay=WEIGHT_DECAY, nesterov=True)
+        else:
+            self.optimiser = torch.optim.Adam(parameters, rate, weight_decay=WEIGHT_DECAY)
+
+    def step(self, objective: str, x: Tensor, labels: Tensor, start: Tensor) -> float:
+        if objective == "trades":
+            x_adv = self.attack(x, start)
+            self.net.train()
+            logits, adversarial = self.net(x), self.net(x_adv)
+            divergence = F.kl_div(F.log_softmax(adversarial, 1), F.softmax(logits, 1), reduction="sum") / len(x)
+            loss = F.cross_entropy(logits, labels) + BETA * divergence
+        else:
+            self.net.train()
+            loss = F.cross_entropy(self.net(x), labels)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+    def attack(self, x: Tensor, start: Tensor) -> Tensor:
+        """TRADES' inner maximisation in eval mode. The clean probabilities are computed once: they do not change."""
+        self.net.eval()
+        parameters = list(self.net.parameters())
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        with torch.no_grad():
+            clean = F.softmax(self.net(x), 1)
+        low, high = (x - EPSILON).clamp_(min=0), (x + EPSILON).clamp_(max=1)
+        x_adv = start
+        for _ in range(STEPS):
+            x_adv = x_adv.detach().requires_grad_()
+            loss = F.kl_div(F.log_softmax(self.net(x_adv), 1), clean, reduction="sum")
+            gradient = torch.autograd.grad(loss, x_adv)[0]
+            x_adv = torch.clamp(x_adv.detach() + STEP * gradient.sign(), low, high)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        return x_adv.detach()
+
+
+def specification(objective: str, optimiser: str) -> dict:
+    trades = {"beta": BETA, "epsilon": "8/255", "step_size": STEP, "steps": STEPS}
+    return {
+        "objective": {"trades": trades} if objective == "trades" else {"standard": {}},
+        "optimiser": OPTIMISERS[optimiser],
+        "weight_decay": WEIGHT_DECAY,
+        "learning_rate": LEARNING_RATE[optimiser],
+    }
+
+
+def batches(steps: int, rows: int, seed: int) -> dict[str, np.ndarray]:
+    """Smooth random pictures, so that the losses are those of pictures and not of noise; random starts close by."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand((steps * rows, 3, 8, 8), generator=generator)
+    x = F.interpolate(coarse, size=32, mode="bilinear", align_corners=False)
+    labels = coarse.flatten(1).mul(torch.linspace(-1, 1, 192)).sum(1).mul(2.5).floor().long() % 10
+    start = x + 0.001 * torch.randn(x.shape, generator=generator)
+    shaped = lambda tensor: tensor.reshape(steps, rows, *tensor.shape[1:]).numpy()  # noqa: E731
+    return {"x": shaped(x), "labels": shaped(labels), "start": shaped(start)}
+
+
+def relative(found: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.linalg.norm(found - wanted) / max(np.linalg.norm(wanted), 1e-30))
+
+
+def agreement(file: Path, objective: str, optimiser: str, steps: int, rows: int, threads: int) -> dict:
+    """From the same parameters, batches and random starts: losses of every step, and the state after the first and last."""
+    data = batches(steps, rows, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder) / "in.npz", Path(folder) / "out.npz"
+        np.savez(given, **data)
+        worker = Worker(file, threads)
+        request = {"input": str(given), "output": str(found)} | specification(objective, optimiser)
+        losses = np.array(worker.ask({"run": request})["losses"])
+        worker.close()
+        ours = dict(np.load(found))
+    peer = Peer(file, optimiser)
+    wanted, states = [], {}
+    for at in range(steps):
+        x, labels, start = (torch.from_numpy(data[name][at]) for name in ("x", "labels", "start"))
+        wanted.append(peer.step(objective, x, labels, start))
+        if at in (0, steps - 1):
+            states[at] = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
+    wanted = np.array(wanted)
+    initial = {name: tensor.detach().numpy() for name, tensor in OnnxNet(file).tensors.items()}
+    buffers = {name for name, tensor in peer.net.tensors.items() if not isinstance(tensor, torch.nn.Parameter)}
+    whole = lambda state, names: np.concatenate([state[name].ravel() for name in sorted(names)])  # noqa: E731
+    parameters = set(initial) - buffers
+    first, last = (
+        {name: ours[f"{when}/{name}"] for name in initial} for when in ("first", "last")
+    )
+    moved = lambda state: whole(state, parameters) - whole(initial, parameters)  # noqa: E731
+    return {
+        "objective": objective,
+        "optimiser": optimiser,
+        "rows": rows,
+        "loss_relative_difference": [float(abs(a - b) / abs(b)) for a, b in zip(losses, wanted)],
+        "losses": [round(float(loss), 6) for loss in wanted],
+        "update_relative_l2_first": relative(moved(first), moved(states[0])),
+        "parameters_relative_l2_first": relative(whole(first, parameters), whole(states[0], parameters)),
+        "parameters_relative_l2_last": relative(whole(last, parameters), whole(states[steps - 1], parameters)),
+        "statistics_relative_l2_first": relative(whole(first, buffers), whole(states[0], buffers)) if buffers else 0.0,
+        "statistics_relative_l2_last": relative(whole(last, buffers), whole(states[steps - 1], buffers)) if buffers else 0.0,
+    }
+
+
+def timing(file: Path, objective: str, rows: int, rounds: int, threads: int) -> dict:
+    """Single steps in turns. Round 0 warms up and is dropped."""
+    data = batches(1, rows, seed=2)
+    x, labels, start = (torch.from_numpy(data[name][0]) for name in ("x", "labels", "start"))
+    peer, worker = Peer(file, "sgd"), Worker(file, threads)
+    seconds: dict[str, list[float]] = {"tinyassay": [], "torch eager": []}
+    with tempfile.TemporaryDirectory() as folder:
+        given = Path(folder) / "in.npz"
+        np.savez(given, **data)
+        worker.ask({"open": {"input": str(given)} | specification(objective, "sgd")})
+        busy, own, begun = busy_seconds(), 0.0, time.perf_counter()
+        for at in range(rounds + 1):
+            for tool in list(seconds) if at % 2 else list(seconds)[::-1]:
+                time.sleep(IDLE_SECONDS)
+                if tool == "tinyassay":
+                    took = worker.ask({"step": {}})["seconds"]
+                else:
+                    begin = time.perf_counter()
+                    peer.step(objective, x, labels, start)
+                    took = time.perf_counter() - begin
+                own += took * threads
+                if at:
+                    seconds[tool].append(took)
+        share = max(0.0, busy_seconds() - busy - own) / (time.perf_counter() - begun)
+    worker.close()
+    ours, torchs = (statistics.median(turns) for turns in seconds.values())
+    return {
+        "objective": objective,
+        "rows": rows,
+        "seconds_median": {tool: statistics.median(turns) for tool, turns in seconds.items()},
+        "ours_over_torch_median": round(ours / torchs, 3),
+        "ours_over_torch_p20": round(float(np.percentile(seconds["tinyassay"], 20) / np.percentile(seconds["torch eager"], 20)), 3),
+        "others_cores_estimate": round(share, 2),
+        "turns": {tool: [round(turn, 4) for turn in turns] for tool, turns in seconds.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nets", default=",".join(NETS), help="comma-separated, of: %(default)s")
+    parser.add_argument("--steps", type=int, default=20, help="steps that must agree")
+    parser.add_argument("--rows", type=int, default=64, help="batch size of the steps that must agree")
+    parser.add_argument("--batch", type=int, default=128, help="batch size of the steps that are timed")
+    parser.add_argument("--rounds", type=int, default=7, help="timed steps; 0 leaves the timing out")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--busy", action="store_true", help="time although the machine is not idle; nothing is written")
+    parser.add_argument("--out", type=Path, help="folder for training.json; reports/acceptance for a full run")
+    args = parser.parse_args()
+    share = others_share(3) if args.rounds else 0.0
+    if share > BUSY and not args.busy:
+        sys.exit(f"error: others use {share:.0%} of the CPU, ratios would mean nothing\nhint: wait, or --rounds 0, or --busy")
+    torch.set_num_threads(args.threads)
+    nets = []
+    for name in args.nets.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{name}.onnx"
+            build = [ROOT / "target/release/tinyassay", "model", "build", *NETS[name], "--classes", "10"]
+            subprocess.run([*build, "--input", "3x32x32", "--seed", "1", "--out", file], check=True, stdout=subprocess.DEVNULL)
+            cases = [("standard", "sgd"), ("trades", "sgd"), ("standard", "adam")]
+            agree = []
+            for objective, optimiser in cases:
+                print(f"comparing {name}, {objective}, {optimiser}", file=sys.stderr, flush=True)
+                agree.append(agreement(file, objective, optimiser, args.steps, args.rows, args.threads))
+                print(json.dumps({k: v for k, v in agree[-1].items() if k != "losses"}), file=sys.stderr)
+            times = []
+            for objective in ("standard", "trades") if args.rounds else ():
+                print(f"timing {name}, {objective}", file=sys.stderr, flush=True)
+                times.append(timing(file, objective, args.batch, args.rounds, args.threads))
+                print(json.dumps({k: v for k, v in times[-1].items() if k != "turns"}), file=sys.stderr)
+        nets.append({"net": name, "agreement": agree, "timing": times})
+    record = {
+        "id": "training",
+        "claim": "training steps equal PyTorch's, and how long each takes, in turns on the same threads",
+        "numbers": {"threads": args.threads, "nets": nets},
+        "versions": {"torch": version("torch"), "python": platform.python_version()},
+        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "others_share_of_cpu_before": round(share, 3)},
+    }
+    text = json.dumps(record, indent=1) + "\n"
+    if args.out and not args.busy:
+        (args.out / "training.json").write_text(text)
+    else:
+        print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
