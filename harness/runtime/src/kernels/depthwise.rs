@@ -5,6 +5,7 @@
 use super::pool::{Pool, chunks, scratch};
 use super::simd::{Lanes, Level, Routine};
 use super::window::{Pass, Scheme, Way, Window};
+use std::ops::Range;
 
 /// `y = conv(x, w)` with a group for every channel.
 pub(super) fn forward(
@@ -108,9 +109,7 @@ fn stencil<L: Lanes>(l: L, pass: &Pass, w: &[f32], plane: &[f32], results: &mut 
     let vectors = pass.vectors;
     assert!(pass.places <= results.len());
     let own = &pass.masks[pass.taps.len() * vectors..];
-    if let (&[..], Some(distances)) = (&pass.taps[..], pass.distances.first_chunk::<USUAL>())
-        && pass.taps.len() == USUAL
-    {
+    if let Ok(distances) = <&[isize; USUAL]>::try_from(pass.distances.as_slice()) {
         let mut weights = [l.zero(); USUAL];
         for tap in 0..USUAL {
             weights[tap] = l.splat(w[pass.taps[tap]]);
@@ -154,7 +153,7 @@ pub(super) fn weight_gradient(
     let scheme = &*scheme;
     let held = if scheme.is_direct() { 0 } else { scheme.channel() };
     let long = if scheme.is_dense() { 0 } else { scheme.passes[0].vectors * level.lanes() };
-    let count = (256 / window.output().max(1)).clamp(1, 16);
+    let count = (RUN / window.output().max(1)).clamp(1, MOST);
     chunks(pool, dw, count * window.kernel(), &|task, dw| {
         scratch([held, long], |[planes, results]| {
             level.run(Channels { scheme, window, channels, first: task * count, x, dy, dw, planes, results });
@@ -175,74 +174,106 @@ struct Channels<'a> {
     results: &'a mut [f32],
 }
 
+/// Elements that follow one another, for a task of the gradient.
+const RUN: usize = 512;
+/// Channels that such a task may have.
+const MOST: usize = 16;
+/// Images whose planes of one channel are met before those of the next.
+const NEAR: usize = 8;
 /// Terms of a lane before lanes are added up.
-const TERMS: usize = 256;
+const TERMS: usize = 512;
 
 impl Routine for Channels<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let Self { scheme, planes, results, dw, .. } = self;
-        let pass = &scheme.passes[0];
-        let (source, result) = (self.window.input(), self.window.output());
-        let images = self.x.len() / (self.channels * source).max(1);
-        let step = (TERMS / pass.vectors.max(1)).max(1);
-        dw.fill(0.0);
-        for (index, dw) in dw.chunks_exact_mut(pass.taps.len()).enumerate() {
-            for start in (0..images).step_by(step) {
-                for taps in (0..pass.taps.len()).step_by(USUAL) {
-                    let mut sums = [l.zero(); USUAL];
-                    for image in start..(start + step).min(images) {
-                        let plane = image * self.channels + self.first + index;
-                        let mut x = &self.x[plane * source..][..source];
-                        let mut dy = &self.dy[plane * result..][..result];
-                        if !scheme.is_direct() {
-                            scheme.fill(l, x, planes);
-                            x = planes;
-                        }
-                        if !scheme.is_dense() {
-                            scheme.spread(pass, dy, results);
-                            dy = results;
-                        }
-                        products(l, pass, taps, x, dy, &mut sums);
-                    }
-                    let mut totals = [0.0; USUAL];
-                    for tap in 0..USUAL {
-                        totals[tap] = l.sum(sums[tap]);
-                    }
-                    dw[taps..].iter_mut().zip(totals).for_each(|(dw, total)| *dw += total);
+    fn run<L: Lanes>(mut self, l: L) {
+        let pass = &self.scheme.passes[0];
+        let (images, taps) = (self.x.len() / (self.channels * self.window.input()).max(1), pass.taps.len());
+        let step = (TERMS / pass.vectors.max(1)).next_multiple_of(NEAR);
+        self.dw.fill(0.0);
+        for (tap, start) in (0..taps).step_by(USUAL).flat_map(|tap| (0..images).step_by(step).map(move |at| (tap, at)))
+        {
+            let mut sums = [[l.zero(); USUAL]; MOST];
+            self.images(l, tap, start..(start + step).min(images), &mut sums);
+            for (dw, sums) in self.dw.chunks_exact_mut(taps).zip(&sums) {
+                let mut totals = [0.0; USUAL];
+                for index in 0..USUAL {
+                    totals[index] = l.sum(sums[index]);
                 }
+                dw[tap..].iter_mut().zip(totals).for_each(|(dw, total)| *dw += total);
             }
         }
     }
 }
 
-/// `sums[tap] += dy[place] * plane[first + tap, place]` over all places.
-#[inline(always)]
-fn products<L: Lanes>(l: L, pass: &Pass, first: usize, plane: &[f32], dy: &[f32], sums: &mut [L::V; USUAL]) {
-    let (vectors, last) = (pass.vectors, pass.taps.len() - 1);
-    assert!(pass.places <= dy.len());
-    let own = &pass.masks[pass.taps.len() * vectors..];
-    let mut distances = [0; USUAL];
-    let mut masks = [pass.masks.as_ptr(); USUAL];
-    for tap in 0..USUAL {
-        // Taps beyond the last repeat it, and are dropped.
-        let of = (first + tap).min(last);
-        distances[tap] = pass.distances[of];
-        masks[tap] = pass.masks[of * vectors..].as_ptr();
-    }
-    let mut kept = *sums;
-    for vector in 0..vectors {
-        let at = plane.as_ptr().wrapping_add(vector * L::N);
-        // SAFETY: The masks have those lanes that are in the plane, or are results.
-        unsafe {
-            let gradient = l.load_some(dy.as_ptr().add(vector * L::N), own[vector]);
-            for tap in 0..USUAL {
-                let value = l.load_some(at.wrapping_offset(distances[tap]), *masks[tap].add(vector));
-                kept[tap] = l.mul_add(gradient, value, kept[tap]);
+impl Channels<'_> {
+    /// Adds the products of some images to the sums of the taps from `tap` on.
+    #[inline(always)]
+    fn images<L: Lanes>(&mut self, l: L, tap: usize, images: Range<usize>, sums: &mut [[L::V; USUAL]; MOST]) {
+        let scheme = self.scheme;
+        let pass = &scheme.passes[0];
+        let (source, result) = (self.window.input(), self.window.output());
+        let (direct, dense) = (scheme.is_direct(), scheme.is_dense());
+        let taps = Taps::new(pass, tap);
+        for start in images.clone().step_by(NEAR) {
+            for (index, sums) in sums.iter_mut().enumerate().take(self.dw.len() / pass.taps.len()) {
+                let mut kept = *sums;
+                for image in start..(start + NEAR).min(images.end) {
+                    let plane = image * self.channels + self.first + index;
+                    let mut x = &self.x[plane * source..][..source];
+                    let mut dy = &self.dy[plane * result..][..result];
+                    if !direct {
+                        scheme.fill(l, x, self.planes);
+                        x = self.planes;
+                    }
+                    if !dense {
+                        scheme.spread(pass, dy, self.results);
+                        dy = self.results;
+                    }
+                    taps.products(l, x, dy, &mut kept);
+                }
+                *sums = kept;
             }
         }
     }
-    *sums = kept;
+}
+
+/// Some taps of a pass; those beyond the last repeat it, and are dropped.
+struct Taps<'a> {
+    distances: [isize; USUAL],
+    /// Where the masks of each begin, as many as there are vectors.
+    masks: [*const u16; USUAL],
+    /// Those of the results.
+    own: &'a [u16],
+    places: usize,
+}
+
+impl<'a> Taps<'a> {
+    fn new(pass: &'a Pass, first: usize) -> Self {
+        let of = |tap: usize| (first + tap).min(pass.taps.len() - 1);
+        Self {
+            distances: std::array::from_fn(|tap| pass.distances[of(tap)]),
+            masks: std::array::from_fn(|tap| pass.masks[of(tap) * pass.vectors..][..pass.vectors].as_ptr()),
+            own: &pass.masks[pass.taps.len() * pass.vectors..],
+            places: pass.places,
+        }
+    }
+
+    /// `sums[tap] += dy[place] * plane[tap, place]` over all places.
+    #[inline(always)]
+    fn products<L: Lanes>(&self, l: L, plane: &[f32], dy: &[f32], sums: &mut [L::V; USUAL]) {
+        assert!(self.places <= dy.len());
+        for (vector, &own) in self.own.iter().enumerate() {
+            let at = plane.as_ptr().wrapping_add(vector * L::N);
+            // SAFETY: The masks have those lanes that are in the plane, or are results.
+            unsafe {
+                let gradient = l.load_some(dy.as_ptr().add(vector * L::N), own);
+                for tap in 0..USUAL {
+                    let value = l.load_some(at.wrapping_offset(self.distances[tap]), *self.masks[tap].add(vector));
+                    sums[tap] = l.mul_add(gradient, value, sums[tap]);
+                }
+            }
+        }
+    }
 }

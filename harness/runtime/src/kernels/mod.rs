@@ -5,13 +5,20 @@
 //! loops run on the threads of the session that calls them. A result has the same bits for any number of threads: every
 //! sum is taken in one order, which depends on sizes and on the processor's instruction set alone.
 
+#![allow(clippy::needless_range_loop, reason = "loops of fixed length by index are what stays in registers")]
+
+mod attributes;
+mod clip;
 mod dense;
+mod dense_weights;
 mod depthwise;
 mod norm;
+mod norm_gradient;
 mod operators;
 mod pool;
 mod simd;
 mod split;
+mod sum;
 mod tile;
 mod window;
 
@@ -19,7 +26,8 @@ mod window;
 mod tests;
 
 use crate::{Error, env};
-use operators::{Attributes, ENTRIES, Entry, Run};
+use attributes::Attributes;
+use operators::{ENTRIES, Entry, Run};
 use ort::operator::{
     ComputeContext, FromOpAttr, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
@@ -75,6 +83,8 @@ impl Operator for Registered {
             input_shape: ints("input_shape"),
             group: context.get("group").unwrap_or(1),
             epsilon: context.get("epsilon").unwrap_or(EPSILON),
+            low: context.get("low").unwrap_or(f32::NEG_INFINITY),
+            high: context.get("high").unwrap_or(f32::INFINITY),
         };
         Ok(Node { entry: self.entry, level: self.level, attributes })
     }
@@ -88,7 +98,8 @@ impl Operator for Registered {
         for (index, shape) in shapes.iter().enumerate() {
             let shape: Shape = shape.iter().map(|&size| size as i64).collect();
             let dimension_symbols = SymbolicDimensions::empty(shape.len());
-            context.set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
+            context
+                .set_output(index, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })?;
         }
         Ok(())
     }
@@ -110,6 +121,8 @@ fn attributes(context: &ShapeInferenceContext) -> Attributes {
         input_shape: ints("input_shape"),
         group: get(context, "group").unwrap_or(1),
         epsilon: get(context, "epsilon").unwrap_or(EPSILON),
+        low: get(context, "low").unwrap_or(f32::NEG_INFINITY),
+        high: get(context, "high").unwrap_or(f32::INFINITY),
     }
 }
 

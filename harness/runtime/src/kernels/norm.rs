@@ -1,68 +1,90 @@
-//! Batch normalisation with the statistics of the batch, and its gradient.
+//! Batch normalisation with the statistics of the batch, and with the clipping that follows.
 
 #![allow(unsafe_code)]
 
 use super::pool::{Pieces, Pool};
 use super::simd::{Lanes, Level, Routine};
+use super::sum::Sum;
+use std::ops::Range;
 
-/// Sizes of what is normalised: images, channels, elements of a plane.
+/// Sizes of what is normalised, and how.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Batch {
     pub(super) images: usize,
     pub(super) channels: usize,
+    /// Elements of a plane.
     pub(super) plane: usize,
+    pub(super) epsilon: f32,
+    /// Bounds of the result.
+    pub(super) clip: Option<(f32, f32)>,
 }
 
 impl Batch {
-    fn count(&self) -> f64 {
+    pub(super) fn count(&self) -> f64 {
         (self.images * self.plane) as f64
     }
 
-    fn planes(&self, channel: usize) -> impl Iterator<Item = usize> {
-        let (channels, plane) = (self.channels, self.plane);
-        (0..self.images).map(move |image| (image * channels + channel) * plane)
+    /// Where a plane starts.
+    pub(super) fn at(&self, image: usize, channel: usize) -> usize {
+        (image * self.channels + channel) * self.plane
+    }
+
+    /// Some images from `start` on, which are swept together.
+    pub(super) fn near(&self, start: usize) -> Range<usize> {
+        start..(start + NEAR).min(self.images)
+    }
+
+    /// What `x - mean` is multiplied with: of the variance as it is handed on, so that the gradient finds the same bits.
+    pub(super) fn factor(&self, scale: f32, var: f32) -> f32 {
+        (f64::from(scale) / (f64::from(var) + f64::from(self.epsilon)).sqrt()) as f32
+    }
+
+    /// Channels of a task: enough for some consecutive memory, few enough to meet them in the cache again.
+    fn channels_of_task(&self) -> usize {
+        (RUN / self.plane.max(1)).clamp(1, MOST)
+    }
+
+    pub(super) fn each(&self, pool: &dyn Pool, task: &(dyn Fn(Range<usize>) + Sync)) {
+        let of_task = self.channels_of_task();
+        let range = |index: usize| index * of_task..((index + 1) * of_task).min(self.channels);
+        pool.each(self.channels.div_ceil(of_task), &|index| task(range(index)));
     }
 }
 
-/// Channels of a task: enough for some consecutive memory.
-fn channels_of_task(plane: usize) -> usize {
-    (256 / plane.max(1)).clamp(1, 16)
-}
+/// Elements that follow one another.
+const RUN: usize = 512;
+/// Images whose planes of one channel are met before those of the next.
+pub(super) const NEAR: usize = 8;
+/// Channels that a task may have.
+pub(super) const MOST: usize = 16;
 
-/// `y = (x - mean) / sqrt(var + epsilon) * scale + bias`, with the mean and the biased variance of each channel.
-#[expect(clippy::too_many_arguments, reason = "the operator's inputs and outputs")]
+/// `y = (x - mean) / sqrt(var + epsilon) * scale + bias`, clipped, with the mean and the biased variance of each channel.
 pub(super) fn forward(
     level: Level,
     pool: &dyn Pool,
     batch: &Batch,
-    epsilon: f32,
     [x, scale, bias]: [&[f32]; 3],
-    y: &mut [f32],
-    mean: &mut [f32],
-    var: &mut [f32],
+    [y, mean, var]: [&mut [f32]; 3],
 ) {
-    let of_task = channels_of_task(batch.plane);
     let (y, mean, var) = (Pieces::new(y), Pieces::new(mean), Pieces::new(var));
-    pool.each(batch.channels.div_ceil(of_task), &|task| {
-        for channel in task * of_task..((task + 1) * of_task).min(batch.channels) {
-            // SAFETY: Every channel belongs to one task.
-            let (mean, var) = unsafe { (&mut mean.get(channel, 1)[0], &mut var.get(channel, 1)[0]) };
-            let (scale, bias) = (scale[channel], bias[channel]);
-            level.run(Forward { batch, channel, epsilon, x, scale, bias, y: &y, mean, var });
-        }
+    batch.each(pool, &|channels| {
+        // SAFETY: Every channel belongs to one task.
+        let (mean, var) =
+            unsafe { (mean.get(channels.start, channels.len()), var.get(channels.start, channels.len())) };
+        let (scale, bias) = (&scale[channels.clone()], &bias[channels.clone()]);
+        level.run(Forward { batch, channels, x, scale, bias, y: &y, mean, var });
     });
 }
 
 struct Forward<'a> {
     batch: &'a Batch,
-    channel: usize,
-    epsilon: f32,
+    channels: Range<usize>,
     x: &'a [f32],
-    scale: f32,
-    bias: f32,
+    scale: &'a [f32],
+    bias: &'a [f32],
     y: &'a Pieces<'a>,
-    mean: &'a mut f32,
-    var: &'a mut f32,
+    mean: &'a mut [f32],
+    var: &'a mut [f32],
 }
 
 impl Routine for Forward<'_> {
@@ -70,223 +92,81 @@ impl Routine for Forward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { batch, channel, x, .. } = self;
-        let mut sum = Sum::new(l);
-        for at in batch.planes(channel) {
-            sum.add_all(&x[at..at + batch.plane]);
-        }
-        let mean = (sum.total() / batch.count()) as f32;
-        let mut sum = Sum::new(l);
-        for at in batch.planes(channel) {
-            sum.add_squares(&x[at..at + batch.plane], mean);
-        }
-        let var = sum.total() / batch.count();
-        let factor = (f64::from(self.scale) / (var + f64::from(self.epsilon)).sqrt()) as f32;
-        for at in batch.planes(channel) {
-            // SAFETY: The planes of a channel belong to one task.
-            let y = unsafe { self.y.get(at, batch.plane) };
-            affine(l, &x[at..at + batch.plane], mean, factor, self.bias, y);
-        }
-        (*self.mean, *self.var) = (mean, var as f32);
-    }
-}
-
-/// `y = (x - mean) * factor + bias`
-#[inline(always)]
-fn affine<L: Lanes>(l: L, x: &[f32], mean: f32, factor: f32, bias: f32, y: &mut [f32]) {
-    let (means, factors, biases) = (l.splat(mean), l.splat(factor), l.splat(bias));
-    let (mut xs, mut ys) = (x.chunks_exact(L::N), y.chunks_exact_mut(L::N));
-    for (x, y) in xs.by_ref().zip(ys.by_ref()) {
-        // SAFETY: Both chunks hold N elements.
-        unsafe { l.store(y.as_mut_ptr(), l.mul_add(l.sub(l.load(x.as_ptr()), means), factors, biases)) }
-    }
-    for (x, y) in xs.remainder().iter().zip(ys.into_remainder()) {
-        *y = (x - mean) * factor + bias;
-    }
-}
-
-/// The full derivative of [`forward`] for the gradient `dy`, through the statistics too.
-#[expect(clippy::too_many_arguments, reason = "the operator's inputs and outputs")]
-pub(super) fn gradient(
-    level: Level,
-    pool: &dyn Pool,
-    batch: &Batch,
-    epsilon: f32,
-    [dy, x, scale, mean, var]: [&[f32]; 5],
-    dx: &mut [f32],
-    dscale: &mut [f32],
-    dbias: &mut [f32],
-) {
-    let of_task = channels_of_task(batch.plane);
-    let (dx, dscale, dbias) = (Pieces::new(dx), Pieces::new(dscale), Pieces::new(dbias));
-    pool.each(batch.channels.div_ceil(of_task), &|task| {
-        for channel in task * of_task..((task + 1) * of_task).min(batch.channels) {
-            // SAFETY: Every channel belongs to one task.
-            let (dscale, dbias) = unsafe { (&mut dscale.get(channel, 1)[0], &mut dbias.get(channel, 1)[0]) };
-            let inverse = 1.0 / (f64::from(var[channel]) + f64::from(epsilon)).sqrt();
-            let (scale, mean) = (scale[channel], mean[channel]);
-            level.run(Gradient { batch, channel, inverse, dy, x, scale, mean, dx: &dx, dscale, dbias });
-        }
-    });
-}
-
-struct Gradient<'a> {
-    batch: &'a Batch,
-    channel: usize,
-    inverse: f64,
-    dy: &'a [f32],
-    x: &'a [f32],
-    scale: f32,
-    mean: f32,
-    dx: &'a Pieces<'a>,
-    dscale: &'a mut f32,
-    dbias: &'a mut f32,
-}
-
-impl Routine for Gradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self, l: L) {
-        let Self { batch, channel, inverse, dy, x, mean, .. } = self;
-        let (mut sum, mut products) = (Sum::new(l), Sum::new(l));
-        for at in batch.planes(channel) {
-            let (dy, x) = (&dy[at..at + batch.plane], &x[at..at + batch.plane]);
-            sum.add_all(dy);
-            products.add_products(dy, x, mean);
-        }
-        let (sum, products) = (sum.total(), products.total());
-        let factor = (f64::from(self.scale) * inverse) as f32;
-        let (level, slope) = ((sum / batch.count()) as f32, (products * inverse * inverse / batch.count()) as f32);
-        for at in batch.planes(channel) {
-            let (dy, x) = (&dy[at..at + batch.plane], &x[at..at + batch.plane]);
-            // SAFETY: The planes of a channel belong to one task.
-            let dx = unsafe { self.dx.get(at, batch.plane) };
-            combine(l, dy, x, [mean, level, slope, factor], dx);
-        }
-        (*self.dscale, *self.dbias) = ((products * inverse) as f32, sum as f32);
-    }
-}
-
-/// `dx = (dy - level - (x - mean) * slope) * factor`
-#[inline(always)]
-fn combine<L: Lanes>(l: L, dy: &[f32], x: &[f32], [mean, level, slope, factor]: [f32; 4], dx: &mut [f32]) {
-    let (means, levels, slopes, factors) = (l.splat(mean), l.splat(level), l.splat(-slope), l.splat(factor));
-    let (mut dys, mut xs) = (dy.chunks_exact(L::N), x.chunks_exact(L::N));
-    let mut dxs = dx.chunks_exact_mut(L::N);
-    for ((dy, x), dx) in dys.by_ref().zip(xs.by_ref()).zip(dxs.by_ref()) {
-        // SAFETY: All chunks hold N elements.
-        unsafe {
-            let centred = l.sub(l.load(x.as_ptr()), means);
-            let rest = l.mul_add(centred, slopes, l.sub(l.load(dy.as_ptr()), levels));
-            l.store(dx.as_mut_ptr(), l.mul(rest, factors));
-        }
-    }
-    for ((dy, x), dx) in dys.remainder().iter().zip(xs.remainder()).zip(dxs.into_remainder()) {
-        *dx = (dy - level - (x - mean) * slope) * factor;
-    }
-}
-
-/// A sum of many terms: some in f32 in every lane, those in f64.
-struct Sum<L: Lanes> {
-    l: L,
-    lanes: [L::V; 4],
-    steps: usize,
-    total: f64,
-}
-
-/// Terms of a lane before they go to f64.
-const STEPS: usize = 16;
-
-impl<L: Lanes> Sum<L> {
-    #[inline(always)]
-    fn new(l: L) -> Self {
-        Self { l, lanes: [l.zero(); 4], steps: 0, total: 0.0 }
-    }
-
-    #[inline(always)]
-    fn flush(&mut self) {
-        let [a, b, c, d] = self.lanes;
-        self.total += f64::from(self.l.sum(self.l.add(self.l.add(a, b), self.l.add(c, d))));
-        (self.lanes, self.steps) = ([self.l.zero(); 4], 0);
-    }
-
-    #[inline(always)]
-    fn total(mut self) -> f64 {
-        self.flush();
-        self.total
-    }
-
-    #[inline(always)]
-    fn step(&mut self) {
-        self.steps += 1;
-        if self.steps == STEPS {
-            self.flush();
-        }
-    }
-
-    #[inline(always)]
-    fn add_all(&mut self, x: &[f32]) {
-        let l = self.l;
-        let mut blocks = x.chunks_exact(4 * L::N);
-        for x in blocks.by_ref() {
-            for i in 0..4 {
-                // SAFETY: The block holds 4 N elements.
-                self.lanes[i] = l.add(self.lanes[i], unsafe { l.load(x.as_ptr().add(i * L::N)) });
+        let Self { batch, ref channels, x, .. } = self;
+        let (first, count) = (channels.start, channels.len());
+        let mut sums = [Sum::new(l); MOST];
+        for start in (0..batch.images).step_by(NEAR) {
+            for index in 0..count {
+                let mut sum = sums[index];
+                for image in batch.near(start) {
+                    sum.add(&x[batch.at(image, first + index)..][..batch.plane]);
+                }
+                sums[index] = sum;
             }
-            self.step();
         }
-        let mut rest = blocks.remainder().chunks_exact(L::N);
-        for x in rest.by_ref() {
-            // SAFETY: The chunk holds N elements.
-            self.lanes[0] = l.add(self.lanes[0], unsafe { l.load(x.as_ptr()) });
+        for index in 0..count {
+            self.mean[index] = (sums[index].total() / batch.count()) as f32;
         }
-        self.step();
-        self.total += rest.remainder().iter().map(|&x| f64::from(x)).sum::<f64>();
+        let mut sums = [Sum::new(l); MOST];
+        for start in (0..batch.images).step_by(NEAR) {
+            for index in 0..count {
+                let mut sum = sums[index];
+                for image in batch.near(start) {
+                    sum.add_squares(&x[batch.at(image, first + index)..][..batch.plane], self.mean[index]);
+                }
+                sums[index] = sum;
+            }
+        }
+        let mut affines = [Affine::default(); MOST];
+        for index in 0..count {
+            self.var[index] = (sums[index].total() / batch.count()) as f32;
+            let factor = batch.factor(self.scale[index], self.var[index]);
+            affines[index] = Affine { mean: self.mean[index], factor, bias: self.bias[index] };
+        }
+        for start in (0..batch.images).step_by(NEAR) {
+            for (index, affine) in affines.iter().enumerate().take(count) {
+                for image in batch.near(start) {
+                    let at = batch.at(image, first + index);
+                    // SAFETY: The planes of a channel belong to one task.
+                    let y = unsafe { self.y.get(at, batch.plane) };
+                    affine.run(l, &x[at..][..batch.plane], batch.clip, y);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Affine {
+    pub(super) mean: f32,
+    pub(super) factor: f32,
+    pub(super) bias: f32,
+}
+
+impl Affine {
+    pub(super) fn of(&self, x: f32) -> f32 {
+        (x - self.mean) * self.factor + self.bias
     }
 
+    /// `y = (x - mean) * factor + bias`, clipped
     #[inline(always)]
-    fn add_squares(&mut self, x: &[f32], mean: f32) {
-        let (l, means) = (self.l, self.l.splat(mean));
-        let mut blocks = x.chunks_exact(4 * L::N);
-        for x in blocks.by_ref() {
-            for i in 0..4 {
-                // SAFETY: The block holds 4 N elements.
-                let centred = l.sub(unsafe { l.load(x.as_ptr().add(i * L::N)) }, means);
-                self.lanes[i] = l.mul_add(centred, centred, self.lanes[i]);
-            }
-            self.step();
-        }
-        let mut rest = blocks.remainder().chunks_exact(L::N);
-        for x in rest.by_ref() {
-            // SAFETY: The chunk holds N elements.
-            let centred = l.sub(unsafe { l.load(x.as_ptr()) }, means);
-            self.lanes[0] = l.mul_add(centred, centred, self.lanes[0]);
-        }
-        self.step();
-        self.total += rest.remainder().iter().map(|&x| f64::from(x - mean).powi(2)).sum::<f64>();
-    }
-
-    #[inline(always)]
-    fn add_products(&mut self, dy: &[f32], x: &[f32], mean: f32) {
-        let (l, means) = (self.l, self.l.splat(mean));
-        let (mut dys, mut xs) = (dy.chunks_exact(4 * L::N), x.chunks_exact(4 * L::N));
-        for (dy, x) in dys.by_ref().zip(xs.by_ref()) {
-            for i in 0..4 {
-                // SAFETY: Both blocks hold 4 N elements.
-                let (dy, x) = unsafe { (l.load(dy.as_ptr().add(i * L::N)), l.load(x.as_ptr().add(i * L::N))) };
-                self.lanes[i] = l.mul_add(dy, l.sub(x, means), self.lanes[i]);
-            }
-            self.step();
-        }
-        let (mut dys, mut xs) = (dys.remainder().chunks_exact(L::N), xs.remainder().chunks_exact(L::N));
-        for (dy, x) in dys.by_ref().zip(xs.by_ref()) {
+    fn run<L: Lanes>(&self, l: L, x: &[f32], clip: Option<(f32, f32)>, y: &mut [f32]) {
+        let (means, factors, biases) = (l.splat(self.mean), l.splat(self.factor), l.splat(self.bias));
+        let bounds = clip.map(|(low, high)| (l.splat(low), l.splat(high)));
+        let (mut xs, mut ys) = (x.chunks_exact(L::N), y.chunks_exact_mut(L::N));
+        for (x, y) in xs.by_ref().zip(ys.by_ref()) {
             // SAFETY: Both chunks hold N elements.
-            let (dy, x) = unsafe { (l.load(dy.as_ptr()), l.load(x.as_ptr())) };
-            self.lanes[0] = l.mul_add(dy, l.sub(x, means), self.lanes[0]);
+            unsafe {
+                let mut value = l.mul_add(l.sub(l.load(x.as_ptr()), means), factors, biases);
+                if let Some((low, high)) = bounds {
+                    value = l.clip(value, low, high);
+                }
+                l.store(y.as_mut_ptr(), value);
+            }
         }
-        self.step();
-        let rest = dys.remainder().iter().zip(xs.remainder());
-        self.total += rest.map(|(&dy, &x)| f64::from(dy) * f64::from(x - mean)).sum::<f64>();
+        for (x, y) in xs.remainder().iter().zip(ys.into_remainder()) {
+            let value = self.of(*x);
+            *y = clip.map_or(value, |(low, high)| value.clamp(low, high));
+        }
     }
 }

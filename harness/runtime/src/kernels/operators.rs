@@ -1,11 +1,15 @@
 //! The operators as ONNX Runtime sees them: attributes, shapes, and which loops run.
 
+use super::attributes::{Attributes, spatial};
 use super::dense::{self, Conv};
-use super::depthwise;
 use super::norm::{self, Batch};
 use super::pool::Pool;
 use super::simd::Level;
 use super::window::{Axis, Window};
+use super::{clip, dense_weights, depthwise, norm_gradient};
+
+/// The shapes of all outputs, or what is wrong with the inputs.
+type Shapes = Result<Vec<Vec<usize>>, String>;
 
 /// One operator of the domain. All tensors are f32.
 pub(super) struct Entry {
@@ -13,7 +17,7 @@ pub(super) struct Entry {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     /// Shapes of the outputs. It refuses what [`run`](Self::run) could not take.
-    pub(super) shapes: fn(&Attributes, &[&[usize]]) -> Result<Vec<Vec<usize>>, String>,
+    pub(super) shapes: fn(&Attributes, &[&[usize]]) -> Shapes,
     pub(super) run: fn(&Run<'_>, &mut [&mut [f32]]),
 }
 
@@ -29,32 +33,56 @@ pub(super) struct Run<'a> {
 /// In alphabetical order.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
+        name: "BatchNormClipTrain",
+        inputs: 3,
+        outputs: 3,
+        shapes: |_, shapes| statistics(shapes[0], &shapes[1..]),
+        run: |run, outputs| normalise(run, true, outputs),
+    },
+    Entry {
+        name: "BatchNormClipTrainGrad",
+        inputs: 6,
+        outputs: 3,
+        shapes: gradient_statistics,
+        run: |run, outputs| {
+            let [dx, dscale, dbias] = outputs else { return };
+            let &[dy, x, scale, bias, mean, var] = run.inputs else { return };
+            let batch = run.batch(1, true);
+            norm_gradient::gradient(run.level, run.pool, &batch, [dy, x, scale, bias, mean, var], [dx, dscale, dbias]);
+        },
+    },
+    Entry {
         name: "BatchNormTrain",
         inputs: 3,
         outputs: 3,
         shapes: |_, shapes| statistics(shapes[0], &shapes[1..]),
-        run: |run, outputs| {
-            let [y, mean, var] = outputs else { return };
-            let [x, scale, bias] = *run.inputs else { return };
-            let batch = batch(run.shapes[0]);
-            norm::forward(run.level, run.pool, &batch, run.attributes.epsilon, [x, scale, bias], y, mean, var);
-        },
+        run: |run, outputs| normalise(run, false, outputs),
     },
     Entry {
         name: "BatchNormTrainGrad",
         inputs: 5,
         outputs: 3,
-        shapes: |_, shapes| {
-            if shapes[0] != shapes[1] {
-                return Err(format!("dy is {:?}, x is {:?}", shapes[0], shapes[1]));
-            }
-            statistics(shapes[1], &shapes[2..])
+        shapes: gradient_statistics,
+        run: |run, outputs| {
+            let (&mut [ref mut dx, ref mut dscale, ref mut dbias], &[dy, x, scale, mean, var]) = (outputs, run.inputs)
+            else {
+                return;
+            };
+            let batch = run.batch(1, false);
+            norm_gradient::gradient(run.level, run.pool, &batch, [dy, x, scale, &[], mean, var], [dx, dscale, dbias]);
+        },
+    },
+    Entry {
+        name: "ClipGrad",
+        inputs: 2,
+        outputs: 1,
+        shapes: |_, shapes| match shapes {
+            [dy, y] if dy == y => Ok(vec![dy.to_vec()]),
+            _ => Err(format!("dy and y are {shapes:?}")),
         },
         run: |run, outputs| {
-            let [dx, dscale, dbias] = outputs else { return };
-            let [dy, x, scale, mean, var] = *run.inputs else { return };
-            let (batch, epsilon) = (batch(run.shapes[1]), run.attributes.epsilon);
-            norm::gradient(run.level, run.pool, &batch, epsilon, [dy, x, scale, mean, var], dx, dscale, dbias);
+            let (&mut [ref mut dx], &[dy, y]) = (outputs, run.inputs) else { return };
+            clip::gradient(run.level, run.pool, run.attributes.bounds(), [dy, y], dx);
         },
     },
     Entry {
@@ -72,7 +100,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             if conv.group == conv.channels && conv.group == conv.filters {
                 depthwise::weight_gradient(run.level, run.pool, &conv.window, conv.channels, [x, dy], dw);
             } else {
-                dense::weight_gradient(run.level, run.pool, &conv, x, dy, dw);
+                dense_weights::gradient(run.level, run.pool, &conv, x, dy, dw);
             }
         },
     },
@@ -138,96 +166,34 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
+impl Run<'_> {
+    fn batch(&self, input: usize, clipped: bool) -> Batch {
+        let shape = self.shapes[input];
+        let clip = clipped.then(|| self.attributes.bounds());
+        let plane = shape[2..].iter().product();
+        Batch { images: shape[0], channels: shape[1], plane, epsilon: self.attributes.epsilon, clip }
+    }
+}
+
+fn normalise(run: &Run<'_>, clipped: bool, outputs: &mut [&mut [f32]]) {
+    let (&mut [ref mut y, ref mut mean, ref mut var], &[x, scale, bias]) = (outputs, run.inputs) else { return };
+    norm::forward(run.level, run.pool, &run.batch(0, clipped), [x, scale, bias], [y, mean, var]);
+}
+
+fn gradient_statistics(_: &Attributes, shapes: &[&[usize]]) -> Shapes {
+    if shapes[0] != shapes[1] {
+        return Err(format!("dy is {:?}, x is {:?}", shapes[0], shapes[1]));
+    }
+    statistics(shapes[1], &shapes[2..])
+}
+
 /// A shape with the sizes of a window's axes behind `first`, as many as `like` has.
 fn with_spatial(first: &[usize], like: &[usize], size: fn(&Axis) -> usize, window: &Window) -> Vec<usize> {
     let spatial = [size(&window.rows), size(&window.cols)];
     [first, &spatial[4 - like.len()..]].concat()
 }
 
-/// The attributes of all operators, empty where one has none.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Attributes {
-    pub(super) kernel_shape: Vec<i64>,
-    pub(super) strides: Vec<i64>,
-    pub(super) dilations: Vec<i64>,
-    pub(super) pads: Vec<i64>,
-    pub(super) input_shape: Vec<i64>,
-    pub(super) group: i64,
-    pub(super) epsilon: f32,
-}
-
-impl Attributes {
-    fn input_shape(&self) -> Result<Vec<usize>, String> {
-        let sizes: Result<Vec<usize>, _> = self.input_shape.iter().map(|&size| usize::try_from(size)).collect();
-        sizes.ok().filter(|sizes| !sizes.is_empty()).ok_or("`input_shape` must be there".to_owned())
-    }
-
-    /// The convolution of `x` by `w`, whose spatial output must be `output` if that is known.
-    fn conv(&self, x: &[usize], w: &[usize], output: Option<&[usize]>) -> Result<Conv, String> {
-        let window = self.window(spatial(x)?, spatial(w)?, output)?;
-        let group = self.group.max(0) as usize;
-        if group == 0 || x[1] != w[1] * group || !w[0].is_multiple_of(group) {
-            return Err(format!("x is {x:?}, w is {w:?}, with {group} groups"));
-        }
-        Ok(Conv { images: x[0], channels: x[1], filters: w[0], group, window })
-    }
-
-    /// The convolution by `w` whose output `dy` is like.
-    fn conv_of_gradient(&self, dy: &[usize], w: &[usize]) -> Result<Conv, String> {
-        let input = self.input_shape()?;
-        let (output, channels) = (spatial(dy)?, w.get(1).copied().unwrap_or(0) * self.group.max(0) as usize);
-        if dy[1] != w[0] {
-            return Err(format!("dy is {dy:?}, w is {w:?}"));
-        }
-        self.conv(&[&[dy[0], channels], &input[..]].concat(), w, Some(output))
-    }
-
-    /// The window of a convolution of `input` by `kernel`, whose output must be `output` if that is known.
-    fn window(&self, input: &[usize], kernel: &[usize], output: Option<&[usize]>) -> Result<Window, String> {
-        let axis = |index: usize| {
-            let rank = input.len();
-            let at = |list: &[i64], index: usize, default| list.get(index).copied().unwrap_or(default);
-            let (begin, end) = (at(&self.pads, index, 0), at(&self.pads, rank + index, 0));
-            let (stride, dilation) = (at(&self.strides, index, 1), at(&self.dilations, index, 1));
-            let span = (kernel[index] as i64 - 1) * dilation + 1;
-            let places = input[index] as i64 + begin + end - span;
-            if stride < 1 || dilation < 1 || kernel[index] == 0 || places < 0 {
-                return Err(format!("the window {self:?} does not fit an input of {input:?}"));
-            }
-            Ok(Axis {
-                input: input[index],
-                output: (places / stride) as usize + 1,
-                kernel: kernel[index],
-                stride: stride as usize,
-                dilation: dilation as usize,
-                begin: begin as isize,
-            })
-        };
-        let one = Axis { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, begin: 0 };
-        let window = match (input.len(), kernel.len()) {
-            (1, 1) => Window { rows: one, cols: axis(0)? },
-            (2, 2) => Window { rows: axis(0)?, cols: axis(1)? },
-            _ => return Err(format!("one or two spatial axes, found {input:?} and a window of {kernel:?}")),
-        };
-        let found = [window.rows.output, window.cols.output];
-        match output {
-            Some(output) if output != &found[2 - input.len()..] => {
-                Err(format!("the convolution's output is {found:?}, not {output:?}"))
-            }
-            _ => Ok(window),
-        }
-    }
-}
-
-fn spatial(shape: &[usize]) -> Result<&[usize], String> {
-    shape.get(2..).ok_or_else(|| format!("expected [N, C, …], found {shape:?}"))
-}
-
-fn batch(shape: &[usize]) -> Batch {
-    Batch { images: shape[0], channels: shape[1], plane: shape[2..].iter().product() }
-}
-
-fn statistics(x: &[usize], rest: &[&[usize]]) -> Result<Vec<Vec<usize>>, String> {
+fn statistics(x: &[usize], rest: &[&[usize]]) -> Shapes {
     let channels = *x.get(1).ok_or_else(|| format!("expected [N, C, …], found {x:?}"))?;
     match rest.iter().find(|shape| **shape != [channels]) {
         Some(shape) => Err(format!("expected [{channels}], found {shape:?}")),
@@ -246,7 +212,7 @@ fn weight_gradient(attributes: &Attributes, x: &[usize], dy: &[usize]) -> Result
     let kernel: Vec<usize> = attributes.kernel_shape.iter().map(|&size| size.max(0) as usize).collect();
     let window = attributes.window(spatial(x)?, &kernel, Some(spatial(dy)?))?;
     let group = attributes.group.max(0) as usize;
-    if group == 0 || x[1] % group != 0 || dy[1] % group != 0 || x[0] != dy[0] {
+    if group == 0 || !x[1].is_multiple_of(group) || !dy[1].is_multiple_of(group) || x[0] != dy[0] {
         return Err(format!("x is {x:?}, dy is {dy:?}, with {group} groups"));
     }
     Ok(Conv { images: x[0], channels: x[1], filters: dy[1], group, window })

@@ -1,6 +1,7 @@
 //! Kernels against the reference of their operators, in every instruction set and on several threads.
 
-use super::operators::{Attributes, ENTRIES, Run};
+use super::attributes::Attributes;
+use super::operators::{ENTRIES, Run};
 use super::pool::{Pool, Serial};
 use super::simd::Level;
 use crate::OrtExecutor;
@@ -42,6 +43,8 @@ fn attributes(attrs: &Attrs) -> Attributes {
         input_shape: ints("input_shape"),
         group: attrs.get_int("group", 1).unwrap(),
         epsilon: attrs.get_float("epsilon", 1e-5).unwrap(),
+        low: f32::NEG_INFINITY,
+        high: f32::INFINITY,
     }
 }
 
@@ -52,7 +55,6 @@ fn run(level: Level, pool: &dyn Pool, graph: &Graph, inputs: &[Tensor]) -> Vec<V
         "ConvTranspose" => "TrainConvInputGrad",
         name => name,
     };
-    let entry = ENTRIES.iter().find(|entry| entry.name == name).unwrap();
     let data: Vec<Vec<f32>> =
         inputs.iter().map(|tensor| tensor.to_f64().iter().map(|&value| value as f32).collect()).collect();
     let data: Vec<&[f32]> = data.iter().map(Vec::as_slice).collect();
@@ -61,14 +63,10 @@ fn run(level: Level, pool: &dyn Pool, graph: &Graph, inputs: &[Tensor]) -> Vec<V
     if name == "TrainConvInputGrad" {
         attributes.input_shape = graph.shape(node.outputs()[0])[2..].iter().map(|&size| size as i64).collect();
     }
-    let results = (entry.shapes)(&attributes, &shapes).unwrap();
+    let entry = ENTRIES.iter().find(|entry| entry.name == name).unwrap();
     let expected: Vec<&[usize]> = node.outputs().iter().map(|&id| graph.shape(id)).collect();
-    assert_eq!(results, expected, "{}", entry.name);
-    let mut outputs: Vec<Vec<f32>> =
-        results.iter().map(|shape| vec![f32::NAN; shape.iter().product()]).collect();
-    let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-    (entry.run)(&Run { level, pool, attributes: &attributes, shapes: &shapes, inputs: &data }, &mut slices);
-    outputs
+    assert_eq!((entry.shapes)(&attributes, &shapes).unwrap(), expected, "{name}");
+    run_kernel(level, pool, name, &attributes, &shapes, &data)
 }
 
 fn near(found: &[f64], exact: &Tensor) -> Result<(), String> {
@@ -258,5 +256,67 @@ fn normalisation_of_the_zoo() {
         let dy = random(&shapes).remove(0);
         let inputs = [dy, x, scale, exact[1].clone().rounded(), exact[2].clone().rounded()];
         check("gradient", &one_node("BatchNormTrainGrad", Attrs::new(), &shapes, 3), &inputs);
+    }
+}
+
+fn run_kernel(
+    level: Level,
+    pool: &dyn Pool,
+    name: &str,
+    attributes: &Attributes,
+    shapes: &[&[usize]],
+    inputs: &[&[f32]],
+) -> Vec<Vec<f32>> {
+    let entry = ENTRIES.iter().find(|entry| entry.name == name).unwrap();
+    let results = (entry.shapes)(attributes, shapes).unwrap();
+    let mut outputs: Vec<Vec<f32>> = results.iter().map(|shape| vec![f32::NAN; shape.iter().product()]).collect();
+    let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    (entry.run)(&Run { level, pool, attributes, shapes, inputs }, &mut slices);
+    outputs
+}
+
+/// Clipping in the kernel is clipping after it, and its gradient that of the two, to the bit.
+#[test]
+fn normalisation_clips() {
+    let (low, high) = (-0.5, 1.0);
+    let attributes = Attributes { epsilon: 1e-3, low, high, ..Attributes::default() };
+    for x in [[IMAGES, 3, 32, 32], [IMAGES, 9, 8, 8], [33, 20, 4, 4], [2, 3, 7, 7]] {
+        let c = [x[1]];
+        let tensors = random(&[x.to_vec(), x.to_vec(), c.to_vec(), c.to_vec()]);
+        let data: Vec<Vec<f32>> =
+            tensors.iter().map(|tensor| tensor.to_f64().iter().map(|&value| value as f32).collect()).collect();
+        let [dy, data, scale, bias] = &data[..] else { unreachable!() };
+        for (level, pool) in
+            Level::all().into_iter().flat_map(|level| [(level, &Serial as &dyn Pool), (level, &Several)])
+        {
+            let run = |name: &str, shapes: &[&[usize]], inputs: &[&[f32]]| {
+                run_kernel(level, pool, name, &attributes, shapes, inputs)
+            };
+            let forward: [&[usize]; 3] = [&x, &c, &c];
+            let plain = run("BatchNormTrain", &forward, &[data, scale, bias]);
+            let clipped = run("BatchNormClipTrain", &forward, &[data, scale, bias]);
+            let after: Vec<f32> = plain[0].iter().map(|y| y.clamp(low, high)).collect();
+            assert_eq!([&after, &plain[1], &plain[2]], [&clipped[0], &clipped[1], &clipped[2]], "{level:?} {x:?}");
+            let masked = run("ClipGrad", &[&x, &x], &[dy, &clipped[0]]).remove(0);
+            let zero_outside =
+                |(y, (dy, masked)): (&f32, (&f32, &f32))| *masked == if low < *y && *y < high { *dy } else { 0.0 };
+            assert!(clipped[0].iter().zip(dy.iter().zip(&masked)).all(zero_outside), "{level:?} {x:?}");
+            let [mean, var] = [&clipped[1], &clipped[2]];
+            let two = run("BatchNormTrainGrad", &[&x, &x, &c, &c, &c], &[&masked, data, scale, mean, var]);
+            let one = run("BatchNormClipTrainGrad", &[&x, &x, &c, &c, &c, &c], &[dy, data, scale, bias, mean, var]);
+            assert_eq!(two, one, "{level:?} {x:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_not_clipped_away() {
+    let attributes = Attributes { low: 0.0, high: 6.0, ..Attributes::default() };
+    let mut x = vec![1.0; 32];
+    x[3] = f32::NAN;
+    for level in Level::all() {
+        let shapes: [&[usize]; 3] = [&[2, 1, 16], &[1], &[1]];
+        let found = run_kernel(level, &Serial, "BatchNormClipTrain", &attributes, &shapes, &[&x, &[1.0], &[1.0]]);
+        assert!(found.concat().iter().all(|value| value.is_nan()), "{level:?}");
     }
 }

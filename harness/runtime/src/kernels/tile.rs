@@ -165,7 +165,8 @@ impl Routine for Sums<'_> {
     /// `result[row, channel, tap] += sum over images and places of left[row] * right[channel, tap]`, in one fixed order.
     #[inline(always)]
     fn run<L: Lanes>(mut self, l: L) {
-        let end = |rows: usize, row: usize, image: usize, len: usize| (rows - 1) * row + (self.images - 1) * image + len;
+        let end =
+            |rows: usize, row: usize, image: usize, len: usize| (rows - 1) * row + (self.images - 1) * image + len;
         assert!(end(self.rows, self.left_row, self.left_image, self.pass.places) <= self.left.len());
         assert!(end(self.channels, self.right_channel, self.right_image, self.right_channel) <= self.right.len());
         assert!(self.result.len() >= self.rows * self.channels * self.pass.taps.len());

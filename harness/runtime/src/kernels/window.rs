@@ -119,8 +119,11 @@ pub(super) enum Way {
 }
 
 thread_local! {
-    static SCHEMES: RefCell<Vec<(Window, usize, Way, Rc<Scheme>)>> = const { RefCell::new(Vec::new()) };
+    static SCHEMES: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A scheme and what it was made for.
+type Kept = (Window, usize, Way, Rc<Scheme>);
 
 /// Schemes that a thread keeps.
 const KEPT: usize = 256;
@@ -257,6 +260,7 @@ fn mask(lanes: usize, vectors: usize, pitch: usize, of: &Phase, source: &Phase, 
         let inside = |at: isize, len: usize| usize::try_from(at).is_ok_and(|at| at < len);
         row < of.rows && col < of.cols && inside(from_row, source.rows) && inside(from_col, source.cols)
     };
-    let bits = |vector: usize| (0..lanes).fold(0, |bits, lane| bits | u16::from(is_there(vector * lanes + lane)) << lane);
+    let bits =
+        |vector: usize| (0..lanes).fold(0, |bits, lane| bits | u16::from(is_there(vector * lanes + lane)) << lane);
     (0..vectors).map(bits).collect()
 }
