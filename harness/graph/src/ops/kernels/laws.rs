@@ -2,8 +2,8 @@
 
 use super::{KERNELS, expansion};
 use crate::check::Splitmix;
-use crate::gradient::pull_back;
 use crate::ops::{Case, Op, case_graph};
+use crate::reverse::pull_back;
 use crate::{Graph, Interpreter, Profile, Tensor, ValueId};
 
 /// Runs `law` on every case and panics with the list of those that break it.

@@ -5,7 +5,7 @@
 
 use super::conv::Conv;
 use super::{Backward, Op};
-use crate::gradient::pull_back;
+use crate::reverse::pull_back;
 use crate::{Attrs, Error, Graph, Tensor, ValueId};
 
 mod batch_norm_train;
