@@ -22,23 +22,48 @@ from torch_net import OnnxNet
 
 EPSILON, STEP, STEPS, BETA = 8 / 255, 2 / 255, 10, 6.0
 NETS = {
-    "resnet8": ["resnet8"],
-    "mobilenet-tiny-0.35": ["mobilenet-tiny", "--width", "0.35", "--expand", "6"],
+    "resnet8": "resnet8: { filters: 16 }",
+    "mobilenet-tiny-0.35": "mobilenet-tiny: { width: 0.35, expand: 6 }",
 }
 OPTIMISERS = {
-    "sgd": {"sgd": {"momentum": 0.9, "nesterov": True}},
-    "adam": {"adam": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}},
+    "sgd": "sgd: { momentum: 0.9, nesterov: true }",
+    "adam": "adam: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }",
+}
+OBJECTIVES = {
+    "standard": "standard: {}",
+    "trades": f"trades: {{ beta: {BETA}, steps: {STEPS}, step_size: 2/255, start: {{ gaussian: 0.001 }} }}",
 }
 LEARNING_RATE = {"sgd": 0.1, "adam": 1e-3}
 WEIGHT_DECAY = 5e-4
 
 
-class Worker:
-    """`train-worker` on one model, one JSON object a line each way."""
+def recipe(net: str, objective: str, optimiser: str, batch: int) -> str:
+    """No augmentation, one learning rate, pictures that the program draws itself."""
+    return f"""version: 1
+architecture: {{ {NETS[net]} }}
+dataset: {{ name: signs32, split: train }}
+objective: {{ {OBJECTIVES[objective]} }}
+{"threat: { norm: linf, epsilon: 8/255 }" if objective == "trades" else ""}
+optimiser: {{ {OPTIMISERS[optimiser]} }}
+weight_decay: {{ rate: {WEIGHT_DECAY}, on: all }}
+learning_rate: {LEARNING_RATE[optimiser]}
+schedule: constant
+epochs: 1
+batch_size: {batch}
+seed: 1
+export: {{ fold_batch_norm: false }}
+"""
 
-    def __init__(self, model: Path, threads: int) -> None:
-        command = [ROOT / "target/release/train-worker", model, "--threads", str(threads)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+class Worker:
+    """`train-worker` on one recipe, in a folder of its own, one JSON object a line each way."""
+
+    def __init__(self, folder: Path, text: str, threads: int) -> None:
+        self.network = folder / "network.onnx"
+        (folder / "recipe.yaml").write_text(text)
+        command = [ROOT / "target/release/train-worker", folder / "recipe.yaml", "--network", self.network]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([*command, "--threads", str(threads)], **pipes)
 
     def ask(self, request: dict) -> dict:
         self.process.stdin.write(json.dumps(request) + "\n")
@@ -100,82 +125,59 @@ class Peer:
         return x_adv.detach()
 
 
-def specification(objective: str, optimiser: str) -> dict:
-    trades = {"beta": BETA, "epsilon": "8/255", "step_size": STEP, "steps": STEPS}
-    return {
-        "objective": {"trades": trades} if objective == "trades" else {"standard": {}},
-        "optimiser": OPTIMISERS[optimiser],
-        "weight_decay": WEIGHT_DECAY,
-        "learning_rate": LEARNING_RATE[optimiser],
-    }
-
-
-def batches(steps: int, rows: int, seed: int) -> dict[str, np.ndarray]:
-    """Smooth random pictures, so that the losses are those of pictures and not of noise; random starts close by."""
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand((steps * rows, 3, 8, 8), generator=generator)
-    x = F.interpolate(coarse, size=32, mode="bilinear", align_corners=False)
-    labels = coarse.flatten(1).mul(torch.linspace(-1, 1, 192)).sum(1).mul(2.5).floor().long() % 10
-    start = x + 0.001 * torch.randn(x.shape, generator=generator)
-    shaped = lambda tensor: tensor.reshape(steps, rows, *tensor.shape[1:]).numpy()  # noqa: E731
-    return {"x": shaped(x), "labels": shaped(labels), "start": shaped(start)}
-
-
 def relative(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.linalg.norm(found - wanted) / max(np.linalg.norm(wanted), 1e-30))
 
 
-def agreement(file: Path, objective: str, optimiser: str, steps: int, rows: int, threads: int) -> dict:
-    """From the same parameters, batches and random starts: losses of every step, and the state after the first and last."""
-    data = batches(steps, rows, seed=1)
-    with tempfile.TemporaryDirectory() as folder:
-        given, found = Path(folder) / "in.npz", Path(folder) / "out.npz"
-        np.savez(given, **data)
-        worker = Worker(file, threads)
-        request = {"input": str(given), "output": str(found)} | specification(objective, optimiser)
-        losses = np.array(worker.ask({"run": request})["losses"])
+def tensors(file: Path) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array) for name, array in np.load(file).items()}
+
+
+def agreement(net: str, objective: str, optimiser: str, steps: int, rows: int, threads: int) -> dict:
+    """From the same parameters, batches and random starts: the loss of every step, the state after the first and last."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        worker = Worker(folder, recipe(net, objective, optimiser, rows), threads)
+        losses = np.array(worker.ask({"record": {"steps": steps, "folder": name}})["losses"])
         worker.close()
-        ours = dict(np.load(found))
-    peer = Peer(file, optimiser)
-    wanted, states = [], {}
-    for at in range(steps):
-        x, labels, start = (torch.from_numpy(data[name][at]) for name in ("x", "labels", "start"))
-        wanted.append(peer.step(objective, x, labels, start))
-        if at in (0, steps - 1):
-            states[at] = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
-    wanted = np.array(wanted)
-    initial = {name: tensor.detach().numpy() for name, tensor in OnnxNet(file).tensors.items()}
-    buffers = {name for name, tensor in peer.net.tensors.items() if not isinstance(tensor, torch.nn.Parameter)}
-    whole = lambda state, names: np.concatenate([state[name].ravel() for name in sorted(names)])  # noqa: E731
-    parameters = set(initial) - buffers
-    first, last = (
-        {name: ours[f"{when}/{name}"] for name in initial} for when in ("first", "last")
-    )
-    moved = lambda state: whole(state, parameters) - whole(initial, parameters)  # noqa: E731
-    return {
-        "objective": objective,
-        "optimiser": optimiser,
-        "rows": rows,
-        "loss_relative_difference": [float(abs(a - b) / abs(b)) for a, b in zip(losses, wanted)],
-        "losses": [round(float(loss), 6) for loss in wanted],
-        "update_relative_l2_first": relative(moved(first), moved(states[0])),
-        "parameters_relative_l2_first": relative(whole(first, parameters), whole(states[0], parameters)),
-        "parameters_relative_l2_last": relative(whole(last, parameters), whole(states[steps - 1], parameters)),
-        "statistics_relative_l2_first": relative(whole(first, buffers), whole(states[0], buffers)) if buffers else 0.0,
-        "statistics_relative_l2_last": relative(whole(last, buffers), whole(states[steps - 1], buffers)) if buffers else 0.0,
-    }
+        peer, wanted, states = Peer(worker.network, optimiser), [], {}
+        initial, first, last = (np.load(folder / f"{when}.npz") for when in ("initial", "first", "last"))
+        start = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
+        if set(start) != set(initial) or any((start[name] != initial[name]).any() for name in start):
+            sys.exit(f"error: {net} does not start where its file says")
+        for at in range(steps):
+            fed = tensors(folder / f"step-{at}.npz")
+            wanted.append(peer.step(objective, fed["x"], fed["labels"], fed.get("start")))
+            if at in (0, steps - 1):
+                states[at] = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
+        buffers = {name for name, tensor in peer.net.tensors.items() if not isinstance(tensor, torch.nn.Parameter)}
+        whole = lambda state, names: np.concatenate([state[name].ravel() for name in sorted(names)])  # noqa: E731
+        parameters = set(start) - buffers
+        moved = lambda state: whole(state, parameters) - whole(start, parameters)  # noqa: E731
+        differences = [float(abs(a - b) / abs(b)) for a, b in zip(losses, wanted)]
+        return {
+            "objective": objective,
+            "optimiser": optimiser,
+            "rows": rows,
+            "loss_relative_difference_first": differences[0],
+            "loss_relative_difference_last": differences[-1],
+            "loss_relative_difference_largest": max(differences),
+            "losses": [round(float(loss), 6) for loss in wanted],
+            "update_relative_l2_first": relative(moved(first), moved(states[0])),
+            "parameters_relative_l2_first": relative(whole(first, parameters), whole(states[0], parameters)),
+            "parameters_relative_l2_last": relative(whole(last, parameters), whole(states[steps - 1], parameters)),
+            "statistics_relative_l2_first": relative(whole(first, buffers), whole(states[0], buffers)),
+            "statistics_relative_l2_last": relative(whole(last, buffers), whole(states[steps - 1], buffers)),
+        }
 
 
-def timing(file: Path, objective: str, rows: int, rounds: int, threads: int) -> dict:
-    """Single steps in turns. Round 0 warms up and is dropped."""
-    data = batches(1, rows, seed=2)
-    x, labels, start = (torch.from_numpy(data[name][0]) for name in ("x", "labels", "start"))
-    peer, worker = Peer(file, "sgd"), Worker(file, threads)
+def timing(net: str, objective: str, rows: int, rounds: int, threads: int) -> dict:
+    """Single steps in turns. The first of each warms up and is dropped."""
     seconds: dict[str, list[float]] = {"tinyassay": [], "torch eager": []}
-    with tempfile.TemporaryDirectory() as folder:
-        given = Path(folder) / "in.npz"
-        np.savez(given, **data)
-        worker.ask({"open": {"input": str(given)} | specification(objective, "sgd")})
+    with tempfile.TemporaryDirectory() as name:
+        worker = Worker(Path(name), recipe(net, objective, "sgd", rows), threads)
+        worker.ask({"record": {"steps": 1, "folder": name}})
+        fed, peer = tensors(Path(name) / "step-0.npz"), Peer(worker.network, "sgd")
         busy, own, begun = busy_seconds(), 0.0, time.perf_counter()
         for at in range(rounds + 1):
             for tool in list(seconds) if at % 2 else list(seconds)[::-1]:
@@ -184,21 +186,21 @@ def timing(file: Path, objective: str, rows: int, rounds: int, threads: int) -> 
                     took = worker.ask({"step": {}})["seconds"]
                 else:
                     begin = time.perf_counter()
-                    peer.step(objective, x, labels, start)
+                    peer.step(objective, fed["x"], fed["labels"], fed.get("start"))
                     took = time.perf_counter() - begin
                 own += took * threads
                 if at:
                     seconds[tool].append(took)
-        share = max(0.0, busy_seconds() - busy - own) / (time.perf_counter() - begun)
-    worker.close()
-    ours, torchs = (statistics.median(turns) for turns in seconds.values())
+        others = max(0.0, busy_seconds() - busy - own) / (time.perf_counter() - begun)
+        worker.close()
+    ours, torchs = (np.array(turns) for turns in seconds.values())
     return {
         "objective": objective,
         "rows": rows,
         "seconds_median": {tool: statistics.median(turns) for tool, turns in seconds.items()},
-        "ours_over_torch_median": round(ours / torchs, 3),
-        "ours_over_torch_p20": round(float(np.percentile(seconds["tinyassay"], 20) / np.percentile(seconds["torch eager"], 20)), 3),
-        "others_cores_estimate": round(share, 2),
+        "torch_over_ours_median": round(float(np.median(torchs) / np.median(ours)), 3),
+        "torch_over_ours_p20": round(float(np.percentile(torchs, 20) / np.percentile(ours, 20)), 3),
+        "others_cores_estimate": round(others, 2),
         "turns": {tool: [round(turn, 4) for turn in turns] for tool, turns in seconds.items()},
     }
 
@@ -220,21 +222,15 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     nets = []
     for name in args.nets.split(","):
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"{name}.onnx"
-            build = [ROOT / "target/release/tinyassay", "model", "build", *NETS[name], "--classes", "10"]
-            subprocess.run([*build, "--input", "3x32x32", "--seed", "1", "--out", file], check=True, stdout=subprocess.DEVNULL)
-            cases = [("standard", "sgd"), ("trades", "sgd"), ("standard", "adam")]
-            agree = []
-            for objective, optimiser in cases:
-                print(f"comparing {name}, {objective}, {optimiser}", file=sys.stderr, flush=True)
-                agree.append(agreement(file, objective, optimiser, args.steps, args.rows, args.threads))
-                print(json.dumps({k: v for k, v in agree[-1].items() if k != "losses"}), file=sys.stderr)
-            times = []
-            for objective in ("standard", "trades") if args.rounds else ():
-                print(f"timing {name}, {objective}", file=sys.stderr, flush=True)
-                times.append(timing(file, objective, args.batch, args.rounds, args.threads))
-                print(json.dumps({k: v for k, v in times[-1].items() if k != "turns"}), file=sys.stderr)
+        agree, times = [], []
+        for objective, optimiser in [("standard", "sgd"), ("trades", "sgd"), ("standard", "adam")]:
+            print(f"comparing {name}, {objective}, {optimiser}", file=sys.stderr, flush=True)
+            agree.append(agreement(name, objective, optimiser, args.steps, args.rows, args.threads))
+            print(json.dumps({k: v for k, v in agree[-1].items() if k != "losses"}), file=sys.stderr)
+        for objective in ("standard", "trades") if args.rounds else ():
+            print(f"timing {name}, {objective}", file=sys.stderr, flush=True)
+            times.append(timing(name, objective, args.batch, args.rounds, args.threads))
+            print(json.dumps({k: v for k, v in times[-1].items() if k != "turns"}), file=sys.stderr)
         nets.append({"net": name, "agreement": agree, "timing": times})
     record = {
         "id": "training",
