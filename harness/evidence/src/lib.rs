@@ -4,8 +4,10 @@
 //! `results.json` is a pure function of the plan's facts and the blocks. This crate must not know any attack by name,
 //! nor ONNX.
 
+mod analysis;
 mod block;
 mod columns;
+mod correlation;
 mod digest;
 mod error;
 mod files;
@@ -14,14 +16,17 @@ mod keys;
 mod observations;
 mod probe_columns;
 mod probe_summary;
+mod published;
 mod results;
 mod statistics;
 mod store;
 mod summary;
 mod witnesses;
 
+pub use analysis::{Analysis, Correlation, Measure, Order, PublishedOrder, Ranked};
 pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
 pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Verdict};
+pub use correlation::{MOST_EXACT, Spearman, ranks, spearman};
 pub use digest::Digest;
 pub use error::Error;
 pub use files::{Files, SystemFiles, is_temporary, remove_leftovers, write_atomically};
@@ -30,6 +35,7 @@ pub use keys::{BlockKey, Keyed, LARGEST_NUMBER, U64Text, canonical, key, keyed};
 pub use observations::{CheckObservation, Host, Observations};
 pub use probe_columns::{ProbeColumns, ProbeRow};
 pub use probe_summary::ProbeFacts;
+pub use published::{Published, PublishedModel};
 pub use results::{
     AttackResult, Bound, DatasetFacts, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts,
     ThreatFacts, WorstCase,

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Digest, Error, Flag};
+use crate::{Analysis, Digest, Error, Flag, Published};
 
 /// The version of the layout of `results.json`.
 pub const RESULTS_SCHEMA_VERSION: u32 = 1;
@@ -31,6 +31,13 @@ pub struct Results {
     pub plan: BTreeMap<String, Value>,
     /// One per model, in the plan's order.
     pub models: Vec<ModelResult>,
+    /// How the models' measures go together; left out for fewer than three models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
+    /// Numbers that a publication states; left out without any. No other number depends on them but the published
+    /// orders in `analysis`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
 }
 
 /// The rows that were evaluated.
@@ -101,8 +108,16 @@ pub struct ModelResult {
     pub ties: u64,
     /// Multiply-accumulates of one inference: convolutions and dense layers.
     pub macs: Option<u64>,
+    /// The same and one for each element that an average pool or a mean gives, as torchprofile counts a network without
+    /// batch normalisation. Left out where it was not counted, as in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macs_torchprofile: Option<u64>,
     /// Elements of all initializers.
     pub parameters: Option<u64>,
+    /// The parameters that are left once every BatchNormalization of the file is removed; one that was folded into its
+    /// neighbour leaves a bias, which counts. Left out where it was not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params_without_bn: Option<u64>,
     /// What a reader should know, such as that a softmax ending was cut from the gradient graph.
     pub notes: Vec<String>,
     /// One per attack, in the plan's order.

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::analysis::analyse;
 use crate::probe_summary::probe_result;
 use crate::{
     AttackColumns, AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts,
-    RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
+    Published, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
 };
 
 /// What `results.json` takes from the plan.
@@ -20,6 +21,7 @@ pub struct Facts {
     pub runtime: RuntimeFacts,
     pub plan: BTreeMap<String, Value>,
     pub models: Vec<ModelFacts>,
+    pub published: Option<Published>,
 }
 
 /// What `results.json` takes from the plan about one model.
@@ -29,7 +31,9 @@ pub struct ModelFacts {
     pub name: String,
     pub digest: Digest,
     pub macs: Option<u64>,
+    pub macs_torchprofile: Option<u64>,
     pub parameters: Option<u64>,
+    pub params_without_bn: Option<u64>,
     pub notes: Vec<String>,
     pub attacks: Vec<AttackFacts>,
     pub probes: Vec<ProbeFacts>,
@@ -59,7 +63,7 @@ pub struct ModelBlocks {
 ///
 /// Errors: [`Error::Summary`] if a row is missing, comes twice, or if two checks disagree about the clean prediction.
 pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error> {
-    let Facts { suite, tinyassay, plan_digest, dataset, threat, runtime, plan, models } = facts;
+    let Facts { suite, tinyassay, plan_digest, dataset, threat, runtime, plan, models, published } = facts;
     if models.len() != blocks.len() {
         let reason = format!("blocks of {} models for {} models", blocks.len(), models.len());
         return Err(Error::Summary { model: String::new(), check: suite, reason });
@@ -68,13 +72,25 @@ pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error>
         .into_iter()
         .zip(blocks)
         .map(|(facts, blocks)| model_result(facts, blocks, dataset.samples))
-        .collect::<Result<_, _>>()?;
-    let schema_version = RESULTS_SCHEMA_VERSION;
-    Ok(Results { schema_version, suite, tinyassay, plan_digest, dataset, threat, runtime, plan, models })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Results {
+        schema_version: RESULTS_SCHEMA_VERSION,
+        suite,
+        tinyassay,
+        plan_digest,
+        dataset,
+        threat,
+        runtime,
+        plan,
+        analysis: analyse(&models, published.as_ref()),
+        models,
+        published,
+    })
 }
 
 fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result<ModelResult, Error> {
-    let ModelFacts { name, digest, macs, parameters, notes, attacks: attack_facts, probes: probe_facts } = facts;
+    let ModelFacts { name, digest, macs, macs_torchprofile, parameters, params_without_bn, .. } = facts;
+    let (notes, attack_facts, probe_facts) = (facts.notes, facts.attacks, facts.probes);
     let refuse = |check: &str, reason: String| Error::Summary { model: name.clone(), check: check.into(), reason };
     if attack_facts.len() != blocks.attacks.len() {
         let reason = format!("blocks of {} attacks for {} attacks", blocks.attacks.len(), attack_facts.len());
@@ -120,7 +136,9 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         total,
         ties,
         macs,
+        macs_torchprofile,
         parameters,
+        params_without_bn,
         notes,
         attacks,
         worst_case,
@@ -299,11 +317,14 @@ mod tests {
                 name: text("linear"),
                 digest: Digest::of(b"model"),
                 macs: Some(30_720),
+                macs_torchprofile: Some(30_720),
                 parameters: Some(30_730),
+                params_without_bn: Some(30_730),
                 notes: Vec::new(),
                 attacks: attacks.iter().map(attack).collect(),
                 probes: Vec::new(),
             }],
+            published: None,
         }
     }
 
@@ -401,5 +422,18 @@ mod tests {
         let misspelt = text.replacen("\"robust_accuracy\"", "\"robust_acuracy\"", 1);
         let error = Results::from_json(&misspelt).unwrap_err().to_string();
         assert!(error.contains("robust_acuracy") && error.contains("line"), "{error}");
+    }
+
+    /// A file of before a field was there lacks it, and is written again as it was.
+    #[test]
+    fn results_of_older_versions_are_read() {
+        let mut results = summarise(facts(10, &["a"]), &[model_blocks(0..10, &[2])]).unwrap();
+        results.models[0].macs_torchprofile = None;
+        results.models[0].params_without_bn = None;
+        let text = results.to_json().unwrap();
+        for later in ["torchprofile", "without_bn", "analysis", "published", "probes"] {
+            assert!(!text.contains(later), "{later}");
+        }
+        assert_eq!(Results::from_json(&text).unwrap(), results);
     }
 }
