@@ -23,7 +23,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Whether `text` is a glob rather than a name.
-pub(crate) fn is_glob(text: &str) -> bool {
+pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 

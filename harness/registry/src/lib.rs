@@ -29,7 +29,7 @@ pub use datasets::{Datasets, NewDataset};
 pub use digest::Digest;
 pub use error::{Error, Listed};
 pub use folder::{FileCheck, FileState, FolderFiles};
-pub use glob::matches as glob_matches;
+pub use glob::{is_glob, matches as glob_matches};
 pub use input_affine::{InputAffine, InputQuantize};
 pub use model_manifest::{ElementType, InputSpec, Layout, ModelManifest, OutputKind, OutputSpec, Units};
 pub use models::{NewModel, RegisteredModel, Registry, Verification};

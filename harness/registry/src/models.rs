@@ -172,7 +172,22 @@ impl Registry {
         fs::remove_dir_all(&path).map_err(Error::io(&path))
     }
 
+    /// The folders that `wanted`, a name or a glob, means and that hold a recipe but no model, sorted: what
+    /// `tinyassay train` could make.
+    ///
+    /// Errors: the folder of models cannot be listed.
+    pub fn untrained(&self, wanted: &str) -> Result<Vec<String>, Error> {
+        let mut names = self.folders_with(Training::RECIPE)?;
+        names.retain(|name| matches(wanted, name) && !self.root.join(name).join(MANIFEST).is_file());
+        Ok(names)
+    }
+
     fn names(&self) -> Result<Vec<String>, Error> {
+        self.folders_with(MANIFEST)
+    }
+
+    /// The names of the folders that hold this file.
+    fn folders_with(&self, file: &str) -> Result<Vec<String>, Error> {
         if !self.root.exists() {
             return Ok(Vec::new());
         }
@@ -181,7 +196,7 @@ impl Registry {
         for entry in entries {
             let entry = entry.map_err(Error::io(&self.root))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with('.') && entry.path().join(MANIFEST).is_file() {
+            if !name.starts_with('.') && entry.path().join(file).is_file() {
                 names.push(name);
             }
         }
@@ -199,13 +214,33 @@ impl Registry {
     }
 
     fn none_of_those(&self, wanted: &str) -> Result<Error, Error> {
+        if let Some(hint) = self.how_to_train(wanted)? {
+            return Ok(self.no_model(wanted, hint));
+        }
         let names = self.names()?;
-        let hint = if names.is_empty() {
-            "there are no models; `tinyassay model add` registers one".to_owned()
-        } else {
-            format!("the models are {}", names.join(", "))
+        let mut hint = match names.is_empty() {
+            true => "there are no models; `tinyassay model add` registers one".to_owned(),
+            false => format!("the models are {}", names.join(", ")),
         };
+        if is_glob(wanted) {
+            hint += &format!("; `tinyassay train {}` makes one from its recipe", self.root.join("NAME").display());
+        }
         Ok(self.no_model(wanted, hint))
+    }
+
+    /// What to do where a model that is not there has a recipe.
+    fn how_to_train(&self, wanted: &str) -> Result<Option<String>, Error> {
+        let untrained = self.untrained(wanted)?;
+        let command = |name: &str| format!("`tinyassay train {}`", self.root.join(name).display());
+        Ok(match &untrained[..] {
+            [] => None,
+            [name] => Some(format!("{} trains it from its recipe", command(name))),
+            names => Some(format!(
+                "{} trains the first of those that have a recipe: {}",
+                command(&names[0]),
+                names.join(", ")
+            )),
+        })
     }
 
     fn no_model(&self, wanted: &str, hint: String) -> Error {
@@ -237,6 +272,20 @@ impl RegisteredModel {
             .into_iter()
             .map(|name| Ok((name.clone(), files.read_verified(name, self.manifest.files[name])?)))
             .collect()
+    }
+
+    /// A file that the model's training left beside it, verified; `None` where it left none of that name, or somebody took
+    /// the file away.
+    ///
+    /// Errors: [`Error::WrongDigest`], [`Error::Confined`], or the file cannot be read.
+    pub fn beside(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let files = self.manifest.training.as_ref().map(|training| &training.files);
+        match files.and_then(|files| files.get(name)) {
+            Some(digest) if self.folder.join(name).symlink_metadata().is_ok() => {
+                FolderFiles::new(&self.folder).read_verified(name, *digest).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Compares every file with its digest, and names files that the manifest does not list.
@@ -381,6 +430,28 @@ mod tests {
         let empty = Registry::open(outer.path().join("none"));
         assert!(empty.list().unwrap().is_empty());
         assert!(empty.find("a").unwrap_err().to_string().contains("model add"));
+    }
+
+    #[test]
+    fn a_model_that_could_be_trained_is_no_riddle() {
+        let (_outer, registry, _) = registry();
+        for name in ["net-1", "net-2"] {
+            fs::create_dir(registry.root().join(name)).unwrap();
+            fs::write(registry.root().join(name).join(Training::RECIPE), "version: 1\n").unwrap();
+        }
+        let hint = |wanted: &str| registry.find(wanted).unwrap_err().to_string();
+        let folder = registry.root().join("net-1").display().to_string();
+        assert!(hint("net-1").ends_with(&format!("hint: `tinyassay train {folder}` trains it from its recipe")));
+        let several = format!("`tinyassay train {folder}` trains the first of those that have a recipe: net-1, net-2");
+        assert!(hint("net-*").ends_with(&several), "{}", hint("net-*"));
+        assert_eq!(
+            registry.untrained("*").unwrap(),
+            ["net-1", "net-2"],
+            "a model that is there is trained or not needed"
+        );
+        let unknown = registry.root().join("NAME").display().to_string();
+        let none = format!("the models are a, ab; `tinyassay train {unknown}` makes one from its recipe");
+        assert!(hint("bet-*").ends_with(&none), "{}", hint("bet-*"));
     }
 
     #[test]

@@ -130,6 +130,14 @@ mod tests {
         let verification = registry.verify("net").unwrap();
         assert!(verification.is_verified() && verification.extra.is_empty(), "{verification:?}");
         assert_eq!(verification.files.len(), 3);
+        let model = registry.find_one("net").unwrap();
+        assert_eq!(model.beside("metrics.jsonl").unwrap().unwrap(), b"{}\n");
+        assert!(model.beside("checkpoint").unwrap().is_none());
+        fs::write(folder.join("metrics.jsonl"), b"{ }\n").unwrap();
+        assert!(matches!(model.beside("metrics.jsonl"), Err(Error::WrongDigest { .. })));
+        fs::remove_file(folder.join("metrics.jsonl")).unwrap();
+        assert!(model.beside("metrics.jsonl").unwrap().is_none());
+        fs::write(folder.join("metrics.jsonl"), b"{}\n").unwrap();
         fs::write(folder.join("recipe.yaml"), "version: 2\n").unwrap();
         let changed = registry.verify("net").unwrap().files;
         let failed: Vec<&str> = changed

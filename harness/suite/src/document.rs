@@ -1,6 +1,7 @@
 //! The keys of a suite, as they are written. Nothing is checked here but names and types.
 
 use crate::entry::Entry;
+use crate::named::Named;
 use crate::probe_entry::ProbeEntry;
 use registry::yaml::{Amount, Located};
 use schemars::JsonSchema;
@@ -35,6 +36,9 @@ pub struct Document {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub probes: Option<Located<Vec<Located<ProbeEntry>>>>,
+    /// Numbers that a publication states about these models. The report shows them beside ours; they decide nothing.
+    #[serde(default)]
+    pub published: Option<Located<PublishedSection>>,
     /// A section for a later version.
     #[serde(default)]
     #[schemars(skip)]
@@ -95,6 +99,50 @@ pub enum NormName {
     Linf,
     /// The Euclidean distance.
     L2,
+}
+
+/// Numbers that a publication states.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Published")]
+pub struct PublishedSection {
+    /// Where they stand: authors, year, table.
+    pub source: Located<String>,
+    /// The models by name. Ratios in the report are to the first one.
+    pub models: Located<Named<PublishedForm>>,
+}
+
+/// Numbers that a publication states about one model. Each name is that of the results.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PublishedModel")]
+pub struct PublishedForm {
+    /// Clean accuracy, from 0 to 1.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
+    pub clean_accuracy: Option<Located<f64>>,
+    /// Robust accuracy by the name of an attack of this suite, from 0 to 1.
+    #[serde(default)]
+    pub robust_accuracy: Option<Named<Located<f64>>>,
+    /// The mean of a probe by the name of a probe of this suite.
+    #[serde(default)]
+    pub probes: Option<Named<Located<f64>>>,
+    /// Multiply-accumulates of convolutions and dense layers.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub macs: Option<Located<f64>>,
+    /// Multiply-accumulates, as torchprofile counts a network without batch normalisation.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub macs_torchprofile: Option<Located<f64>>,
+    /// All parameters.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub parameters: Option<Located<f64>>,
+    /// Parameters without those of batch normalisation.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub params_without_bn: Option<Located<f64>>,
 }
 
 /// A section that is noticed but not read.

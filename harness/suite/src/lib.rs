@@ -12,6 +12,7 @@ mod grid;
 mod input_map;
 mod key;
 mod models;
+mod named;
 mod plan;
 #[cfg(test)]
 mod planning;
@@ -19,6 +20,7 @@ mod planning;
 mod planning_errors;
 mod probe_entry;
 mod probes;
+mod published;
 #[cfg(test)]
 mod reading_errors;
 mod schema;
@@ -29,18 +31,22 @@ mod threat;
 
 pub use attacks::PlannedAttack;
 pub use dataset::{PlannedDataset, PlannedDomain};
-pub use document::{Choice, DatasetSection, Document, NormName, ThreatSection, Unread};
+pub use document::{
+    Choice, DatasetSection, Document, NormName, PublishedForm, PublishedSection, ThreatSection, Unread,
+};
 pub use entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets};
 pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
 pub use key::{CheckKey, PredictionKey, ProbeKey};
 pub use models::PlannedModel;
+pub use named::Named;
 pub use plan::{Plan, PlannedSuite, PlannedThreat, plan};
 pub use probe_entry::{
     KlInnerName, KlInstabilityForm, LipschitzL1LinfForm, ProbeEntry, ProbeKeep, ProbeStart, RatioInnerName,
 };
 pub use probes::PlannedProbe;
+pub use published::{PlannedPublished, PublishedModel};
 pub use schema::schema_json;
 pub use slices::{BLOCK_ROWS, Rows, Slice};
 pub use suite::Suite;

@@ -8,7 +8,7 @@ use registry::yaml::Problem;
 use registry::yaml::Source;
 use registry::yaml::nearest;
 use registry::{
-    Dataset, Digest, InputAffine, InputSpec, ModelManifest, OutputKind, OutputSpec, RegisteredModel, Registry,
+    Dataset, Digest, InputAffine, InputSpec, ModelManifest, OutputKind, OutputSpec, RegisteredModel, Registry, is_glob,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -67,9 +67,11 @@ fn not_found(wanted: &str, error: registry::Error, registry: &Registry) -> Probl
         return Problem::caused_by(format!("model `{wanted}` cannot be used"), error);
     };
     let names: Vec<String> = registry.list().into_iter().flatten().map(|(name, _)| name).collect();
+    // The registry knows best what a glob, or a model that is only not trained yet, lacks.
+    let understood = is_glob(wanted) || registry.untrained(wanted).is_ok_and(|untrained| !untrained.is_empty());
     let hint = match nearest(wanted, names.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => hint,
+        Some(meant) if !understood => format!("did you mean `{meant}`?"),
+        _ => hint,
     };
     Problem::new(format!("there is no model `{wanted}` in {}", root.display())).hint(hint)
 }

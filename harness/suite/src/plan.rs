@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::grid::attack_domain;
 use crate::models::{PlannedModel, models};
 use crate::probes::{PlannedProbe, check_models, probes};
+use crate::published::{Known, PlannedPublished, published};
 use crate::slices::Slice;
 use crate::suite::Suite;
 use crate::threat::threat_model;
@@ -40,6 +41,9 @@ pub struct Plan {
     pub slices: Vec<Slice>,
     /// The loss heads whose gradients the attacks and probes need.
     pub heads: Vec<LossHead>,
+    /// Numbers that a publication states. Nothing that runs depends on them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<PlannedPublished>,
     /// The verified rows.
     #[serde(skip)]
     pub data: Dataset,
@@ -88,6 +92,13 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
     };
     let models = models(&document.models, suite.source(), registry, &data)?;
     check_models(&models, &probes).map_err(|problem| problem.at(document.models.place))?;
+    let published = match &document.published {
+        Some(section) => {
+            let known = Known { entries: &document.models, models: &models, attacks: &attacks, probes: &probes };
+            Some(published(section, &known)?)
+        }
+        None => None,
+    };
     let mut heads: Vec<LossHead> = attacks.iter().flat_map(|attack| attack.spec.heads()).collect();
     heads.extend(probes.iter().flat_map(|probe| probe.spec.heads()));
     heads.sort();
@@ -110,6 +121,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         seed: document.seed.value,
         slices: dataset.rows.slices(),
         heads,
+        published,
         dataset,
         data,
         threat_model: threat,

@@ -379,7 +379,7 @@ fn models() {
       |
     4 | models: [z*]
       |          ^^
-    hint: the models are eleven, elsewhere, few-labels, gray, int8, score, ten, two
+    hint: the models are eleven, elsewhere, few-labels, gray, int8, score, ten, two; `tinyassay train ./models/NAME` makes one from its recipe
 
     == no folder
     plan ./suites/my.yaml:4:10: there is no model `../models/none` in ./models

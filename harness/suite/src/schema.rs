@@ -29,8 +29,10 @@ mod tests {
             );
             properties.keys().cloned().collect()
         };
-        let keys = ["attacks", "dataset", "models", "name", "probes", "seed", "threat", "version"];
+        let keys = ["attacks", "dataset", "models", "name", "probes", "published", "seed", "threat", "version"];
         assert_eq!(described(&schema["properties"]), keys);
+        let published = described(&schema["$defs"]["PublishedModel"]["properties"]);
+        assert!(published.contains(&"params_without_bn".to_owned()), "{published:?}");
         let pgd = ["keep", "loss", "name", "restarts", "start", "step_size", "steps", "targets"];
         assert_eq!(described(&schema["$defs"]["Pgd"]["properties"]), pgd);
         assert_eq!(schema["$defs"]["Pgd"]["required"].as_array().map(Vec::len), Some(6));

@@ -2,7 +2,7 @@
 
 use crate::document::Document;
 use crate::error::Error;
-use crate::threat;
+use crate::{published, threat};
 use registry::yaml;
 use registry::yaml::Problem;
 use registry::yaml::Source;
@@ -61,7 +61,7 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, threat, attacks, probes, .. } = document;
+    let Document { version, name, dataset, models, threat, attacks, probes, published, .. } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -75,6 +75,9 @@ fn check(document: &Document) -> Result<(), Problem> {
     reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
     if let Some(probes) = probes {
         reject(probes.is_empty(), "`probes` is empty; leave it out to measure none".into(), probes.place)?;
+    }
+    if let Some(section) = published {
+        published::check(section)?;
     }
     threat::threat_model(threat)?;
     Ok(())

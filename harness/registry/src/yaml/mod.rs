@@ -90,7 +90,7 @@ fn words_for(expected: &str) -> &str {
     match expected {
         "u64" => "a whole number, at least 0",
         "u32" => "a whole number from 0 to 4294967295",
-        "f64" => "a number",
+        "f64" | "floating point" => "a number",
         "string scalar" => "a single value",
         "sequence start" => "a list (`[a, b]`, or a line `- a` for each entry)",
         "mapping start" => "a mapping (`key: value`)",
