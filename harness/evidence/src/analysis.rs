@@ -1,5 +1,7 @@
 //! How the measures of several models go together: their orders, and rank correlations between them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelResult, Published, PublishedModel, Spearman, ranks, spearman};
@@ -83,7 +85,7 @@ pub struct Correlation {
 }
 
 /// A pure function of the models' results and the published numbers; `None` for fewer than three models.
-pub(crate) fn analyse(models: &[ModelResult], published: Option<&Published>) -> Option<Analysis> {
+pub fn analyse(models: &[ModelResult], published: Option<&Published>) -> Option<Analysis> {
     if models.len() < FEWEST_MODELS {
         return None;
     }
@@ -124,18 +126,38 @@ fn ranked(values: &[(&str, f64)]) -> Vec<Ranked> {
     ranked
 }
 
+impl Published {
+    /// Every measure that a publication states of some model: costs, accuracies and probes, in this order.
+    pub fn measures(&self) -> Vec<Measure> {
+        let names =
+            |of: fn(&PublishedModel) -> &BTreeMap<String, f64>| self.models.iter().flat_map(of).map(|(name, _)| name);
+        let attacks = names(|model| &model.robust_accuracy).map(|name| Measure::RobustAccuracy(name.clone()));
+        let probes = names(|model| &model.probes).map(|name| Measure::Probe(name.clone()));
+        let mut measures = Measure::once_each(attacks.chain(probes));
+        measures.retain(|measure| self.models.iter().any(|model| measure.published(model).is_some()));
+        measures
+    }
+}
+
 impl Measure {
-    /// Every measure that some model has: costs, accuracies and probes, in this order.
-    pub fn of_all(models: &[ModelResult]) -> Vec<Measure> {
+    /// Costs, clean accuracy and these, each once.
+    fn once_each(others: impl Iterator<Item = Measure>) -> Vec<Measure> {
         use Measure::{CleanAccuracy, Macs, MacsTorchprofile, Parameters, ParamsWithoutBn};
         let mut measures = vec![Parameters, ParamsWithoutBn, Macs, MacsTorchprofile, CleanAccuracy];
-        let attacks = models.iter().flat_map(|model| &model.attacks).map(|one| Measure::RobustAccuracy(one.name.clone()));
-        let probes = models.iter().flat_map(|model| &model.probes).map(|one| Measure::Probe(one.name.clone()));
-        for measure in attacks.chain(probes) {
+        for measure in others {
             if !measures.contains(&measure) {
                 measures.push(measure);
             }
         }
+        measures
+    }
+
+    /// Every measure that some model has: costs, accuracies and probes, in this order.
+    pub fn of_all(models: &[ModelResult]) -> Vec<Measure> {
+        let attacks =
+            models.iter().flat_map(|model| &model.attacks).map(|one| Measure::RobustAccuracy(one.name.clone()));
+        let probes = models.iter().flat_map(|model| &model.probes).map(|one| Measure::Probe(one.name.clone()));
+        let mut measures = Measure::once_each(attacks.chain(probes));
         measures.retain(|measure| models.iter().any(|model| measure.of(model).is_some()));
         measures
     }
@@ -179,7 +201,6 @@ impl Measure {
 mod tests {
     use super::*;
     use crate::{AttackResult, Bound, Digest, ProbeResult};
-    use std::collections::BTreeMap;
 
     fn attack(name: &str, robust_accuracy: f64) -> AttackResult {
         AttackResult {
@@ -336,7 +357,10 @@ mod tests {
     fn measures_come_back_from_json() {
         let analysis = analyse(&models(), None).unwrap();
         let text = serde_json::to_string(&analysis).unwrap();
-        assert!(text.contains(r#"{"measure":{"robust_accuracy":"pgd"},"models":[{"model":"w35","rank":1.0}"#), "{text}");
+        assert!(
+            text.contains(r#"{"measure":{"robust_accuracy":"pgd"},"models":[{"model":"w35","rank":1.0}"#),
+            "{text}"
+        );
         assert_eq!(serde_json::from_str::<Analysis>(&text).unwrap(), analysis);
     }
 }

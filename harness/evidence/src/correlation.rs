@@ -144,6 +144,28 @@ mod tests {
         assert_eq!(spearman(&pairs(&[1.0, 2.0, 3.0], &[9.0, 5.0, 1.0])).p, Some(2.0 / 6.0));
     }
 
+    /// SciPy 1.17.1: `spearmanr`, and where there are at most six pairs `permutation_test` over all pairings. The first two
+    /// rows are columns of Mousavi et al. 2023.
+    #[test]
+    fn values_are_those_of_scipy() {
+        let clean = [69.23, 78.24, 79.15, 75.98, 75.54, 78.72];
+        let table: [(&[f64], &[f64], f64, f64); 4] = [
+            (&clean, &[39.91, 48.0, 47.11, 46.81, 46.3, 47.83], 0.7714285714285715, 0.10277777777777777),
+            (&clean, &[0.404, 1.088, 2.278, 0.523, 0.8218, 1.086], 0.8857142857142858, 0.03333333333333333),
+            (&[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 7.0, 1.0, 8.0, 3.0], 0.3, 0.6833333333333333),
+            (
+                &[3.0, 1.0, 2.0, 2.0, 9.0, -4.0, 2.0],
+                &[0.1, 0.7, 0.2, 0.3, 0.2, 0.2, 0.7],
+                -0.4272046005593395,
+                1824.0 / 5040.0,
+            ),
+        ];
+        for (a, b, rho, p) in table {
+            let found = spearman(&pairs(a, b));
+            assert!(close(found.rho.unwrap(), rho) && close(found.p.unwrap(), p), "{a:?}: {found:?}");
+        }
+    }
+
     /// Heap's algorithm.
     fn heap(k: usize, items: &mut [usize], all: &mut Vec<Vec<usize>>) {
         if k == 1 {

@@ -23,7 +23,7 @@ mod store;
 mod summary;
 mod witnesses;
 
-pub use analysis::{Analysis, Correlation, Measure, Order, PublishedOrder, Ranked};
+pub use analysis::{Analysis, Correlation, Measure, Order, PublishedOrder, Ranked, analyse};
 pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
 pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Verdict};
 pub use correlation::{MOST_EXACT, Spearman, ranks, spearman};

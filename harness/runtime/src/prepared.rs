@@ -5,7 +5,7 @@ use crate::rows;
 use crate::session::{self, Opening, Optimisation};
 use crate::{Error, Provider, ShippedModel};
 use attack::LossHead;
-use graph::{Attrs, DType, ExternalData, Graph, InputMap, Model, SoftmaxCut};
+use graph::{Attrs, Cost, DType, ExternalData, Graph, InputMap, Model, SoftmaxCut};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ struct Inner {
     spec: ModelSpec,
     /// The batch of the judge's runs: the micro-batch, or 1 where a row's last bits depend on its place.
     judge_batch: usize,
-    macs: u64,
+    cost: Cost,
     parameters: u64,
     ops: BTreeMap<String, usize>,
     softmax_cut: Option<SoftmaxCut>,
@@ -97,12 +97,12 @@ impl Prepared {
         let model = Model::parse(&bytes.model, &bytes)?;
         let mut notes = Vec::new();
         let batched = batched(&model, &spec, provider, &mut notes)?;
-        let Batched { classifier, softmax_cut, macs } = batched;
+        let Batched { classifier, softmax_cut, cost } = batched;
         let compiled = Compiled::new(&classifier, heads, provider, &mut notes)?;
         let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
         let prepared = Self(Arc::new(Inner {
             judge_batch,
-            macs,
+            cost,
             parameters: model.parameters(),
             ops: model.ops(),
             softmax_cut,
@@ -151,7 +151,12 @@ impl Prepared {
 
     /// Multiply-accumulates of one row: convolutions and dense layers, no bias, no pooling.
     pub fn macs(&self) -> u64 {
-        self.0.macs
+        self.0.cost.macs
+    }
+
+    /// What one row costs, in every convention. Batch normalisation that the file has is not folded for this.
+    pub fn cost(&self) -> Cost {
+        self.0.cost
     }
 
     /// The number of elements of all initializers.
@@ -184,7 +189,8 @@ impl Prepared {
 struct Batched {
     classifier: Graph,
     softmax_cut: Option<SoftmaxCut>,
-    macs: u64,
+    /// Of one row.
+    cost: Cost,
 }
 
 /// Reads the model at its micro-batch, and makes sure that rows stay apart there.
@@ -195,9 +201,11 @@ fn batched(model: &Model, spec: &ModelSpec, provider: Provider, notes: &mut Vec<
     let read = |graph: &Graph, notes: &mut Vec<String>| classifier(&select_output(graph, spec)?, spec, notes);
     let (graph, rows) = model.smallest()?;
     let smallest = select_output(&graph, spec)?;
-    let macs = smallest.macs() / rows as u64;
+    let of_all = smallest.cost();
+    let one = |macs: u64| macs / rows as u64;
+    let cost = Cost { macs: one(of_all.macs), macs_torchprofile: one(of_all.macs_torchprofile), ..of_all };
     let (small, softmax_cut) = read(&graph, notes)?;
-    let at_small = Batched { classifier: small, softmax_cut, macs };
+    let at_small = Batched { classifier: small, softmax_cut, cost };
     let fixed = model.fixed_batch();
     let micro_batch = micro_batch(&smallest, provider);
     if fixed.is_some_and(|rows| rows > 1) || micro_batch == rows {
@@ -363,7 +371,7 @@ mod tests {
         for batch in ["N", "1"] {
             let rows = Provider::ALL.iter().map(|&provider| {
                 let found = read(file(batch).node("MatMul", &["in", "w"], "out"), provider).unwrap();
-                (batch_of(&found.classifier), found.macs)
+                (batch_of(&found.classifier), found.cost.macs)
             });
             assert_eq!(rows.collect::<Vec<_>>(), [(64, 12), (256, 12)], "{batch}");
         }

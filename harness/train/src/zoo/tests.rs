@@ -382,7 +382,7 @@ fn onnx_runtime_runs_every_architecture_row_by_row() {
             let bytes = ModelBytes::new(encode_symbolic_batch(&graph));
             let prepared = Prepared::new(bytes, spec, &[attack::LossHead::CrossEntropy], Provider::Cpu);
             let prepared = prepared.unwrap_or_else(|error| panic!("{architecture} {input:?}: failed to {error}"));
-            assert_eq!(prepared.macs(), graph.cost().macs, "{architecture}");
+            assert_eq!(prepared.cost(), graph.cost(), "{architecture}");
             assert_eq!(prepared.parameters(), graph.cost().params, "{architecture}");
         }
     }
