@@ -4,6 +4,7 @@
 //! is a failure, with the remedy.
 
 mod cli;
+mod compare;
 mod golden;
 mod hostile;
 mod probes;
@@ -20,6 +21,7 @@ fn main() {
     let args = Arguments::from_args();
     let groups = [
         ("cli", cli::TESTS),
+        ("compare", compare::TESTS),
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),
         ("probes", probes::TESTS),

@@ -4,12 +4,14 @@ use crate::args::{ProviderArg, RunArgs};
 use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
+use crate::train::dynamics;
 use crate::{prepare, progress, show_plan};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
     AttackFacts, Bound, CheckObservation, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks, ModelFacts,
-    Observations, ProbeFacts, Results, RuntimeFacts, Store, SystemFiles, ThreatFacts, keyed, summarise,
+    Observations, ProbeFacts, Published, PublishedModel, Results, RuntimeFacts, Store, SystemFiles, ThreatFacts, keyed,
+    summarise,
 };
 use runtime::{Identity, Prepared, Provider};
 use serde::Serialize;
@@ -17,7 +19,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
-use suite::{Plan, PlannedProbe, Slice, Suite};
+use suite::{Plan, PlannedProbe, PlannedPublished, Slice, Suite};
 
 /// Runs a suite and writes its report folder.
 ///
@@ -33,6 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     }
     let plan = suite::plan(&suite, &places.registry(), &places.datasets())?;
     progress::runtime(provider)?;
+    let training = dynamics::figure(&plan.models)?;
     let models: Vec<Prepared> =
         plan.models.iter().map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
     println!("{}", show_plan::render(&plan, &models));
@@ -44,7 +47,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
     report::check_folder(&run.folder)?;
     let (results, observations) = run.execute(&models).context(Interrupted)?;
-    report::write_folder(&run.folder, &results, &observations, &SystemFiles).context(Interrupted)?;
+    report::write_folder(&run.folder, &results, training.as_ref(), &observations, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));
     println!("report: {}", run.folder.display());
     Ok(Exit::Pass)
@@ -166,7 +169,9 @@ impl Run<'_> {
             name: model.name.clone(),
             digest: (*model.digest.as_bytes()).into(),
             macs: Some(prepared.macs()),
+            macs_torchprofile: Some(prepared.cost().macs_torchprofile),
             parameters: Some(prepared.parameters()),
+            params_without_bn: Some(prepared.cost().params_without_bn),
             notes: prepared.notes().to_vec(),
             attacks: attacks.clone(),
             probes: probes.clone(),
@@ -191,6 +196,7 @@ impl Run<'_> {
             runtime: self.runtime(),
             plan: whole.into_iter().collect::<BTreeMap<_, _>>(),
             models: models.collect(),
+            published: plan.published.as_ref().map(published),
         })
     }
 
@@ -236,6 +242,21 @@ fn probe_facts(probe: &PlannedProbe) -> Result<ProbeFacts> {
         revision: probe.revision,
         parameters: parameters(&probe.spec)?,
     })
+}
+
+/// What the plan states of a publication, in the words of the results.
+fn published(planned: &PlannedPublished) -> Published {
+    let models = planned.models.iter().cloned().map(|model| PublishedModel {
+        name: model.name,
+        clean_accuracy: model.clean_accuracy,
+        robust_accuracy: model.robust_accuracy,
+        probes: model.probes,
+        macs: model.macs,
+        macs_torchprofile: model.macs_torchprofile,
+        parameters: model.parameters,
+        params_without_bn: model.params_without_bn,
+    });
+    Published { source: planned.source.clone(), models: models.collect() }
 }
 
 /// Notes what a check took and returns its blocks.

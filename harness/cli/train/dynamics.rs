@@ -1,7 +1,9 @@
 //! Metrics over epochs as pictures, like figures 2 to 4 of Mousavi et al. 2023.
 
-use anyhow::Result;
-use report::{Curve, Plot};
+use super::work::METRICS;
+use anyhow::{Context, Result};
+use report::{Curve, Figure, Panels, Plot};
+use suite::PlannedModel;
 use train::EpochMetrics;
 
 /// A picture: its file, title and unit, and its curves, each a metric with its factor.
@@ -37,16 +39,10 @@ const PICTURES: &[Picture] = &[
 ///
 /// Errors: a line is no metrics of an epoch.
 pub(super) fn pictures(metrics: &[String]) -> Result<Vec<(&'static str, Vec<u8>)>> {
-    let epochs: Vec<EpochMetrics> = metrics.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
+    let epochs = parse(metrics.iter().map(String::as_str))?;
     let mut files = Vec::new();
     for picture in PICTURES {
-        let curves = picture.curves.iter().map(|(name, metric, factor)| Curve {
-            name: (*name).to_owned(),
-            points: epochs
-                .iter()
-                .filter_map(|epoch| Some((f64::from(epoch.epoch), factor * epoch.evaluation.get(*metric)?)))
-                .collect(),
-        });
+        let curves = picture.curves.iter().map(|(name, metric, factor)| curve(name, &epochs, metric, *factor));
         let curves: Vec<Curve> = curves.filter(|curve| !curve.points.is_empty()).collect();
         if !curves.is_empty() {
             let plot = Plot { title: picture.title.to_owned(), unit: picture.unit.to_owned(), curves };
@@ -54,4 +50,83 @@ pub(super) fn pictures(metrics: &[String]) -> Result<Vec<(&'static str, Vec<u8>)
         }
     }
     Ok(files)
+}
+
+/// All models that were trained from a recipe in one picture, a panel for each metric and a line for each model; `None`
+/// where no training left anything to draw.
+///
+/// Errors: a file of metrics is not the one that the model's manifest pins, or holds no metrics.
+pub(crate) fn figure(models: &[PlannedModel]) -> Result<Option<Figure>> {
+    let mut trainings = Vec::new();
+    for model in models {
+        let failed = || format!("failed to read the training of model `{}`", model.name);
+        if let Some(bytes) = model.registered.beside(METRICS).with_context(failed)? {
+            let text = String::from_utf8(bytes).with_context(failed)?;
+            trainings.push((model.name.as_str(), parse(text.lines()).with_context(failed)?));
+        }
+    }
+    draw(&trainings)
+}
+
+fn draw(trainings: &[(&str, Vec<EpochMetrics>)]) -> Result<Option<Figure>> {
+    let mut plots = Vec::new();
+    for picture in PICTURES {
+        for (_, metric, factor) in picture.curves {
+            let curves = trainings.iter().map(|(name, epochs)| curve(name, epochs, metric, *factor));
+            let curves: Vec<Curve> = curves.filter(|curve| !curve.points.is_empty()).collect();
+            if !curves.is_empty() {
+                plots.push(Plot { title: metric.replace('_', " "), unit: picture.unit.to_owned(), curves });
+            }
+        }
+    }
+    if plots.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Figure { svg: Panels { plots }.svg()?, about: ABOUT.to_owned() }))
+}
+
+const ABOUT: &str = "\
+What each training measured after its epochs: on the rows, with the attack and with the probes of its recipe. Nothing of it is \
+measured again here, so the last points need not be the numbers above. The values are those of `metrics.jsonl` beside each \
+model, which its manifest pins; a model that was not trained from a recipe has no line.";
+
+fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<EpochMetrics>> {
+    Ok(lines.map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+/// One metric over the epochs after which it was measured.
+fn curve(name: &str, epochs: &[EpochMetrics], metric: &str, factor: f64) -> Curve {
+    let point = |epoch: &EpochMetrics| Some((f64::from(epoch.epoch), factor * epoch.evaluation.get(metric)?));
+    Curve { name: name.to_owned(), points: epochs.iter().filter_map(point).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn training(epochs: u32, metrics: &[&str]) -> Vec<EpochMetrics> {
+        let epoch = |epoch| EpochMetrics {
+            epoch,
+            evaluation: metrics.iter().map(|name| ((*name).to_owned(), 0.1 * f64::from(epoch))).collect(),
+            ..EpochMetrics::default()
+        };
+        (1..=epochs).map(epoch).collect()
+    }
+
+    #[test]
+    fn every_metric_has_a_panel_and_every_model_a_line() {
+        let both = ["natural_accuracy", "lipschitz_l1_linf"];
+        let trainings =
+            [("wide", training(3, &both)), ("narrow", training(5, &both[..1])), ("blind", training(2, &[]))];
+        let svg = draw(&trainings).unwrap().unwrap().svg;
+        for part in ["natural accuracy\n", "lipschitz l1 linf\n", "wide\n", "narrow\n"] {
+            assert_eq!(svg.matches(part).count(), 1, "{part}");
+        }
+        assert!(!svg.contains("blind") && !svg.contains("robust"), "nothing was measured");
+    }
+
+    #[test]
+    fn without_metrics_there_is_no_figure() {
+        assert_eq!((draw(&[]).unwrap(), draw(&[("blind", training(2, &[]))]).unwrap()), (None, None));
+    }
 }

@@ -1,6 +1,6 @@
 //! `tinyassay train`: recipe, plan, epochs, checkpoints, metrics, model. One call after the other.
 
-mod dynamics;
+pub(crate) mod dynamics;
 mod evaluate;
 mod register;
 mod told;

@@ -1,12 +1,29 @@
 use crate::Error;
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use std::error;
 
 /// Pixels of a picture.
 const SIZE: (u32, u32) = (640, 400);
-/// Okabe and Ito's colours, which the colour-blind tell apart.
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
+/// Pixels of one panel of several.
+const PANEL: (u32, u32) = (480, 320);
+/// Panels beside each other, at most.
+const COLUMNS: usize = 2;
+/// Pixels of a line of the legend below panels.
+const LINE: u32 = 22;
+/// Okabe and Ito's colours, which the colour-blind tell apart, without the yellow that white swallows.
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+];
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = Result<(), Box<dyn error::Error>>;
 
 /// One line of a plot.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +41,15 @@ pub struct Plot {
     pub title: String,
     /// What stands beside the vertical axis.
     pub unit: String,
-    /// The lines, four at most.
+    /// The lines. From the eighth on they are dashed in the colours of the first.
     pub curves: Vec<Curve>,
+}
+
+/// Plots beside and below each other whose curves of one name look alike, with one legend for all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panels {
+    /// The plots; one with nothing to draw is left out.
+    pub plots: Vec<Plot>,
 }
 
 impl Plot {
@@ -33,22 +57,16 @@ impl Plot {
     ///
     /// Errors: there is no finite point.
     pub fn svg(&self) -> Result<String, Error> {
-        let fail = |reason: String| Error::Plot { title: self.title.clone(), reason };
-        let Some((x, y)) = self.ranges() else { return Err(fail("there is nothing to draw".to_owned())) };
-        let mut svg = String::new();
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        self.draw(&area, x, y).map_err(|error| fail(error.to_string()))?;
-        drop(area);
-        Ok(svg)
+        let names: Vec<&str> = self.curves.iter().map(|curve| curve.name.as_str()).collect();
+        if self.ranges().is_none() {
+            return Err(Error::Plot { title: self.title.clone(), reason: "there is nothing to draw".to_owned() });
+        }
+        draw(SIZE, &self.title, |area| self.draw(area, &names, true))
     }
 
-    fn draw(
-        &self,
-        area: &DrawingArea<SVGBackend<'_>, Shift>,
-        x: (f64, f64),
-        y: (f64, f64),
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        area.fill(&WHITE)?;
+    /// Draws the curves, each in the style of its name's place in `names`.
+    fn draw(&self, area: &Area, names: &[&str], legend: bool) -> Drawn {
+        let Some((x, y)) = self.ranges() else { return Ok(()) };
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
@@ -64,21 +82,28 @@ impl Plot {
             .x_label_formatter(&|x| format!("{x:.0}"))
             .y_label_formatter(&|y| format!("{y:.digits$}"))
             .draw()?;
-        for (curve, colour) in self.curves.iter().zip(COLOURS) {
+        for curve in &self.curves {
+            let place = names.iter().position(|name| *name == curve.name).unwrap_or(0);
+            let colour = COLOURS[place % COLOURS.len()];
             let points: Vec<(f64, f64)> = finite(curve).collect();
             let single = (points.len() == 1).then(|| points[0]);
-            let line = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+            let line = if is_dashed(place) {
+                chart.draw_series(DashedLineSeries::new(points, 6, 4, colour.stroke_width(2)))?
+            } else {
+                chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            };
             line.label(&curve.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
             chart.draw_series(single.map(|point| Circle::new(point, 3, colour.filled())))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
-        area.present()?;
+        if legend {
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::UpperLeft)
+                .background_style(WHITE.mix(0.8))
+                .border_style(BLACK.mix(0.3))
+                .draw()?;
+        }
         Ok(())
     }
 
@@ -97,6 +122,67 @@ impl Plot {
         let low = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
         Some(((left, if right > left { right } else { left + 1.0 }), (low, high + room)))
     }
+}
+
+impl Panels {
+    /// The picture as SVG: the same bytes for the same curves, whatever fonts a machine has.
+    ///
+    /// Errors: no plot has a finite point.
+    pub fn svg(&self) -> Result<String, Error> {
+        let plots: Vec<&Plot> = self.plots.iter().filter(|plot| plot.ranges().is_some()).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for curve in plots.iter().flat_map(|plot| &plot.curves) {
+            if !names.contains(&curve.name.as_str()) {
+                names.push(&curve.name);
+            }
+        }
+        let Some(first) = plots.first() else {
+            return Err(Error::Plot { title: "panels".to_owned(), reason: "there is nothing to draw".to_owned() });
+        };
+        let columns = plots.len().min(COLUMNS);
+        let rows = plots.len().div_ceil(columns);
+        let (width, height) = (PANEL.0 * columns as u32, PANEL.1 * rows as u32);
+        let size = (width, height + LINE * names.len() as u32 + LINE);
+        draw(size, &first.title, |area| {
+            let (above, below) = area.split_vertically(height);
+            for (plot, panel) in plots.iter().zip(above.split_evenly((rows, columns))) {
+                plot.draw(&panel, &names, false)?;
+            }
+            legend(&below, &names)
+        })
+    }
+}
+
+/// One line for each name, in its style.
+fn legend(area: &Area, names: &[&str]) -> Drawn {
+    for (place, name) in names.iter().enumerate() {
+        let (colour, y) = (COLOURS[place % COLOURS.len()], (LINE * place as u32 + LINE / 2) as i32);
+        let parts = if is_dashed(place) { vec![(60, 72), (78, 90)] } else { vec![(60, 90)] };
+        for (from, to) in parts {
+            area.draw(&PathElement::new([(from, y), (to, y)], colour.stroke_width(2)))?;
+        }
+        area.draw(&Text::new((*name).to_owned(), (100, y - 8), ("sans-serif", 15)))?;
+    }
+    Ok(())
+}
+
+/// The colours come again, and then they are dashed.
+fn is_dashed(place: usize) -> bool {
+    (place / COLOURS.len()) % 2 == 1
+}
+
+/// A white picture with what is drawn on it.
+fn draw(size: (u32, u32), title: &str, content: impl Fn(&Area) -> Drawn) -> Result<String, Error> {
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+    let drawn = || -> Drawn {
+        area.fill(&WHITE)?;
+        content(&area)?;
+        Ok(area.present()?)
+    };
+    drawn().map_err(|error| Error::Plot { title: title.to_owned(), reason: error.to_string() })?;
+    drop(area);
+    Ok(svg)
 }
 
 fn finite(curve: &Curve) -> impl Iterator<Item = (f64, f64)> + '_ {
@@ -134,6 +220,25 @@ mod tests {
         }
         let empty = Plot { curves: Vec::new(), ..plot(&[]) };
         assert_eq!(empty.svg().unwrap_err().to_string(), "draw `accuracy`: there is nothing to draw");
+    }
+
+    #[test]
+    fn panels_share_styles_and_a_legend() {
+        let curve = |name: &str, y: f64| Curve { name: name.to_owned(), points: vec![(1.0, y), (2.0, 2.0 * y)] };
+        let names: Vec<String> = (0..9).map(|index| format!("model-{index}")).collect();
+        let panel = |title: &str, curves: Vec<Curve>| Plot { title: title.to_owned(), unit: "%".to_owned(), curves };
+        let all = panel("all", names.iter().zip(1..).map(|(name, y)| curve(name, f64::from(y))).collect());
+        let last = panel("last", vec![curve(&names[8], 1.0), curve(&names[2], 1.0)]);
+        let empty = panel("empty", vec![Curve { name: "none".to_owned(), points: Vec::new() }]);
+        let svg = Panels { plots: vec![all.clone(), empty.clone(), last] }.svg().unwrap();
+        assert!(svg.starts_with("<svg width=\"960\" height=\"540\""), "{}", &svg[..80]);
+        assert!(names.iter().all(|name| svg.matches(&format!("{name}\n")).count() == 1), "each once, in the legend");
+        assert!(!svg.contains("empty") && !svg.contains("none\n"), "{svg}");
+        let green = svg.matches("#009E73").count();
+        // A line in either panel and one in the legend.
+        assert_eq!(green, 3, "the third name has the third colour everywhere");
+        assert!(Panels { plots: vec![empty] }.svg().is_err());
+        assert!(Panels { plots: vec![all] }.svg().unwrap().starts_with("<svg width=\"480\""));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use evidence::{Files, Observations, Results, remove_leftovers, write_atomically};
 
 use crate::sums::{SUMS, sha256sums};
-use crate::{Error, FORMATS};
+use crate::{Error, FORMATS, Figure};
 
 /// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
 ///
@@ -18,31 +18,39 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
     Err(Error::NotAReport { folder: folder.into() })
 }
 
-/// Writes every format that has a file, `observations.json`, and `SHA256SUMS` over all that is then in `folder`.
+/// Writes every format that has a file, the figure, `observations.json`, and `SHA256SUMS` over all that is then in `folder`.
 ///
 /// Each file is written whole or not at all, `SHA256SUMS` last.
 pub fn write_folder(
     folder: &Path,
     results: &Results,
+    training: Option<&Figure>,
     observations: &Observations,
     files: &dyn Files,
 ) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
     remove_leftovers(folder)?;
-    // The list of an earlier report must not stand beside new files.
-    match fs::remove_file(folder.join(SUMS)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &folder.join(SUMS))(error));
-        }
-        _ => {}
+    // The list of an earlier report must not stand beside new files, nor its figure.
+    remove(&folder.join(SUMS))?;
+    match training {
+        Some(figure) => write_atomically(files, &folder.join(Figure::FILE), figure.svg.as_bytes())?,
+        None => remove(&folder.join(Figure::FILE))?,
     }
     for format in FORMATS {
         if let Some(file) = format.file {
-            write_atomically(files, &folder.join(file), (format.render)(results)?.as_bytes())?;
+            write_atomically(files, &folder.join(file), (format.render)(results, training)?.as_bytes())?;
         }
     }
     write_atomically(files, &folder.join("observations.json"), observations.to_json()?.as_bytes())?;
     Ok(write_atomically(files, &folder.join(SUMS), sha256sums(folder)?.as_bytes())?)
+}
+
+/// Deletes a file that need not be there.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +70,7 @@ mod tests {
         assert!(check_folder(&path).is_ok(), "a run that was interrupted");
     }
 
-    use crate::sample::{example, observations};
+    use crate::sample::{example, figure, observations};
     use crate::verify;
     use evidence::SystemFiles;
 
@@ -72,14 +80,30 @@ mod tests {
         let path = folder.path().join("reports/quickstart");
         fs::create_dir_all(path.join("evidence")).unwrap();
         fs::write(path.join("evidence/0.json"), b"block").unwrap();
-        write_folder(&path, &example(), &observations(), &SystemFiles).unwrap();
+        write_folder(&path, &example(), None, &observations(), &SystemFiles).unwrap();
         assert_eq!(verify(&path).unwrap(), []);
         let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
         assert_eq!(Results::from_json(&read("results.json")).unwrap(), example());
         assert_eq!(Observations::from_json(&read("observations.json")).unwrap(), observations());
         assert_eq!(read(SUMS).lines().count(), 4);
         let before = read(SUMS);
-        write_folder(&path, &example(), &observations(), &SystemFiles).unwrap();
+        write_folder(&path, &example(), None, &observations(), &SystemFiles).unwrap();
         assert_eq!(read(SUMS), before);
+    }
+
+    #[test]
+    fn the_figure_is_listed_shown_and_goes_with_its_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |training: Option<&Figure>| {
+            write_folder(folder.path(), &example(), training, &observations(), &SystemFiles).unwrap();
+        };
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        write(Some(&figure()));
+        assert_eq!(read("training.svg"), figure().svg);
+        assert!(read(SUMS).contains("  training.svg\n") && verify(folder.path()).unwrap().is_empty());
+        assert!(read("report.md").contains("](training.svg)\n\nWhat was measured"), "{}", read("report.md"));
+        write(None);
+        assert!(!folder.path().join("training.svg").exists() && !read(SUMS).contains("svg"));
+        assert!(!read("report.md").contains("svg"));
     }
 }

@@ -1,11 +1,14 @@
 //! Reports: results in the forms that people and machines read.
 //!
 //! Holds the formats, one file each, the report folder and its `SHA256SUMS`. Everything is rendered from
-//! [`evidence::Results`]; this crate must not know any attack by name, nor the engine.
+//! [`evidence::Results`] but the figure of how the models were trained, which is handed in; this crate must not know any
+//! attack by name, nor the engine.
 
 mod board;
+mod compare;
 mod curves;
 mod error;
+mod figure;
 mod folder;
 mod formats;
 mod plan_table;
@@ -14,8 +17,9 @@ mod sample;
 mod sums;
 mod text;
 
-pub use curves::{Curve, Plot};
+pub use curves::{Curve, Panels, Plot};
 pub use error::Error;
+pub use figure::Figure;
 pub use folder::{check_folder, write_folder};
 pub use formats::{FORMATS, Format, leaderboard};
 pub use sums::{Mismatch, SUMS, sha256sums, verify};

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use evidence::{
     AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Flag, Host, ModelResult, Observations,
-    ProbeResult, Results, RuntimeFacts, ThreatFacts, WorstCase, clopper_pearson,
+    ProbeResult, Published, PublishedModel, Results, RuntimeFacts, ThreatFacts, WorstCase, analyse, clopper_pearson,
 };
 use serde_json::{Value, json};
+
+use crate::Figure;
 
 const TOTAL: u64 = 10_000;
 
@@ -31,7 +33,9 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
         total: TOTAL,
         ties: 1,
         macs: Some(12_501_632),
+        macs_torchprofile: Some(12_501_696),
         parameters: Some(78_666),
+        params_without_bn: Some(77_706),
         notes: Vec::new(),
         attacks: attacks.iter().map(|&(name, robust)| attack(name, correct, robust)).collect(),
         worst_case: attacks.iter().map(|&(_, robust)| robust).min().map(|robust| {
@@ -121,7 +125,9 @@ pub(crate) fn results(models: Vec<ModelResult>) -> Results {
             optimisation: text("all"),
         },
         plan: map(json!({ "attacks": [{ "name": "fgsm" }, { "name": "pgd-20", "steps": 20 }], "seed": "0" })),
+        analysis: None,
         models,
+        published: None,
     }
 }
 
@@ -141,6 +147,45 @@ pub(crate) fn with_probes() -> Results {
         model.probes.push(probe("lipschitz-l1-linf", "logits per unit", ratio));
     }
     results
+}
+
+/// Four models with all that is compared, and what a publication states about two of them and one that is not here.
+pub(crate) fn compared() -> Results {
+    let net = |name: &str, correct, robust, parameters: u64, means: [Option<f64>; 2]| {
+        let mut net = model(name, correct, &[("pgd-20", robust)]);
+        (net.parameters, net.params_without_bn) = (Some(parameters), Some(parameters - 60));
+        net.probes =
+            vec![probe("kl-instability", "nats", means[0]), probe("lipschitz-l1-linf", "logits per unit", means[1])];
+        net
+    };
+    let models = vec![
+        net("e6", 6800, 3800, 404_390, [Some(0.04), Some(66.0)]),
+        net("w65", 7700, 4700, 1_087_942, [Some(0.058), Some(79.0)]),
+        net("e10", 7500, 4700, 523_398, [Some(0.05), None]),
+        net("e20", 7400, 4600, 820_918, [Some(0.049), Some(70.0)]),
+    ];
+    let stated = |name: &str, clean, robust, kl, params| PublishedModel {
+        name: text(name),
+        clean_accuracy: Some(clean),
+        robust_accuracy: [(text("pgd-20"), robust)].into(),
+        probes: [(text("kl-instability"), kl)].into(),
+        params_without_bn: Some(params),
+        ..PublishedModel::default()
+    };
+    let published = Published {
+        source: text("A. Author 2023, table 1"),
+        models: vec![
+            stated("w100", 0.7915, 0.4711, 7.27, 2.278e6),
+            stated("e6", 0.6923, 0.3991, 3.75, 404e3),
+            stated("w65", 0.7824, 0.48, 5.63, 1.088e6),
+        ],
+    };
+    Results { analysis: analyse(&models, Some(&published)), published: Some(published), ..results(models) }
+}
+
+/// A figure that is none.
+pub(crate) fn figure() -> Figure {
+    Figure { svg: text("<svg></svg>\n"), about: text("What was measured after each epoch.") }
 }
 
 /// Observations of a run.

@@ -1,6 +1,8 @@
 //! Numbers and names as text.
 
 use evidence::Bound;
+use tabled::builder::Builder;
+use tabled::settings::Style;
 
 /// Two decimals of a percentage, without the sign: `87.19`.
 pub(crate) fn percent(proportion: f64) -> String {
@@ -35,6 +37,16 @@ pub(crate) fn number(value: f64) -> String {
     }
     let before_the_point = size.log10().floor() as i32 + 1;
     format!("{value:.*}", usize::try_from(4 - before_the_point).unwrap_or(0))
+}
+
+/// Four significant digits and a unit prefix: `15.98 M`.
+pub(crate) fn large(count: f64) -> String {
+    match count {
+        _ if count >= 1e9 => format!("{} G", number(count / 1e9)),
+        _ if count >= 1e6 => format!("{} M", number(count / 1e6)),
+        _ if count >= 1e3 => format!("{} k", number(count / 1e3)),
+        _ => number(count),
+    }
 }
 
 /// A value of a probe with the sign that says what it tells about the truth: `≥ 71.26`.
@@ -72,6 +84,21 @@ pub(crate) fn markdown(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// A table in Markdown, or that there is nothing in it.
+pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Builder::default();
+    table.push_record(header.iter().map(|name| markdown(name)));
+    let mut empty = true;
+    for row in rows {
+        table.push_record(row.iter().map(|cell| markdown(cell)));
+        empty = false;
+    }
+    match empty {
+        true => "None.".into(),
+        false => table.build().with(Style::markdown()).to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +144,15 @@ mod tests {
             assert_eq!(number(value), text, "{value}");
         }
         assert_eq!((bounded(Bound::Lower, Some(2.0)), bounded(Bound::Estimate, None)), ("≥ 2.000".into(), "–".into()));
+    }
+
+    #[test]
+    fn large_counts_have_four_digits_and_a_prefix() {
+        let cases =
+            [(15_979_008.0, "15.98 M"), (404e3, "404.0 k"), (2_278_986.0, "2.279 M"), (7.0, "7.000"), (2e9, "2.000 G")];
+        for (count, text) in cases {
+            assert_eq!(large(count), text);
+        }
     }
 
     #[test]

@@ -72,7 +72,9 @@ mod tests {
               "total": 10000,
               "ties": 1,
               "macs": 12501632,
+              "macs_torchprofile": 12501696,
               "parameters": null,
+              "params_without_bn": 77706,
               "notes": [
                 "the softmax ending was cut: gradients are those of the logits"
               ],

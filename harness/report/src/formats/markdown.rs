@@ -1,15 +1,13 @@
 use std::fmt::Write;
 
 use evidence::{AttackResult, Flag, FlagDoc, ModelResult, ProbeResult, Results};
-use tabled::builder::Builder;
-use tabled::settings::Style;
 
 use crate::board::{Board, board};
-use crate::plan_table;
-use crate::text::{bound_name, bounded, limits, markdown, percent, plain, short};
+use crate::text::{bound_name, bounded, limits, markdown, percent, plain, short, table};
+use crate::{Figure, compare, plan_table};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
-pub(super) fn render(results: &Results) -> String {
+pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     let board = board(results);
     let mut sections = vec![
         title(results),
@@ -19,7 +17,16 @@ pub(super) fn render(results: &Results) -> String {
     if !board.probes.is_empty() {
         sections.push(format!("## Probes\n\n{PROBES}\n\n{}", probes(&board)));
     }
+    let compared = [
+        ("Published", compare::published(results)),
+        ("How the measures go together", compare::analysis(results)),
+        ("Training", training.map(|figure| format!("![Measures over epochs]({})\n\n{}", Figure::FILE, figure.about))),
+    ];
+    for (title, text) in compared {
+        sections.extend(text.map(|text| format!("## {title}\n\n{text}")));
+    }
     sections.extend([
+        format!("## Cost\n\n{COST}\n\n{}", cost(results)),
         format!("## Verdicts\n\n{}", verdicts(&board)),
         format!("## Search and judge\n\n{SEARCH}\n\n{}", search(&board)),
         format!("## Flags\n\n{}", flags(&board)),
@@ -45,6 +52,12 @@ const SEARCH: &str = "\
 An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, \
 and confirms or rejects it. *Ties* are verdicts \
 that rest on two equal highest outputs. Forwards and backwards are counted in rows.";
+
+const COST: &str = "\
+Of one inference. **MACs** are multiply-accumulates of convolutions and dense layers: no bias, no batch normalisation, no \
+pooling; in the convention of *torchprofile* each output of an average pool is one more. **Params** are the elements of all \
+initializers, running statistics included; *without batch norm* they are those that are left once every BatchNormalization of \
+the file is removed. One that was folded into a convolution is not in the file: the bias that it left counts.";
 
 const PROBES: &str = "\
 How the values spread over the rows. *Row* is the index in the data set of the row with the largest value. ≥ is a lower bound: the \
@@ -142,6 +155,15 @@ fn leaderboard(board: &Board) -> String {
     table(&header, rows)
 }
 
+fn cost(results: &Results) -> String {
+    let rows = results.models.iter().map(|model| {
+        let counts = [model.macs, model.macs_torchprofile, model.parameters, model.params_without_bn];
+        let counts = counts.map(|count| count.map_or("–".into(), |count| count.to_string()));
+        std::iter::once(model.name.clone()).chain(counts).collect()
+    });
+    table(&["model", "MACs", "MACs (torchprofile)", "params", "params without batch norm"], rows)
+}
+
 fn verdicts(board: &Board) -> String {
     let share = |count: u64, total: u64| format!("{count} ({} %)", percent(count as f64 / total.max(1) as f64));
     let rows = each_attack(board).map(|(model, attack)| {
@@ -200,10 +222,8 @@ fn each_attack<'a>(board: &'a Board<'a>) -> impl Iterator<Item = (&'a ModelResul
 
 fn models(results: &Results) -> String {
     let describe = |model: &ModelResult| {
-        let number = |count: Option<u64>| count.map_or("unknown".into(), |count| count.to_string());
         let mut text = format!("### {}\n\n", markdown(&model.name));
         let _ = writeln!(text, "- digest `{}`", model.digest);
-        let _ = writeln!(text, "- {} MACs, {} parameters", number(model.macs), number(model.parameters));
         let (correct, total, ties) = (model.correct, model.total, model.ties);
         let _ = writeln!(
             text,
@@ -221,7 +241,10 @@ fn models(results: &Results) -> String {
 }
 
 fn plan(results: &Results) -> String {
-    let lines = plan_table::lines(&results.plan).into_iter().map(|(path, value)| vec![path, value]);
+    // Published numbers stand in a table of their own and decide nothing.
+    let deciding = results.plan.iter().filter(|(name, _)| *name != "published");
+    let deciding = deciding.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let lines = plan_table::lines(&deciding).into_iter().map(|(path, value)| vec![path, value]);
     table(&["setting", "value"], lines)
 }
 
@@ -257,20 +280,6 @@ fn accuracy(proportion: f64, low: f64, high: f64) -> String {
     format!("{} % ({})", percent(proportion), limits(low, high))
 }
 
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut table = Builder::default();
-    table.push_record(header.iter().map(|name| markdown(name)));
-    let mut empty = true;
-    for row in rows {
-        table.push_record(row.iter().map(|cell| markdown(cell)));
-        empty = false;
-    }
-    match empty {
-        true => "None.".into(),
-        false => table.build().with(Style::markdown()).to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_report() {
-        insta::assert_snapshot!(render(&example()), @r#"
+        insta::assert_snapshot!(render(&example(), None), @r#"
         # Robustness of the models in resnet8-linf
 
         **Threat model.** An attacker who knows the model may change every input by at most 8/255 in the L∞ norm (pixels in 0..1), inside the input's own bounds.
@@ -298,6 +307,15 @@ mod tests {
         - An attack's column is the *empirical* robust accuracy: rows that are classified correctly and for which the search found no adversarial input inside the ball, out of all rows. A search can miss, so it is an **upper bound** on the true robust accuracy on these rows; it proves nothing.
         - **Worst case** counts the rows that withstand every listed attack; it is an upper bound too, and the order of the table.
         - Intervals are 95 % Clopper-Pearson confidence intervals for the population that the rows were drawn from. Models whose intervals overlap may still differ: they were evaluated on the same rows.
+
+        ## Cost
+
+        Of one inference. **MACs** are multiply-accumulates of convolutions and dense layers: no bias, no batch normalisation, no pooling; in the convention of *torchprofile* each output of an average pool is one more. **Params** are the elements of all initializers, running statistics included; *without batch norm* they are those that are left once every BatchNormalization of the file is removed. One that was folded into a convolution is not in the file: the bias that it left counts.
+
+        | model                | MACs     | MACs (torchprofile) | params | params without batch norm |
+        |----------------------|----------|---------------------|--------|---------------------------|
+        | resnet8-cifar10-int8 | 12501632 | 12501696            | –      | 77706                     |
+        | resnet8-cifar10      | 12501632 | 12501696            | 78666  | 77706                     |
 
         ## Verdicts
 
@@ -329,14 +347,12 @@ mod tests {
         ### resnet8-cifar10-int8
 
         - digest `251c4d47ebc8b55ffc29e12f8e0f10a09a2c8c88266da99c20d9f9d43282c765`
-        - 12501632 MACs, unknown parameters
         - 8707 of 10000 rows correct; predictions that rest on a tie between outputs: 1
         - note: the softmax ending was cut: gradients are those of the logits
 
         ### resnet8-cifar10
 
         - digest `2b42bddaf85258fb46bc63884af5c5f34e3bc4465ca32197a07eea2027be79b0`
-        - 12501632 MACs, 78666 parameters
         - 8719 of 10000 rows correct; predictions that rest on a tie between outputs: 1
 
         ## Plan
@@ -375,7 +391,7 @@ mod tests {
 
     #[test]
     fn probes_have_columns_a_section_and_a_line_each() {
-        let (with, without) = (render(&with_probes()), render(&example()));
+        let (with, without) = (render(&with_probes(), None), render(&example(), None));
         let new: String = with.lines().filter(|line| !without.contains(line)).map(|line| format!("{line}\n")).collect();
         insta::assert_snapshot!(new, @r"
         | # | model                | clean                 | fgsm                  | pgd-20             | worst case         | kl-instability (nats) | lipschitz-l1-linf (logits per unit) | MACs   | params |
@@ -398,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_add_a_column() {
-        let text = render(&results(vec![model("a|b", 5, &[("x", 3)])]));
+        let text = render(&results(vec![model("a|b", 5, &[("x", 3)])]), None);
         let row = text.lines().find(|line| line.contains("a\\|b")).unwrap();
         assert_eq!(row.replace("\\|", "").matches('|').count(), 8, "{row}");
     }

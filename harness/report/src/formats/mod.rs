@@ -8,7 +8,7 @@ pub use terminal::leaderboard;
 
 use evidence::Results;
 
-use crate::Error;
+use crate::{Error, Figure};
 
 /// A form that results take.
 pub struct Format {
@@ -18,8 +18,8 @@ pub struct Format {
     pub about: &'static str,
     /// Its file in the report folder; `None` if it is only printed.
     pub file: Option<&'static str>,
-    /// A pure function of the results.
-    pub render: fn(&Results) -> Result<String, Error>,
+    /// A pure function of the results and of the figure that stands beside them.
+    pub render: fn(&Results, Option<&Figure>) -> Result<String, Error>,
 }
 
 /// All formats.
@@ -28,21 +28,26 @@ pub const FORMATS: &[Format] = &[
         name: "terminal",
         about: "the leaderboard, for the screen",
         file: None,
-        render: |results| Ok(leaderboard(results)),
+        render: |results, _| Ok(leaderboard(results)),
     },
-    Format { name: "json", about: "every number, for machines", file: Some("results.json"), render: json::render },
+    Format {
+        name: "json",
+        about: "every number, for machines",
+        file: Some("results.json"),
+        render: |results, _| json::render(results),
+    },
     Format {
         name: "markdown",
         about: "the whole report, for people",
         file: Some("report.md"),
-        render: |results| Ok(markdown::render(results)),
+        render: |results, training| Ok(markdown::render(results, training)),
     },
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{example, model, results, with_probes};
+    use crate::sample::{compared, example, figure, model, results, with_probes};
     use std::collections::BTreeSet;
 
     #[test]
@@ -57,10 +62,14 @@ mod tests {
     #[test]
     fn every_format_renders_anything_and_ends_its_last_line() {
         for format in FORMATS {
-            for results in [example(), with_probes(), results(vec![]), results(vec![model("alone", 7, &[])])] {
-                let text = (format.render)(&results).unwrap();
-                assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);
-                assert_eq!(text, (format.render)(&results).unwrap(), "{}", format.name);
+            let results =
+                [example(), with_probes(), compared(), results(vec![]), results(vec![model("alone", 7, &[])])];
+            for results in results {
+                for training in [None, Some(figure())] {
+                    let text = (format.render)(&results, training.as_ref()).unwrap();
+                    assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);
+                    assert_eq!(text, (format.render)(&results, training.as_ref()).unwrap(), "{}", format.name);
+                }
             }
         }
     }
