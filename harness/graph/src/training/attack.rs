@@ -3,7 +3,8 @@ use super::emit::Emit;
 use super::forward::{Bound, forward};
 use super::network::size;
 use super::step::{bind, finish};
-use crate::gradient::{emit_head, pull_back};
+use crate::gradient::emit_head;
+use crate::reverse::pull_back;
 use crate::{Attrs, DType, Error, Graph, Head, Tensor, ValueId, ValueType};
 
 /// In which norm an attack steps and stays close.

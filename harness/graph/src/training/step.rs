@@ -3,7 +3,7 @@ use super::forward::{Bound, Pass, forward};
 use super::network::size;
 use super::optimiser::{Update, clip, update};
 use super::{Network, Objective, Optimiser, Role, Slot};
-use crate::gradient::pull_back;
+use crate::reverse::pull_back;
 use crate::{DType, Error, Graph, Tensor, ValueId, ValueType};
 
 /// What a training step does.
@@ -25,13 +25,14 @@ pub struct StepSpec {
 
 /// Writes one training step as a graph.
 ///
-/// Inputs, those in brackets where they are used: `parameters` `[P]`, [`statistics` `[S]`], [`moment1` `[P]`], [`moment2`
-/// `[P]`], `x` `[B, …]`, [`x_adv` `[B, …]`], `targets` `[B, K]` (one-hot), `learning_rate` `[]`, [`bias_corrections` `[2]`:
-/// `1 - beta1^t` and `1 - beta2^t` at step `t` from 1].
+/// Inputs: `parameters` `[P]`; `statistics` `[S]` where there are any; `moment1` and `moment2` `[P]` as far as the optimiser
+/// has them; `x` `[B, …]`; `x_adv` `[B, …]` where the objective takes it; `targets` `[B, K]`, one-hot; `learning_rate` `[]`;
+/// with two moments `bias_corrections` `[2]`: `1 - beta1^t` and `1 - beta2^t` at step `t` from 1.
 ///
-/// Outputs: `next_parameters`, [`next_statistics`], [`next_moment1`], [`next_moment2`], `loss` `[]`, `logits` `[B, K]`,
-/// [`logits_adv` `[B, K]`], `gradient_norm` `[]` before clipping. Logits are those of training mode. Moments start from
-/// zeros. Running statistics follow the natural batch, then the adversarial one, with unbiased variances.
+/// Outputs: `next_parameters`, `next_statistics`, `next_moment1`, `next_moment2`, like their inputs and where these are;
+/// `loss` `[]`; `logits` `[B, K]`; `logits_adv` `[B, K]` where there is `x_adv`; `gradient_norm` `[]`, before clipping. Logits
+/// are those of training mode. Moments start from zeros. Running statistics follow the natural batch, then the
+/// adversarial one, with unbiased variances.
 ///
 /// The graph has operators of our own: it is written for a machine by [`Profile::lower`](crate::Profile::lower).
 /// Errors: a parameter gets no gradient, a node on the way has none, or a batch normalisation sees one element a channel.
