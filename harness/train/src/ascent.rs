@@ -31,19 +31,23 @@ struct Chunk<'a> {
     x_adv: &'a mut [f32],
 }
 
+/// The loss that the ascent of a plan's objective ascends.
+pub(crate) fn head_of(plan: &Plan) -> LossHead {
+    match plan.objective {
+        Objective::Trades { .. } => LossHead::Kl,
+        _ => LossHead::CrossEntropy,
+    }
+}
+
 impl InnerAttack {
     /// The attack of a plan; `None` where its objective needs none.
     pub(crate) fn new(plan: &Plan, network: Network, threads: usize) -> Option<Self> {
         let (inner, threat) = plan.objective.inner().zip(plan.threat_model.as_ref())?;
-        let head = match plan.objective {
-            Objective::Trades { .. } => LossHead::Kl,
-            _ => LossHead::CrossEntropy,
-        };
         Some(Self {
             inner: inner.ascent(threat),
             threat: threat.clone(),
             domain: plan.domain(),
-            head,
+            head: head_of(plan),
             seed: plan.seed,
             threads,
             x_adv: vec![0.0; plan.batch_size * plan.data.row_len()],
