@@ -43,8 +43,8 @@ fn attributes(attrs: &Attrs) -> Attributes {
         input_shape: ints("input_shape"),
         group: attrs.get_int("group", 1).unwrap(),
         epsilon: attrs.get_float("epsilon", 1e-5).unwrap(),
-        low: f32::NEG_INFINITY,
-        high: f32::INFINITY,
+        low: attrs.get_float("low", f32::NEG_INFINITY).unwrap(),
+        high: attrs.get_float("high", f32::INFINITY).unwrap(),
     }
 }
 
