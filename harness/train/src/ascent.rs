@@ -78,7 +78,6 @@ impl InnerAttack {
             let workers: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
         });
-        drop(chunks);
         self.x_adv = x_adv;
         outcome.map(|()| self.x_adv.as_slice())
     }

@@ -31,5 +31,5 @@ pub use plan::{
 };
 pub use recipe::Recipe;
 pub use schedule::{LearningRate, Schedule};
-pub use trainer::{Machine, Trainer};
+pub use trainer::{Fed, Machine, Trainer};
 pub use zoo::Architecture;

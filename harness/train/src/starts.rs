@@ -68,7 +68,6 @@ impl Starts {
             let workers: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
         });
-        drop(chunks);
         (self.x, self.lower, self.upper) = (x, lower, upper);
         outcome
     }

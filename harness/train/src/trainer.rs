@@ -3,6 +3,7 @@
 use crate::ascent::InnerAttack;
 use crate::device_ascent::{DeviceAttack, X_ADV};
 use crate::metrics::{Means, accuracy, cross_entropy, divergence};
+use crate::starts::Starts;
 use crate::{Batches, Checkpoint, EpochMetrics, Error, Identity, Objective, Plan, StepReport};
 use graph::training::{self, Network, State, StepSpec};
 use graph::{Graph, Profile};
@@ -40,6 +41,17 @@ pub struct Trainer<'p> {
     batches: Batches<'p>,
     attack: Option<Attack>,
     epoch: u32,
+}
+
+/// What a step was fed, for another tool to be fed the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fed {
+    /// `[B, D]`: the augmented rows.
+    pub x: Vec<f32>,
+    /// `[B]`.
+    pub labels: Vec<usize>,
+    /// `[B, D]`: where the inner attack started; `None` where there is none.
+    pub starts: Option<Vec<f32>>,
 }
 
 impl<'p> Trainer<'p> {
@@ -113,7 +125,7 @@ impl<'p> Trainer<'p> {
     ///
     /// Errors: a run fails, or the training diverges; the state is then of no use.
     pub fn run_epoch(&mut self, watch: &mut dyn FnMut(&StepReport)) -> Result<EpochMetrics, Error> {
-        self.batches.begin(self.epoch.into());
+        self.begin_epoch();
         let mut means = Means::default();
         for step in 0..self.plan.learning_rate.steps_per_epoch {
             let report = self.step(step)?;
@@ -125,7 +137,15 @@ impl<'p> Trainer<'p> {
         Ok(means.finish())
     }
 
-    fn step(&mut self, step: u32) -> Result<StepReport, Error> {
+    /// Draws the order of the next epoch, for a caller that runs its steps one by one.
+    pub fn begin_epoch(&mut self) {
+        self.batches.begin(self.epoch.into());
+    }
+
+    /// Runs one step of the epoch that was begun, and does not ask whether the training diverges.
+    ///
+    /// Errors: a run fails.
+    pub fn step(&mut self, step: u32) -> Result<StepReport, Error> {
         let plan = self.plan;
         let batch = self.batches.fill(step as usize);
         let epoch = self.epoch.into();
@@ -171,6 +191,23 @@ impl<'p> Trainer<'p> {
             },
             gradient_norm: outputs.scalar("gradient_norm")?.into(),
         })
+    }
+
+    /// What the last step was fed.
+    ///
+    /// Errors: a row has no ball.
+    pub fn fed(&self) -> Result<Fed, Error> {
+        let batch = self.batches.last();
+        let mut starts = Starts::new(self.plan, 1);
+        if let Some(starts) = &mut starts {
+            starts.fill(&batch, self.epoch.into())?;
+        }
+        Ok(Fed { x: batch.x.to_vec(), labels: batch.labels.to_vec(), starts: starts.map(|starts| starts.x) })
+    }
+
+    /// The network, with its initial weights, at a batch of 1.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// The training as it is.
