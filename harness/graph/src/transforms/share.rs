@@ -59,7 +59,7 @@ fn same_bits(a: &Tensor, b: &Tensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Executor, Interpreter, ValueType};
+    use crate::{Interpreter, ValueType};
 
     #[test]
     fn what_is_the_same_is_computed_once() {
