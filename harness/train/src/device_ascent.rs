@@ -31,7 +31,7 @@ impl DeviceAttack {
     ///
     /// Errors: a node has no gradient, or ONNX Runtime refuses the graph.
     pub(crate) fn new(plan: &Plan, network: &Network, device: &Device, threads: usize) -> Result<Option<Self>, Error> {
-        let Some(starts) = Starts::new(plan, threads) else { return Ok(None) };
+        let Some(starts) = Starts::new(plan, threads)? else { return Ok(None) };
         let head = head_of(plan);
         let graph_head = if head == LossHead::Kl { Head::Kl } else { Head::CrossEntropy };
         let norm = starts.threat.norm;

@@ -2,7 +2,7 @@
 
 use crate::draws::stream;
 use crate::{Batch, Error, Plan};
-use attack::{Domain, Inner, ThreatModel};
+use attack::{Balls, Inner, ThreatModel};
 use std::sync::Mutex;
 
 /// Rows that one worker takes at a time.
@@ -13,9 +13,9 @@ const ROWS: usize = 8;
 pub(crate) struct Starts {
     pub(crate) inner: Inner,
     pub(crate) threat: ThreatModel,
-    domain: Domain,
+    /// One for each worker.
+    balls: Vec<Balls>,
     seed: u64,
-    threads: usize,
     /// `[B, D]`: where the ascents start.
     pub(crate) x: Vec<f32>,
     /// `[B, D]`: the least value of every element.
@@ -33,19 +33,21 @@ struct Chunk<'a> {
 
 impl Starts {
     /// Those of a plan; `None` where its objective needs none.
-    pub(crate) fn new(plan: &Plan, threads: usize) -> Option<Self> {
-        let (inner, threat) = plan.objective.inner().zip(plan.threat_model.as_ref())?;
+    ///
+    /// Errors: its data have no interval to move in.
+    pub(crate) fn new(plan: &Plan, threads: usize) -> Result<Option<Self>, Error> {
+        let Some((inner, threat)) = plan.objective.inner().zip(plan.threat_model.as_ref()) else { return Ok(None) };
+        let balls = Balls::new(threat, &plan.domain(), false)?;
         let buffer = || vec![0.0; plan.batch_size * plan.data.row_len()];
-        Some(Self {
+        Ok(Some(Self {
             inner: inner.ascent(threat),
             threat: threat.clone(),
-            domain: plan.domain(),
+            balls: vec![balls; threads.max(1)],
             seed: plan.seed,
-            threads,
             x: buffer(),
             lower: buffer(),
             upper: buffer(),
-        })
+        }))
     }
 
     /// Fills the buffers. The numbers of a row depend on nothing but the row and the epoch.
@@ -63,19 +65,29 @@ impl Starts {
         });
         let chunks = Mutex::new(chunks);
         let next = || chunks.lock().expect("no thread panics while it holds the lock").next();
-        let work = || std::iter::from_fn(next).try_for_each(|chunk| self.rows(chunk, row_len, batch, epoch));
+        let (mut balls, this) = (std::mem::take(&mut self.balls), &*self);
+        let work = |balls: &mut Balls| {
+            std::iter::from_fn(next).try_for_each(|chunk| this.rows(balls, chunk, row_len, batch, epoch))
+        };
         let outcome = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
+            let workers: Vec<_> = balls.iter_mut().map(|balls| scope.spawn(move || work(balls))).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
         });
-        (self.x, self.lower, self.upper) = (x, lower, upper);
+        (self.x, self.lower, self.upper, self.balls) = (x, lower, upper, balls);
         outcome
     }
 
-    fn rows(&self, chunk: Chunk<'_>, row_len: usize, batch: &Batch<'_>, epoch: u64) -> Result<(), Error> {
+    fn rows(
+        &self,
+        balls: &mut Balls,
+        chunk: Chunk<'_>,
+        row_len: usize,
+        batch: &Batch<'_>,
+        epoch: u64,
+    ) -> Result<(), Error> {
         let [x, lower, upper] = chunk.targets;
         for (index, row) in chunk.rows.chunks(row_len).enumerate() {
-            let ball = self.threat.ball(row, &self.domain, false)?;
+            let ball = balls.around(row)?;
             let at = index * row_len..(index + 1) * row_len;
             lower[at.clone()].copy_from_slice(&ball.lower);
             upper[at.clone()].copy_from_slice(&ball.upper);

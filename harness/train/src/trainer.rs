@@ -198,7 +198,7 @@ impl<'p> Trainer<'p> {
     /// Errors: a row has no ball.
     pub fn fed(&self) -> Result<Fed, Error> {
         let batch = self.batches.last();
-        let mut starts = Starts::new(self.plan, 1);
+        let mut starts = Starts::new(self.plan, 1)?;
         if let Some(starts) = &mut starts {
             starts.fill(&batch, self.epoch.into())?;
         }

@@ -1,6 +1,8 @@
 //! ConvWeightGrad in standard operators: products of `dy` with what each tap of the window sees.
+//!
+//! Few large nodes: on the CPU training has kernels, and on a GPU every node waits for its launch.
 
-use super::conv_weight_grad::{attrs_of, read_shapes};
+use super::conv_weight_grad::read_shapes;
 use super::{reduce, reshape};
 use crate::ops::conv::Conv;
 use crate::ops::window;
@@ -8,26 +10,15 @@ use crate::{Attrs, Error, Graph, Tensor, ValueId};
 
 /// Below so many elements an image, one large product is faster than one for each image.
 const SMALL_IMAGE: usize = 64;
-/// Up to so many channels, and for strides, the windows are laid out by a convolution with one-hot weights.
-const FEW_CHANNELS: usize = 4;
 
-/// The forms that were fastest on ONNX Runtime's CPU provider, layer by layer.
 pub(super) fn expand(graph: &mut Graph, attrs: &Attrs, inputs: &[ValueId]) -> Result<Vec<ValueId>, Error> {
     let &[x, dy] = inputs else { unreachable!("shape inference has checked the inputs") };
     let conv = read_shapes(attrs, graph.shape(x), graph.shape(dy)).expect("shape inference has read it");
     let form = Form { depth: conv.channels / conv.group, conv };
     let kernel = form.conv.axes.iter().map(|axis| axis.kernel);
     let shape: Vec<usize> = [form.conv.filters, form.depth].into_iter().chain(kernel).collect();
-    let strided = form.conv.axes.iter().any(|axis| axis.stride > 1);
-    let dw = if form.taps() == 1 {
-        let seen = form.seen(graph, x, 0)?;
-        form.product(graph, dy, seen, 1)?
-    } else if strided || form.conv.channels <= FEW_CHANNELS {
-        let columns = form.columns(graph, x)?;
-        form.product(graph, dy, columns, form.taps())?
-    } else {
-        form.tap_by_tap(graph, x, dy)?
-    };
+    let seen = form.seen(graph, x)?;
+    let dw = form.product(graph, dy, seen)?;
     Ok(vec![reshape(graph, dw, &shape)?])
 }
 
@@ -46,26 +37,35 @@ impl Form {
         window::volumes(&self.conv.axes).1
     }
 
-    fn is_depthwise(&self) -> bool {
-        self.depth == 1 && self.conv.filters == self.conv.channels
-    }
-
-    /// One product for each tap, put side by side.
-    fn tap_by_tap(&self, graph: &mut Graph, x: ValueId, dy: ValueId) -> Result<ValueId, Error> {
+    /// What every tap sees of each channel: `[N, C, taps · windows]`.
+    fn seen(&self, graph: &mut Graph, x: ValueId) -> Result<ValueId, Error> {
         let x = self.padded(graph, x)?;
-        let mut products = Vec::with_capacity(self.taps());
-        for tap in 0..self.taps() {
-            let seen = self.slice(graph, x, tap)?;
-            let product = self.product(graph, dy, seen, 1)?;
-            products.push(reshape(graph, product, &[self.conv.filters, self.depth, 1])?);
+        let pixels = graph.shape(x)[2..].iter().product();
+        let x = reshape(graph, x, &[self.conv.batch, self.conv.channels, pixels])?;
+        if self.conv.is_pointwise() {
+            return Ok(x);
         }
-        graph.add("Concat", &products, Attrs::new().int("axis", 2))
+        let positions = graph.constant("seen", Tensor::ints(self.positions().into_iter().map(|at| at as i64)));
+        graph.add("Gather", &[x, positions], Attrs::new().int("axis", 2))
     }
 
-    /// What one tap sees: `[N, C, …]` of the size of the output.
-    fn seen(&self, graph: &mut Graph, x: ValueId, tap: usize) -> Result<ValueId, Error> {
-        let x = self.padded(graph, x)?;
-        self.slice(graph, x, tap)
+    /// Where each tap of each window lies in the padded image.
+    fn positions(&self) -> Vec<usize> {
+        let axes = &self.conv.axes;
+        let mut positions = vec![0];
+        let extend = |positions: &[usize], count: usize, place: &dyn Fn(usize, usize) -> usize| -> Vec<usize> {
+            positions.iter().flat_map(|&at| (0..count).map(move |index| place(at, index))).collect()
+        };
+        let strides: Vec<usize> = (0..axes.len())
+            .map(|axis| axes[axis + 1..].iter().map(|axis| axis.begin + axis.input + axis.end).product())
+            .collect();
+        for (axis, stride) in axes.iter().zip(&strides) {
+            positions = extend(&positions, axis.kernel, &|at, tap| at + tap * axis.dilation * stride);
+        }
+        for (axis, stride) in axes.iter().zip(&strides) {
+            positions = extend(&positions, axis.output, &|at, window| at + window * axis.stride * stride);
+        }
+        positions
     }
 
     fn padded(&self, graph: &mut Graph, x: ValueId) -> Result<ValueId, Error> {
@@ -79,64 +79,34 @@ impl Form {
         graph.add("Pad", &[x, pads], Attrs::new())
     }
 
-    fn slice(&self, graph: &mut Graph, padded: ValueId, tap: usize) -> Result<ValueId, Error> {
-        if self.conv.is_pointwise() {
-            return Ok(padded);
-        }
-        let mut rest = tap;
-        let mut starts = vec![0; self.conv.axes.len()];
-        for (start, axis) in starts.iter_mut().zip(&self.conv.axes).rev() {
-            *start = rest % axis.kernel * axis.dilation;
-            rest /= axis.kernel;
-        }
-        let ends = starts.iter().zip(&self.conv.axes).map(|(start, axis)| start + (axis.output - 1) * axis.stride + 1);
-        let ints = |values: Vec<usize>| Tensor::ints(values.into_iter().map(|value| value as i64));
-        let lists = [
-            ("starts", ints(starts.clone())),
-            ("ends", ints(ends.collect())),
-            ("axes", ints((2..2 + self.conv.axes.len()).collect())),
-            ("steps", ints(self.conv.axes.iter().map(|axis| axis.stride).collect())),
-        ];
-        let lists = lists.map(|(name, list)| graph.constant(name, list));
-        graph.add("Slice", &[padded, lists[0], lists[1], lists[2], lists[3]], Attrs::new())
-    }
-
-    /// Every window as a column, `[N, C · taps, …]`: a convolution with one-hot weights, which also pads and strides.
-    fn columns(&self, graph: &mut Graph, x: ValueId) -> Result<ValueId, Error> {
-        let (channels, taps, dtype) = (self.conv.channels, self.taps(), graph.value(x).dtype());
-        let one_hot = (0..channels * taps * taps).map(|at| f64::from(u8::from(at % taps == at / taps % taps)));
-        let kernel = self.conv.axes.iter().map(|axis| axis.kernel);
-        let shape: Vec<usize> = [channels * taps, 1].into_iter().chain(kernel).collect();
-        let one_hot = graph.constant("one_hot", Tensor::float(dtype, &shape, one_hot.collect()));
-        graph.add("Conv", &[x, one_hot], attrs_of(&self.conv.axes, channels))
-    }
-
-    /// `Σ dy · seenᵀ` over images and windows, where `seen` has `taps` rows for each channel: `[M, C/group · taps]`.
-    fn product(&self, graph: &mut Graph, dy: ValueId, seen: ValueId, taps: usize) -> Result<ValueId, Error> {
+    /// `Σ dy · seenᵀ` over images and windows: of `M · C/group · taps` elements.
+    fn product(&self, graph: &mut Graph, dy: ValueId, seen: ValueId) -> Result<ValueId, Error> {
         let Conv { batch, group, filters, .. } = self.conv;
-        let (windows, rows) = (self.windows(), self.depth * taps);
-        let turned = |rank: i64| Attrs::new().ints("perm", (0..rank - 2).chain([rank - 1, rank - 2]));
-        if self.is_depthwise() {
+        let (windows, taps, of_group) = (self.windows(), self.taps(), filters / group);
+        let rows = self.depth * taps;
+        let turned =
+            |graph: &mut Graph, x, perm: &[i64]| graph.add("Transpose", &[x], Attrs::new().ints("perm", perm.to_vec()));
+        if self.depth == 1 && of_group == 1 {
             let dy = reshape(graph, dy, &[batch, filters, 1, windows])?;
             let seen = reshape(graph, seen, &[batch, filters, taps, windows])?;
             let product = graph.add("Mul", &[dy, seen], Attrs::new())?;
             return reduce(graph, "ReduceSum", product, [0, 3]);
         }
-        if group == 1 && windows < SMALL_IMAGE && taps == 1 {
-            let dy = reshape(graph, dy, &[batch, filters, windows])?;
-            let dy = graph.add("Transpose", &[dy], Attrs::new().ints("perm", [1, 0, 2]))?;
-            let dy = reshape(graph, dy, &[filters, batch * windows])?;
+        // The transposed gradient, so that what is seen, which is larger, is multiplied as it lies there.
+        let dy = reshape(graph, dy, &[batch * group, of_group, windows])?;
+        let dy = turned(graph, dy, &[0, 2, 1])?;
+        if group == 1 && windows < SMALL_IMAGE.max(filters) {
             let seen = reshape(graph, seen, &[batch, rows, windows])?;
-            let seen = graph.add("Transpose", &[seen], turned(3))?;
-            let seen = reshape(graph, seen, &[batch * windows, rows])?;
-            return graph.add("MatMul", &[dy, seen], Attrs::new());
+            let seen = turned(graph, seen, &[1, 0, 2])?;
+            let seen = reshape(graph, seen, &[rows, batch * windows])?;
+            let dy = reshape(graph, dy, &[batch * windows, filters])?;
+            let product = graph.add("MatMul", &[seen, dy], Attrs::new())?;
+            return turned(graph, product, &[1, 0]);
         }
-        let images = if group == 1 { vec![batch] } else { vec![batch, group] };
-        let matrices = |rows: usize| [&images[..], &[rows, windows]].concat();
-        let dy = reshape(graph, dy, &matrices(filters / group))?;
-        let seen = reshape(graph, seen, &matrices(rows))?;
-        let seen = graph.add("Transpose", &[seen], turned(images.len() as i64 + 2))?;
-        let product = graph.add("MatMul", &[dy, seen], Attrs::new())?;
-        reduce(graph, "ReduceSum", product, [0])
+        let dy = reshape(graph, dy, &[batch, group, windows, of_group])?;
+        let seen = reshape(graph, seen, &[batch, group, rows, windows])?;
+        let products = graph.add("MatMul", &[seen, dy], Attrs::new())?;
+        let product = reduce(graph, "ReduceSum", products, [0])?;
+        turned(graph, product, &[0, 2, 1])
     }
 }

@@ -5,6 +5,7 @@ use super::rewrite::Rewrite;
 use crate::{Attrs, Error, Graph, Node, Tensor, ValueId};
 use std::collections::HashMap;
 
+mod batch_sum;
 mod clip;
 mod depthwise;
 mod kernels;
@@ -12,12 +13,13 @@ mod mask;
 mod mean;
 mod spread;
 mod sum;
+mod symmetric;
 
 /// Replaces a node by a faster form; `None` where the rule does not apply.
 pub(crate) type Rule = fn(&mut Lowering<'_>, &Node) -> Result<Option<ValueId>, Error>;
 
 /// For any provider.
-pub(crate) const PORTABLE: &[Rule] = &[sum::lower];
+pub(crate) const PORTABLE: &[Rule] = &[sum::lower, batch_sum::lower, symmetric::lower];
 
 /// For ONNX Runtime's CPU provider.
 pub(crate) const CPU: &[Rule] = &[mask::lower, depthwise::lower, mean::lower, spread::lower, sum::lower];
