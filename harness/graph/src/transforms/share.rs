@@ -5,33 +5,79 @@ use std::collections::HashMap;
 /// What tells most nodes apart: the operator and its inputs.
 type Key = (&'static str, Vec<Option<ValueId>>);
 
-/// Computes once what is computed twice: nodes of one operator with the same inputs and attributes, and equal constants. No
-/// number changes. ONNX Runtime does so too, but takes equal lists such as shapes for different ones.
+/// Computes once what is computed twice: nodes of one operator with the same inputs and attributes, and equal constants; and
+/// reshapes once what is reshaped again. No number changes. ONNX Runtime does so too, but takes equal lists such as shapes
+/// for different ones.
 pub(crate) fn share(graph: &Graph) -> Result<Graph, Error> {
-    let mut rewrite = Rewrite::new(graph);
-    share_constants(graph, &mut rewrite);
-    let mut known: HashMap<Key, Vec<(&Attrs, &Node)>> = HashMap::new();
+    let mut sharing = Sharing {
+        old: graph,
+        rewrite: Rewrite::new(graph),
+        known: HashMap::new(),
+        shapes: HashMap::new(),
+        sources: HashMap::new(),
+    };
+    share_constants(graph, &mut sharing.rewrite);
     for node in graph.nodes() {
-        let inputs = node.inputs().iter().map(|id| id.map(|id| rewrite.at(id))).collect();
-        let same = known.entry((node.op().name, inputs)).or_default();
-        let twin = same.iter().find(|(attrs, twin)| {
-            // Outputs keep values of their own, for their names.
-            *attrs == node.attrs()
-                && twin.outputs().len() == node.outputs().len()
-                && !node.outputs().iter().any(|id| graph.outputs().contains(id))
-        });
-        match twin {
-            Some((_, twin)) => node.outputs().iter().zip(twin.outputs()).for_each(|(&id, &twin)| {
-                let shared = rewrite.at(twin);
-                rewrite.redirect(id, shared);
-            }),
-            None => {
-                same.push((node.attrs(), node));
-                rewrite.copy(node)?;
-            }
+        match node.op().name {
+            "Reshape" if !graph.shape(node.outputs()[0]).contains(&0) => sharing.reshape(node)?,
+            _ => sharing.node(node)?,
         }
     }
-    Ok(rewrite.finish())
+    Ok(sharing.rewrite.finish())
+}
+
+struct Sharing<'a> {
+    old: &'a Graph,
+    rewrite: Rewrite<'a>,
+    /// The nodes so far: their attributes and new outputs.
+    known: HashMap<Key, Vec<(&'a Attrs, Vec<ValueId>)>>,
+    /// Where reshapes go.
+    shapes: HashMap<&'a [usize], ValueId>,
+    /// What new values are reshapes of.
+    sources: HashMap<ValueId, ValueId>,
+}
+
+impl<'a> Sharing<'a> {
+    fn node(&mut self, node: &'a Node) -> Result<(), Error> {
+        let inputs = node.inputs().iter().map(|id| id.map(|id| self.rewrite.at(id))).collect();
+        let same = self.known.entry((node.op().name, inputs)).or_default();
+        let twin = same.iter().find(|(attrs, outputs)| *attrs == node.attrs() && outputs.len() == node.outputs().len());
+        match twin {
+            // Outputs keep values of their own, for their names.
+            Some((_, outputs)) if !node.outputs().iter().any(|id| self.old.outputs().contains(id)) => {
+                node.outputs().iter().zip(outputs).for_each(|(&old, &new)| self.rewrite.redirect(old, new));
+            }
+            _ => {
+                self.rewrite.copy(node)?;
+                same.push((node.attrs(), node.outputs().iter().map(|&id| self.rewrite.at(id)).collect()));
+            }
+        }
+        Ok(())
+    }
+
+    fn reshape(&mut self, node: &'a Node) -> Result<(), Error> {
+        let (output, input) = (node.outputs()[0], self.rewrite.at(node.inputs()[0].expect("a Reshape has an input")));
+        let source = self.sources.get(&input).copied().unwrap_or(input);
+        let (shape, named) = (self.old.shape(output), self.old.outputs().contains(&output));
+        if self.rewrite.graph.shape(source) == shape && !named {
+            self.rewrite.redirect(output, source);
+            return Ok(());
+        }
+        let graph = &mut self.rewrite.graph;
+        let list = || Tensor::ints(shape.iter().map(|&dim| dim as i64));
+        let to = *self.shapes.entry(shape).or_insert_with(|| graph.constant("shape", list()));
+        let same = self.known.entry(("Reshape", vec![Some(source), Some(to)])).or_default();
+        match same.first() {
+            Some((_, outputs)) if !named => self.rewrite.redirect(output, outputs[0]),
+            _ => {
+                let new = graph.add("Reshape", &[source, to], Attrs::new())?;
+                self.rewrite.place(output, new);
+                self.sources.insert(new, source);
+                same.push((node.attrs(), vec![new]));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn share_constants(graph: &Graph, rewrite: &mut Rewrite<'_>) {
@@ -81,6 +127,35 @@ mod tests {
             |graph: &Graph| graph.outputs().iter().map(|&id| graph.value(id).name().to_owned()).collect::<Vec<_>>();
         assert_eq!(names(&shared), names(&graph));
         let inputs = [Tensor::f32(&[2], [0.5, -2.0])];
+        assert_eq!(Interpreter.run(&shared, &inputs).unwrap(), Interpreter.run(&graph, &inputs).unwrap());
+    }
+
+    #[test]
+    fn a_reshape_of_a_reshape_is_one() {
+        let mut graph = Graph::new("reshapes");
+        let x = graph.input("x", ValueType::new(DType::F32, [2, 6]));
+        let mut reshape = |x: ValueId, shape: [i64; 2]| {
+            let shape = graph.constant("to", Tensor::ints(shape));
+            graph.add("Reshape", &[x, shape], Attrs::new()).unwrap()
+        };
+        let a = reshape(x, [3, 4]);
+        let b = reshape(a, [-1, 3]);
+        let back = reshape(b, [2, 6]);
+        let again = reshape(b, [3, 4]);
+        let last = reshape(b, [12, 1]);
+        let sums = [(back, x), (again, a)].map(|(x, y)| graph.add("Add", &[x, y], Attrs::new()).unwrap());
+        graph.set_outputs(vec![sums[0], sums[1], last]);
+        let shared = share(&graph).unwrap();
+        let ops: Vec<&str> = shared.nodes().iter().map(|node| node.op().name).collect();
+        assert_eq!(ops, ["Reshape", "Reshape", "Add", "Add"]);
+        assert!(
+            shared
+                .nodes()
+                .iter()
+                .filter(|node| node.op().name == "Reshape")
+                .all(|node| node.inputs()[0] == Some(shared.inputs()[0]))
+        );
+        let inputs = [Tensor::f32(&[2, 6], (0..12).map(f64::from))];
         assert_eq!(Interpreter.run(&shared, &inputs).unwrap(), Interpreter.run(&graph, &inputs).unwrap());
     }
 }
