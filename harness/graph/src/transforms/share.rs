@@ -80,8 +80,11 @@ impl<'a> Sharing<'a> {
     }
 }
 
+/// Constants of one type and shape.
+type Same<'a> = Vec<(&'a Tensor, ValueId)>;
+
 fn share_constants(graph: &Graph, rewrite: &mut Rewrite<'_>) {
-    let mut known: HashMap<(DType, &[usize]), Vec<(&Tensor, ValueId)>> = HashMap::new();
+    let mut known: HashMap<(DType, &[usize]), Same<'_>> = HashMap::new();
     for id in graph.ids().filter(|id| !graph.outputs().contains(id)) {
         let Some(tensor) = graph.value(id).data() else { continue };
         let same = known.entry((tensor.dtype(), tensor.shape())).or_default();
