@@ -1,5 +1,5 @@
 use super::rewrite::Rewrite;
-use crate::{Attrs, Data, Error, Graph, Node, Tensor, ValueId};
+use crate::{Attrs, DType, Data, Error, Graph, Node, Tensor, ValueId};
 use std::collections::HashMap;
 
 /// What tells most nodes apart: the operator and its inputs.
@@ -80,8 +80,11 @@ impl<'a> Sharing<'a> {
     }
 }
 
+/// Constants of one type and shape.
+type Same<'a> = Vec<(&'a Tensor, ValueId)>;
+
 fn share_constants(graph: &Graph, rewrite: &mut Rewrite<'_>) {
-    let mut known: HashMap<_, Vec<(&Tensor, ValueId)>> = HashMap::new();
+    let mut known: HashMap<(DType, &[usize]), Same<'_>> = HashMap::new();
     for id in graph.ids().filter(|id| !graph.outputs().contains(id)) {
         let Some(tensor) = graph.value(id).data() else { continue };
         let same = known.entry((tensor.dtype(), tensor.shape())).or_default();
@@ -105,7 +108,7 @@ fn same_bits(a: &Tensor, b: &Tensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DType, Interpreter, ValueType};
+    use crate::{Interpreter, ValueType};
 
     #[test]
     fn what_is_the_same_is_computed_once() {
