@@ -24,7 +24,19 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 fn help_of_every_verb() -> Result<(), Failed> {
     let scratch = Scratch::new()?;
     let cases: &[(&[&str], &[&str])] = &[
-        (&[], &["run ", "model ", "data ", "doctor ", "Exit codes:", "TINYASSAY_DATA", "suites/quickstart.yaml"]),
+        (
+            &[],
+            &[
+                "run ",
+                "model ",
+                "data ",
+                "train ",
+                "doctor ",
+                "Exit codes:",
+                "TINYASSAY_DATA",
+                "suites/quickstart.yaml",
+            ],
+        ),
         (
             &["run"],
             &[
@@ -37,6 +49,10 @@ fn help_of_every_verb() -> Result<(), Failed> {
                 "--no-witnesses",
                 "--provider",
             ],
+        ),
+        (
+            &["train"],
+            &["<DIR>", "--resume", "--threads <N>", "--provider", "--epochs <N>", "--work <DIR>", "--dry-run"],
         ),
         (&["model"], &["add ", "list ", "show ", "verify ", "remove ", "check ", "build "]),
         (

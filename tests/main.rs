@@ -11,6 +11,7 @@ mod probes;
 mod reference;
 mod scratch;
 mod tidy;
+mod training;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ fn main() {
         ("hostile", hostile::TESTS),
         ("probes", probes::TESTS),
         ("tidy", tidy::TESTS),
+        ("training", training::TESTS),
     ];
     let mut trials = Vec::new();
     for (group, tests) in groups {

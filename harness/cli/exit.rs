@@ -1,5 +1,6 @@
 //! Exit codes, and how errors are shown.
 
+use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,14 +32,30 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Interrupted;
 
 /// Marks an error as one that stopped a training.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("failed to complete the training; {epoch} epochs are kept in {}, `--resume` goes on from there", folder.display())]
+#[derive(Debug, Clone)]
 pub(crate) struct Stopped {
     /// How many epochs are complete.
-    pub(crate) epoch: usize,
+    pub(crate) complete: usize,
     /// The folder of the training.
     pub(crate) folder: PathBuf,
 }
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stopped { complete, folder } = self;
+        match complete {
+            0 => f.write_str("failed to complete the first epoch"),
+            _ => write!(
+                f,
+                "failed to complete epoch {}; the one before is kept in {}, and `--resume` goes on from there",
+                complete + 1,
+                folder.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Stopped {}
 
 /// Prints an error with its causes.
 pub(crate) fn explain(error: &anyhow::Error) -> ExitCode {

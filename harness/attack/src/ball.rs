@@ -28,63 +28,112 @@ enum Shape {
     },
 }
 
-/// How many values, as a power of two, have a place of their own while a ball is made.
-const KNOWN_BITS: u32 = 10;
-
-/// The place of a value: a multiplicative hash.
-fn slot(value: f32) -> usize {
-    (value.to_bits().wrapping_mul(0x9e37_79b9) >> (u32::BITS - KNOWN_BITS)) as usize
+/// Makes the balls of one threat model, and keeps the bounds of values that come again.
+///
+/// Rows of stored integers have few values many times over, and exact arithmetic takes its time. What a ball is does not
+/// depend on those made before.
+#[derive(Debug, Clone)]
+pub struct Balls {
+    interval: Interval,
+    domain: Domain,
+    shape: Shape,
+    /// By [`slot`]: the bits of a value, and its bounds.
+    known: Vec<Option<(u32, (f32, f32))>>,
 }
 
-impl Ball {
-    pub(crate) fn around(x: &[f32], threat: &ThreatModel, domain: &Domain, grid: bool) -> Result<Ball, Error> {
+/// How the bounds of one element are found.
+#[derive(Debug, Clone)]
+enum Interval {
+    Continuous(Radius),
+    /// Whole steps of a grid, between its least and its largest point.
+    Steps {
+        grid: Grid,
+        steps: i64,
+        extent: (i64, i64),
+    },
+}
+
+/// How many values, as a power of two, have a place of their own.
+const KNOWN_BITS: u32 = 10;
+
+/// The place of a value: a multiplicative hash under which no two of the pixels `k / 255` meet.
+fn slot(value: f32) -> usize {
+    (value.to_bits().wrapping_mul(0x0407_9a1f) >> (u32::BITS - KNOWN_BITS)) as usize
+}
+
+impl Balls {
+    /// For samples in a domain, on its grid where `grid` says so.
+    ///
+    /// Errors: the domain holds no interval, or has no grid that is wanted.
+    pub fn new(threat: &ThreatModel, domain: &Domain, grid: bool) -> Result<Self, Error> {
         check_bounds(domain)?;
-        let grid = match (grid, domain.grid) {
-            (false, _) => None,
-            (true, Some(grid)) => grid.check().map(|()| Some(grid))?,
+        let interval = match (grid, domain.grid) {
+            (false, _) => Interval::Continuous(Radius::new(&threat.epsilon)),
+            (true, Some(grid)) => {
+                grid.check()?;
+                Interval::Steps { grid, steps: grid.whole_steps(&threat.epsilon), extent: grid.extent(domain) }
+            }
             (true, None) => return Err(Error::Threat("an integer input needs data on a grid, such as k / 255".into())),
         };
-        let interval: &dyn Fn(f32) -> Result<(f32, f32), String> = match grid {
-            Some(grid) => {
-                let steps = grid.whole_steps(&threat.epsilon);
-                let (least, largest) = grid.extent(domain);
-                &move |x| {
-                    let own = grid.step_of(x).ok_or_else(|| format!("expected a point of the grid {grid}"))?;
-                    let (lower, upper) = (own.saturating_sub(steps).max(least), own.saturating_add(steps).min(largest));
-                    Ok((grid.value(lower), grid.value(upper)))
-                }
-            }
-            None => {
-                let radius = Radius::new(&threat.epsilon);
-                &move |x| Ok((radius.lower(x).max(domain.lower), radius.upper(x).min(domain.upper)))
-            }
-        };
+        let shape = Shape::of(threat, interval.grid());
+        Ok(Self { interval, domain: *domain, shape, known: vec![None; 1 << KNOWN_BITS] })
+    }
+
+    /// The ball around one sample.
+    ///
+    /// Errors: an element is not in the domain, or not on its grid.
+    pub fn around(&mut self, x: &[f32]) -> Result<Ball, Error> {
         let mut ball = Ball {
-            lower: Vec::with_capacity(x.len()),
-            upper: Vec::with_capacity(x.len()),
+            lower: vec![0.0; x.len()],
+            upper: vec![0.0; x.len()],
             center: x.to_vec(),
-            shape: Shape::of(threat, grid),
-            grid,
+            shape: self.shape,
+            grid: self.interval.grid(),
         };
-        // Rows of stored integers have few values many times over, and exact arithmetic takes its time.
-        let mut known: [Option<(u32, (f32, f32))>; 1 << KNOWN_BITS] = [None; 1 << KNOWN_BITS];
-        for (element, &value) in x.iter().enumerate() {
-            let entry = &mut known[slot(value)];
-            let (lower, upper) = match *entry {
-                Some((bits, bounds)) if bits == value.to_bits() => bounds,
-                _ => {
-                    let bounds = in_domain(value, domain).and_then(|()| interval(value));
-                    let bounds = bounds.map_err(|reason| Error::Sample { element, value, reason })?;
-                    *entry = Some((value.to_bits(), bounds));
-                    bounds
-                }
-            };
-            ball.lower.push(lower);
-            ball.upper.push(upper);
-        }
+        self.bound(x, &mut ball.lower, &mut ball.upper)?;
         Ok(ball)
     }
 
+    fn bound(&mut self, x: &[f32], lower: &mut [f32], upper: &mut [f32]) -> Result<(), Error> {
+        for (element, (&value, bounds)) in x.iter().zip(lower.iter_mut().zip(upper)).enumerate() {
+            let entry = &mut self.known[slot(value)];
+            let found = match *entry {
+                Some((bits, found)) if bits == value.to_bits() => found,
+                _ => {
+                    let found = in_domain(value, &self.domain).and_then(|()| self.interval.bounds(value, &self.domain));
+                    let found = found.map_err(|reason| Error::Sample { element, value, reason })?;
+                    *entry = Some((value.to_bits(), found));
+                    found
+                }
+            };
+            (*bounds.0, *bounds.1) = found;
+        }
+        Ok(())
+    }
+}
+
+impl Interval {
+    fn grid(&self) -> Option<Grid> {
+        match self {
+            Interval::Continuous(_) => None,
+            Interval::Steps { grid, .. } => Some(*grid),
+        }
+    }
+
+    /// The least and the largest allowed value of an element of the domain.
+    fn bounds(&self, x: f32, domain: &Domain) -> Result<(f32, f32), String> {
+        match self {
+            Interval::Continuous(radius) => Ok((radius.lower(x).max(domain.lower), radius.upper(x).min(domain.upper))),
+            Interval::Steps { grid, steps, extent: (least, largest) } => {
+                let own = grid.step_of(x).ok_or_else(|| format!("expected a point of the grid {grid}"))?;
+                let (lower, upper) = (own.saturating_sub(*steps).max(*least), own.saturating_add(*steps).min(*largest));
+                Ok((grid.value(lower), grid.value(upper)))
+            }
+        }
+    }
+}
+
+impl Ball {
     /// The sample itself.
     pub fn center(&self) -> &[f32] {
         &self.center
@@ -289,18 +338,37 @@ mod tests {
         }
     }
 
-    /// Many more values than have a place, in an order that drives each other out: as one alone has it.
+    /// Pixels, and many more values than have a place, in an order that drives each other out: as one alone has it.
     #[test]
-    fn an_element_does_not_depend_on_those_before_it() {
+    fn a_ball_does_not_depend_on_what_was_computed_before() {
         let random = |n: u32| (n.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32;
-        let x: Vec<f32> = (0..9_000).map(|n| if n % 3 == 0 { 0.0 } else { random(n % 5_000) }).collect();
-        let threat = threat(Norm::Linf, "8/255");
+        let value = |n: u32| match n % 3 {
+            0 => 0.0,
+            1 => random(n % 5_000),
+            _ => (n % 256) as f32 / 255.0,
+        };
         let domain = Domain { grid: None, ..Domain::PIXELS };
-        let ball = threat.ball(&x, &domain, false).expect("a ball");
-        for (element, value) in x.iter().enumerate() {
-            let alone = threat.ball(&[*value], &domain, false).expect("a ball");
-            assert_eq!((ball.lower[element], ball.upper[element]), (alone.lower[0], alone.upper[0]), "{element}");
+        for norm in [Norm::Linf, Norm::L2] {
+            let threat = threat(norm, "8/255");
+            let mut balls = Balls::new(&threat, &domain, false).expect("a domain");
+            for first in [0, 3_000, 0] {
+                let x: Vec<f32> = (first..first + 6_000).map(value).collect();
+                let ball = balls.around(&x).expect("a ball");
+                assert_eq!(ball, threat.ball(&x, &domain, false).expect("a ball"));
+                let radius = Radius::new(&threat.epsilon);
+                for (element, &value) in x.iter().enumerate() {
+                    let alone = (radius.lower(value).max(0.0), radius.upper(value).min(1.0));
+                    assert_eq!((ball.lower[element], ball.upper[element]), alone, "{element}");
+                }
+            }
+            assert!(balls.around(&[2.0]).is_err() && balls.around(&[0.5]).is_ok());
         }
+    }
+
+    #[test]
+    fn every_pixel_has_a_place_of_its_own() {
+        let places: std::collections::BTreeSet<usize> = (0..=255).map(|level: u8| slot(pixels(&[level])[0])).collect();
+        assert_eq!(places.len(), 256);
     }
 
     #[test]

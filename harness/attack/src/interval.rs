@@ -22,6 +22,7 @@ pub(crate) fn in_domain(x: f32, domain: &Domain) -> Result<(), String> {
 }
 
 /// A radius as numerator and denominator in f64, both exact, and as an unevaluated sum of two f64.
+#[derive(Debug, Clone)]
 pub(crate) struct Radius {
     numerator: f64,
     denominator: f64,

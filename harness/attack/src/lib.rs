@@ -37,7 +37,7 @@ pub use ascent::{Keep, Start, Targets};
 pub use attacks::fgsm::Fgsm;
 pub use attacks::pgd::Pgd;
 pub use attacks::{ATTACKS, Parameter, Registered};
-pub use ball::Ball;
+pub use ball::{Ball, Balls};
 pub use epsilon::Epsilon;
 pub use error::Error;
 pub use grid::Grid;

@@ -1,4 +1,4 @@
-use crate::{Ball, Epsilon, Error, Grid};
+use crate::{Ball, Balls, Epsilon, Error, Grid};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -39,7 +39,7 @@ impl ThreatModel {
     ///
     /// Errors: an element that is not finite, outside of the domain, or off the grid, by its index.
     pub fn ball(&self, x: &[f32], domain: &Domain, grid: bool) -> Result<Ball, Error> {
-        Ball::around(x, self, domain, grid)
+        Balls::new(self, domain, grid)?.around(x)
     }
 }
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 class OnnxNet(nn.Module):
     """Follows the nodes of the file. Batch norm obeys `train()` and `eval()` as `torch.nn.BatchNorm2d` does."""
 
-    def __init__(self, file: Path, momentum: float = 0.1) -> None:
+    def __init__(self, file: Path, dtype: torch.dtype = torch.float32, momentum: float = 0.1) -> None:
         super().__init__()
         graph = onnx.load(file).graph
         self.nodes, self.input, self.output = list(graph.node), graph.input[0].name, graph.output[0].name
@@ -23,7 +23,7 @@ class OnnxNet(nn.Module):
         self.tensors: dict[str, Tensor] = {}
         for initializer in graph.initializer:
             array = numpy_helper.to_array(initializer)
-            tensor = torch.from_numpy(array.copy()) if array.dtype == np.float32 else None
+            tensor = torch.from_numpy(array.copy()).to(dtype) if array.dtype == np.float32 else None
             if tensor is None or tensor.ndim == 0:
                 self.constants[initializer.name] = array
             elif initializer.name in statistics:

@@ -33,7 +33,7 @@ OBJECTIVES = {
     "standard": "standard: {}",
     "trades": f"trades: {{ beta: {BETA}, steps: {STEPS}, step_size: 2/255, start: {{ gaussian: 0.001 }} }}",
 }
-LEARNING_RATE = {"sgd": 0.1, "adam": 1e-3}
+LEARNING_RATE = {"sgd": 0.01, "adam": 1e-3}
 WEIGHT_DECAY = 5e-4
 
 
@@ -82,17 +82,19 @@ class Worker:
 class Peer:
     """The same training in PyTorch eager."""
 
-    def __init__(self, file: Path, optimiser: str) -> None:
-        self.net = OnnxNet(file)
+    def __init__(self, file: Path, optimiser: str, dtype: torch.dtype = torch.float32) -> None:
+        self.net, self.dtype = OnnxNet(file, dtype), dtype
         parameters, rate = list(self.net.parameters()), LEARNING_RATE[optimiser]
         if optimiser == "sgd":
             self.optimiser = torch.optim.SGD(parameters, rate, 0.9, weight_decay=WEIGHT_DECAY, nesterov=True)
         else:
             self.optimiser = torch.optim.Adam(parameters, rate, weight_decay=WEIGHT_DECAY)
 
-    def step(self, objective: str, x: Tensor, labels: Tensor, start: Tensor) -> float:
+    def step(self, objective: str, fed: dict[str, Tensor]) -> float:
+        x, labels, start = (fed.get(name) for name in ("x", "labels", "start"))
+        x = x.to(self.dtype)
         if objective == "trades":
-            x_adv = self.attack(x, start)
+            x_adv = self.attack(x, start.to(self.dtype))
             self.net.train()
             logits, adversarial = self.net(x), self.net(x_adv)
             divergence = F.kl_div(F.log_softmax(adversarial, 1), F.softmax(logits, 1), reduction="sum") / len(x)
@@ -140,16 +142,19 @@ def agreement(net: str, objective: str, optimiser: str, steps: int, rows: int, t
         worker = Worker(folder, recipe(net, objective, optimiser, rows), threads)
         losses = np.array(worker.ask({"record": {"steps": steps, "folder": name}})["losses"])
         worker.close()
-        peer, wanted, states = Peer(worker.network, optimiser), [], {}
+        peer, double = Peer(worker.network, optimiser), Peer(worker.network, optimiser, torch.float64)
+        wanted, exact, states = [], [], {}
         initial, first, last = (np.load(folder / f"{when}.npz") for when in ("initial", "first", "last"))
         start = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
         if set(start) != set(initial) or any((start[name] != initial[name]).any() for name in start):
             sys.exit(f"error: {net} does not start where its file says")
         for at in range(steps):
             fed = tensors(folder / f"step-{at}.npz")
-            wanted.append(peer.step(objective, fed["x"], fed["labels"], fed.get("start")))
+            wanted.append(peer.step(objective, fed))
+            exact.append(double.step(objective, fed))
             if at in (0, steps - 1):
                 states[at] = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
+        exactly = {name: tensor.detach().numpy() for name, tensor in double.net.tensors.items()}
         buffers = {name for name, tensor in peer.net.tensors.items() if not isinstance(tensor, torch.nn.Parameter)}
         whole = lambda state, names: np.concatenate([state[name].ravel() for name in sorted(names)])  # noqa: E731
         parameters = set(start) - buffers
@@ -168,6 +173,12 @@ def agreement(net: str, objective: str, optimiser: str, steps: int, rows: int, t
             "parameters_relative_l2_last": relative(whole(last, parameters), whole(states[steps - 1], parameters)),
             "statistics_relative_l2_first": relative(whole(first, buffers), whole(states[0], buffers)),
             "statistics_relative_l2_last": relative(whole(last, buffers), whole(states[steps - 1], buffers)),
+            # How far float32 itself is from float64 in PyTorch: training amplifies the rounding of a step.
+            "torch_float32_against_float64": {
+                "loss_relative_difference_last": abs(wanted[-1] - exact[-1]) / abs(exact[-1]),
+                "parameters_relative_l2_last": relative(whole(states[steps - 1], parameters), whole(exactly, parameters)),
+                "statistics_relative_l2_last": relative(whole(states[steps - 1], buffers), whole(exactly, buffers)),
+            },
         }
 
 
@@ -186,7 +197,7 @@ def timing(net: str, objective: str, rows: int, rounds: int, threads: int) -> di
                     took = worker.ask({"step": {}})["seconds"]
                 else:
                     begin = time.perf_counter()
-                    peer.step(objective, fed["x"], fed["labels"], fed.get("start"))
+                    peer.step(objective, fed)
                     took = time.perf_counter() - begin
                 own += took * threads
                 if at:

@@ -18,7 +18,7 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use train::{Fed, Machine, Recipe, Trainer};
+use train::{Fed, Machine, Probes, Recipe, Trainer};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -51,9 +51,11 @@ fn main() -> ExitCode {
 fn serve(args: &Args) -> Result<()> {
     let recipe = Recipe::read(&args.recipe)?;
     let folder = std::env::var_os("TINYASSAY_DATA").map(PathBuf::from);
-    let plan = train::plan(&recipe, &Datasets::open(folder, "data".into()), &[])?;
+    let probes = Probes { names: &[], resolve: &|_, _| Err("no probe is measured here".to_owned()) };
+    let plan = train::plan(&recipe, &Datasets::open(folder, "data"), probes)?;
     let mut trainer = Trainer::new(&plan, Machine { provider: Provider::Cpu, threads: args.threads })?;
-    std::fs::write(&args.network, trainer.unfolded()?)?;
+    std::fs::write(&args.network, trainer.export()?)?;
+    trainer.begin_epoch();
     let mut taken = 0;
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?).context("read the request")? {
@@ -76,7 +78,7 @@ fn record(trainer: &mut Trainer<'_>, taken: &mut u32, steps: u32, folder: &Path)
     let mut losses = Vec::new();
     for step in 0..steps {
         losses.push(trainer.step(step)?.loss);
-        write_fed(&folder.join(format!("step-{step}.npz")), &trainer.fed(), &trainer.network().input().shape)?;
+        write_fed(&folder.join(format!("step-{step}.npz")), &trainer.fed()?, &trainer.network().input().shape)?;
         if step == 0 {
             write_state(&folder.join("first.npz"), trainer.network(), &trainer.state()?)?;
         }
@@ -86,13 +88,13 @@ fn record(trainer: &mut Trainer<'_>, taken: &mut u32, steps: u32, folder: &Path)
     Ok(json!({ "losses": losses }))
 }
 
-fn write_fed(path: &Path, fed: &Fed<'_>, input: &[usize]) -> Result<()> {
+fn write_fed(path: &Path, fed: &Fed, input: &[usize]) -> Result<()> {
     let shape: Vec<usize> = std::iter::once(fed.labels.len()).chain(input[1..].iter().copied()).collect();
     let mut npz = NpzWriter::new(File::create(path)?);
-    npz.add_array("x", &ArrayD::from_shape_vec(IxDyn(&shape), fed.x.to_vec())?)?;
+    npz.add_array("x", &ArrayD::from_shape_vec(IxDyn(&shape), fed.x.clone())?)?;
     npz.add_array("labels", &Array1::from_iter(fed.labels.iter().map(|&label| label as i64)))?;
-    if let Some(starts) = fed.starts {
-        npz.add_array("start", &ArrayD::from_shape_vec(IxDyn(&shape), starts.to_vec())?)?;
+    if let Some(starts) = &fed.starts {
+        npz.add_array("start", &ArrayD::from_shape_vec(IxDyn(&shape), starts.clone())?)?;
     }
     npz.finish()?;
     Ok(())

@@ -42,7 +42,11 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Exit> {
     if args.dry_run {
         return Ok(Exit::Pass);
     }
-    let work = Work::open(&args.work.clone().unwrap_or_else(|| args.model.join(Training::FOLDER)))?;
+    let work = match (&args.work, args.epochs) {
+        (Some(folder), _) => Work::open(folder)?,
+        (None, None) => Work::open(&args.model.join(Training::FOLDER))?,
+        (None, Some(_)) => Work::open(&args.model.join(Training::FOLDER).join("tryout"))?,
+    };
     let identity = identity(&plan, machine)?;
     let mut metrics = Vec::new();
     match (work.checkpoint()?, args.resume) {
@@ -51,19 +55,19 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Exit> {
             metrics = checkpoint.metrics;
             println!("resumed after epoch {} of {}", trainer.epoch(), plan.learning_rate.epochs);
         }
-        (Some(_), false) => bail!(
+        (Some(_), false) if args.epochs.is_none() => bail!(
             "{} holds a training that has begun\nhint: `--resume` goes on with it; remove the folder to begin anew",
             work.folder().display()
         ),
-        (None, _) => {}
+        _ => {}
     }
     let session = Session { plan: &plan, machine, work: &work, identity: &identity };
     session
         .epochs(&mut trainer, &mut metrics)
-        .with_context(|| Stopped { epoch: metrics.len(), folder: work.folder().to_owned() })?;
+        .with_context(|| Stopped { complete: metrics.len(), folder: work.folder().to_owned() })?;
     // A try-out with another number of epochs must not take the place of the model.
-    let folder = if args.epochs.is_some() { work.tryout(&args.model)? } else { args.model.clone() };
-    let finished = register::Finished { name: &name, folder: &folder, plan: &plan, identity: &identity, machine };
+    let folder = if args.epochs.is_some() { work.with_recipe(&args.model)? } else { &args.model };
+    let finished = register::Finished { name: &name, folder, plan: &plan, identity: &identity, machine };
     let registered = finished.register(&trainer.export()?, &metrics)?;
     println!("registered {name} in {} with digest {}", registered.folder.display(), registered.digest);
     if args.epochs.is_some() {

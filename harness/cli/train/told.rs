@@ -1,5 +1,7 @@
 //! A training as a person reads it.
 
+use serde::Serialize;
+use serde_json::Value;
 use std::time::Duration;
 use train::{EpochMetrics, Machine, Objective, Plan};
 
@@ -16,9 +18,10 @@ pub(super) fn plan(name: &str, plan: &Plan, machine: Machine) -> String {
         text += &format!("  threat     {}, epsilon {}\n", threat.norm, threat.epsilon);
     }
     let decay = if plan.weight_decay.all { "all parameters" } else { "weights" };
-    text += &format!("  optimiser  {:?}, weight decay {} on {decay}", plan.optimiser, plan.weight_decay.rate);
+    text += &format!("  optimiser  {}, weight decay {} on {decay}", tagged(&plan.optimiser), plan.weight_decay.rate);
     text += &plan.clip_norm.map_or("\n".to_owned(), |norm| format!(", gradients clipped to {norm}\n"));
-    text += &format!("  rate       {} {:?}, warm-up {} epochs\n", rate.peak, rate.schedule, rate.warmup_epochs);
+    text +=
+        &format!("  rate       {}, {}, {} epochs of warm-up\n", rate.peak, tagged(&rate.schedule), rate.warmup_epochs);
     text += &format!(
         "  steps      {} epochs of {} steps of {} rows, {} left out of each epoch, seed {}\n",
         rate.epochs,
@@ -42,9 +45,32 @@ pub(super) fn plan(name: &str, plan: &Plan, machine: Machine) -> String {
     text + &format!("  machine    {}, {} threads", machine.provider, machine.threads)
 }
 
+/// A choice and its numbers, as recipes write them: `sgd { momentum: 0.9, nesterov: true }`.
+fn tagged(choice: &impl Serialize) -> String {
+    match serde_json::to_value(choice) {
+        Ok(Value::Object(object)) => {
+            object.iter().map(|(name, value)| format!("{name} {}", numbers(value))).collect::<Vec<_>>().join(", ")
+        }
+        Ok(value) => numbers(&value),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn numbers(value: &Value) -> String {
+    match value {
+        Value::Object(object) => {
+            let pairs: Vec<String> = object.iter().map(|(name, value)| format!("{name}: {}", numbers(value))).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn objective(plan: &Plan) -> String {
-    let inner =
-        |inner: &train::InnerPlan| format!("{} steps of {} from {:?}", inner.steps, inner.step_size, inner.start);
+    let inner = |inner: &train::InnerPlan| {
+        format!("{} steps of {}, start {}", inner.steps, inner.step_size, tagged(&inner.start))
+    };
     match &plan.objective {
         Objective::Standard { label_smoothing } => format!("standard, label smoothing {label_smoothing}"),
         Objective::Adversarial { label_smoothing, inner: ascent } => {

@@ -80,14 +80,12 @@ impl Work {
             .with_context(|| format!("failed to write {}", path.display()))
     }
 
-    /// A folder beside the checkpoint for a model that is not meant to stay, with a copy of the recipe.
-    pub(super) fn tryout(&self, model: &Path) -> Result<PathBuf> {
-        let folder = self.folder.join("tryout");
+    /// The folder itself, with a copy of the recipe in it: where a model that is not meant to stay is registered.
+    pub(super) fn with_recipe(&self, model: &Path) -> Result<&Path> {
         let recipe = registry::Training::RECIPE;
-        fs::create_dir_all(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
-        fs::copy(model.join(recipe), folder.join(recipe))
-            .with_context(|| format!("failed to copy the recipe to {}", folder.display()))?;
-        Ok(folder)
+        fs::copy(model.join(recipe), self.folder.join(recipe))
+            .with_context(|| format!("failed to copy the recipe to {}", self.folder.display()))?;
+        Ok(&self.folder)
     }
 }
 

@@ -1,5 +1,6 @@
-use crate::transforms::lowering;
+use crate::transforms::{lowering, share};
 use crate::{Error, Graph};
+use std::borrow::Cow;
 
 /// For which kind of machine a graph is written. All forms compute the same function; the first two the same bits for a
 /// row wherever in the batch it stands.
@@ -25,7 +26,11 @@ impl Profile {
     /// Errors: none for a valid graph but those of building one.
     pub fn lower(self, graph: &Graph) -> Result<Graph, Error> {
         match self {
-            Profile::Portable => lowering::lower(&*lowering::expand(graph)?, lowering::PORTABLE),
+            Profile::Portable => match lowering::expand(graph)? {
+                Cow::Borrowed(graph) => lowering::lower(graph, lowering::PORTABLE),
+                // Expansions compute anew what others of them have.
+                Cow::Owned(expanded) => share(&lowering::lower(&expanded, lowering::PORTABLE)?),
+            },
             Profile::Cpu => lowering::lower(&*lowering::expand(graph)?, lowering::CPU),
             Profile::CpuTraining => lowering::lower(graph, lowering::CPU_TRAINING),
         }

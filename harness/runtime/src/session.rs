@@ -1,4 +1,5 @@
 use crate::{Error, Provider, cuda, env, kernels};
+use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use std::sync::Arc;
@@ -58,10 +59,15 @@ pub(crate) fn open(bytes: &[u8], opening: &Opening<'_>) -> Result<Session, Error
         .and_then(|builder| builder.with_optimization_level(level))
         .and_then(|builder| builder.with_quant_qdq(opening.optimisation == Optimisation::Default))
         .map_err(refused)?;
+    let own = opening.optimisation != Optimisation::Default;
     if opening.provider == Provider::Cuda {
         builder = cuda::register(builder).map_err(|error| cuda::unavailable(error.to_string()))?;
+        if own {
+            // It warns of nodes that are elsewhere, which is an error below.
+            builder = builder.with_log_level(LogLevel::Error).map_err(refused)?;
+        }
     }
-    if opening.optimisation != Optimisation::Default && kernels::are_in(bytes) {
+    if own && kernels::are_in(bytes) {
         builder = builder.with_operators(kernels::domain()?).map_err(refused)?;
     }
     for (name, bytes) in opening.external {
@@ -69,7 +75,7 @@ pub(crate) fn open(bytes: &[u8], opening: &Opening<'_>) -> Result<Session, Error
     }
     let session = builder.commit_from_memory(bytes).map_err(|error| Error::ort("open a session", &error))?;
     if opening.provider == Provider::Cuda {
-        cuda::check_placement(&session, opening.optimisation != Optimisation::Default)?;
+        cuda::check_placement(&session, own)?;
     }
     Ok(session)
 }

@@ -3,7 +3,7 @@
 use crate::draws::stream;
 use crate::metrics::softmax;
 use crate::{Batch, Error, Objective, Plan};
-use attack::{Ball, Domain, Inner, Loss, LossHead, Oracle, ThreatModel};
+use attack::{Ball, Balls, Domain, Inner, Loss, LossHead, Oracle, ThreatModel};
 use graph::training::{Network, State};
 use ndarray::{Array2, ArrayView2};
 use runtime::{Frozen, GradientOracle, Provider};
@@ -31,19 +31,23 @@ struct Chunk<'a> {
     x_adv: &'a mut [f32],
 }
 
+/// The loss that the ascent of a plan's objective ascends.
+pub(crate) fn head_of(plan: &Plan) -> LossHead {
+    match plan.objective {
+        Objective::Trades { .. } => LossHead::Kl,
+        _ => LossHead::CrossEntropy,
+    }
+}
+
 impl InnerAttack {
     /// The attack of a plan; `None` where its objective needs none.
     pub(crate) fn new(plan: &Plan, network: Network, threads: usize) -> Option<Self> {
         let (inner, threat) = plan.objective.inner().zip(plan.threat_model.as_ref())?;
-        let head = match plan.objective {
-            Objective::Trades { .. } => LossHead::Kl,
-            _ => LossHead::CrossEntropy,
-        };
         Some(Self {
             inner: inner.ascent(threat),
             threat: threat.clone(),
             domain: plan.domain(),
-            head,
+            head: head_of(plan),
             seed: plan.seed,
             threads,
             x_adv: vec![0.0; plan.batch_size * plan.data.row_len()],
@@ -65,8 +69,9 @@ impl InnerAttack {
         let next = || chunks.lock().expect("no thread panics while it holds the lock").next();
         let work = || -> Result<(), Error> {
             let mut oracle = frozen.oracle()?;
+            let mut balls = Balls::new(&self.threat, &self.domain, false)?;
             while let Some(chunk) = next() {
-                self.ascend(&mut oracle, chunk, batch, epoch)?;
+                self.ascend(&mut oracle, &mut balls, chunk, batch, epoch)?;
             }
             Ok(())
         };
@@ -74,7 +79,6 @@ impl InnerAttack {
             let workers: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
         });
-        drop(chunks);
         self.x_adv = x_adv;
         outcome.map(|()| self.x_adv.as_slice())
     }
@@ -82,6 +86,7 @@ impl InnerAttack {
     fn ascend(
         &self,
         oracle: &mut GradientOracle,
+        balls: &mut Balls,
         chunk: Chunk<'_>,
         batch: &Batch<'_>,
         epoch: u64,
@@ -89,8 +94,7 @@ impl InnerAttack {
         let (row_len, classes) = (oracle.row_len(), oracle.classes());
         let count = chunk.x.len() / row_len;
         let shaped = ArrayView2::from_shape((count, row_len), chunk.x).expect("a chunk has whole rows");
-        let ball = |row: &[f32]| self.threat.ball(row, &self.domain, false);
-        let balls: Vec<Ball> = chunk.x.chunks(row_len).map(ball).collect::<Result<_, _>>()?;
+        let balls: Vec<Ball> = chunk.x.chunks(row_len).map(|row| balls.around(row)).collect::<Result<_, _>>()?;
         let loss = match self.head {
             LossHead::Kl => {
                 let logits = oracle.logits(shaped).map_err(attack::Error::from)?;

@@ -16,6 +16,7 @@ pub struct Batches<'a> {
     augmentation: Augmentation,
     seed: u64,
     epoch: u64,
+    step: usize,
     shape: [usize; 3],
     border: f32,
     order: Vec<u32>,
@@ -53,6 +54,7 @@ impl<'a> Batches<'a> {
             augmentation,
             seed,
             epoch: 0,
+            step: 0,
             shape: [channels, height, width],
             border: 0.0_f32.clamp(data.domain.lower, data.domain.upper),
             order: Vec::with_capacity(rows),
@@ -78,6 +80,7 @@ impl<'a> Batches<'a> {
     ///
     /// Panics: `step` is not below [`Batches::steps`].
     pub fn fill(&mut self, step: usize) -> Batch<'_> {
+        self.step = step;
         let rows = &self.order[step * self.batch..][..self.batch];
         let (row_len, classes) = (self.data.row_len(), self.data.classes.len());
         self.targets.fill(0.0);
@@ -88,6 +91,12 @@ impl<'a> Batches<'a> {
             self.labels[index] = self.data.label(row as usize);
             self.targets[index * classes + self.labels[index]] = 1.0;
         }
+        self.last()
+    }
+
+    /// The batch that the buffers hold.
+    pub fn last(&self) -> Batch<'_> {
+        let rows = &self.order[self.step * self.batch..][..self.batch];
         Batch { x: &self.x, labels: &self.labels, targets: &self.targets, rows }
     }
 }

@@ -105,7 +105,8 @@ impl Checkpoint {
         for name in names {
             let (was, is) = (value(&self.identity, name), value(identity, name));
             if was != is {
-                let reason = format!("the checkpoint is of another training: its {name} was {was}, and now is {is}");
+                let reason =
+                    format!("the checkpoint is of another training: `{name}` is {is} here, and was {was} there");
                 let hint = "go on with what it was begun with, or remove the folder of the training to begin anew";
                 return Err(Error::Resume { reason, hint: hint.to_owned() });
             }
@@ -158,8 +159,8 @@ mod tests {
         let error = sample().check(&identity).unwrap_err().to_string();
         assert_eq!(
             error,
-            "resume: the checkpoint is of another training: its threads was 2, and now is 4\nhint: go on with what it was \
-             begun with, or remove the folder of the training to begin anew"
+            "resume: the checkpoint is of another training: `threads` is 4 here, and was 2 there\nhint: go on with what it \
+             was begun with, or remove the folder of the training to begin anew"
         );
     }
 }

@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// The training has left the range in which numbers mean something.
     #[error(
-        "train: diverged in epoch {epoch}, step {step}: {reason}\nhint: lower `learning_rate`, add `warmup_epochs`, or set `clip_norm`"
+        "go on training: epoch {epoch} diverged at step {step}: {reason}\nhint: lower `learning_rate`, add `warmup_epochs`, or set `clip_norm`"
     )]
     Diverged {
         /// Counted from 1.

@@ -7,13 +7,17 @@ mod ascent;
 mod augmentation;
 mod batches;
 mod checkpoint;
+mod device_ascent;
 mod draws;
 mod error;
 mod metrics;
 mod plan;
 pub mod recipe;
 mod schedule;
+mod starts;
 mod trainer;
+#[cfg(test)]
+mod trainer_tests;
 pub mod zoo;
 
 pub use augmentation::Augmentation;
@@ -27,5 +31,5 @@ pub use plan::{
 };
 pub use recipe::Recipe;
 pub use schedule::{LearningRate, Schedule};
-pub use trainer::{Machine, Trainer};
+pub use trainer::{Fed, Machine, Trainer};
 pub use zoo::Architecture;

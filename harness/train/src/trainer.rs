@@ -1,11 +1,13 @@
 //! The loop: batches, the attack inside of a step, the step itself, and what is said about it.
 
 use crate::ascent::InnerAttack;
+use crate::device_ascent::{DeviceAttack, X_ADV};
 use crate::metrics::{Means, accuracy, cross_entropy, divergence};
+use crate::starts::Starts;
 use crate::{Batches, Checkpoint, EpochMetrics, Error, Identity, Objective, Plan, StepReport};
 use graph::training::{self, Network, State, StepSpec};
 use graph::{Graph, Profile};
-use runtime::{Provider, ResidentProgram};
+use runtime::{Device, Provider, ResidentProgram};
 
 /// A loss of this many times that of guessing is no loss that comes back.
 const EXPLODED: f64 = 100.0;
@@ -19,6 +21,15 @@ pub struct Machine {
     pub threads: usize,
 }
 
+/// What makes the adversarial rows of a batch.
+#[derive(Debug)]
+enum Attack {
+    /// Workers with a frozen network: what is fastest on a CPU.
+    Frozen(Box<InnerAttack>),
+    /// The device of the step, which keeps the rows.
+    Device(Box<DeviceAttack>),
+}
+
 /// A training in progress.
 #[derive(Debug)]
 pub struct Trainer<'p> {
@@ -28,8 +39,19 @@ pub struct Trainer<'p> {
     network: Network,
     moments: usize,
     batches: Batches<'p>,
-    attack: Option<InnerAttack>,
+    attack: Option<Attack>,
     epoch: u32,
+}
+
+/// What a step was fed, for another tool to be fed the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fed {
+    /// `[B, D]`: the augmented rows.
+    pub x: Vec<f32>,
+    /// `[B]`.
+    pub labels: Vec<usize>,
+    /// `[B, D]`: where the inner attack started; `None` where there is none.
+    pub starts: Option<Vec<f32>>,
 }
 
 impl<'p> Trainer<'p> {
@@ -41,16 +63,29 @@ impl<'p> Trainer<'p> {
         let network = build(plan, plan.batch_size)?;
         let step = profile(machine.provider).lower(&training::training_step(&network, &spec)?)?;
         let carried = carried(&network, spec.optimiser.moments());
-        let program = ResidentProgram::open(&step, machine.provider, machine.threads, &carried)?;
+        let device = Device::new(machine.provider)?;
+        let mut program = ResidentProgram::open_on(&device, &step, machine.threads, &carried)?;
         let single = build(plan, 1)?;
-        let micro = build(plan, graph::micro_batch(single.graph()))?;
+        let attack = match machine.provider {
+            Provider::Cpu => {
+                let micro = build(plan, graph::micro_batch(single.graph()))?;
+                InnerAttack::new(plan, micro, machine.threads).map(|attack| Attack::Frozen(Box::new(attack)))
+            }
+            Provider::Cuda => {
+                let attack = DeviceAttack::new(plan, &network, &device, machine.threads)?;
+                attack.map(|attack| Attack::Device(Box::new(attack)))
+            }
+        };
+        if matches!((&attack, &plan.objective), (Some(Attack::Device(_)), Objective::Adversarial { .. })) {
+            program.read_from("x", X_ADV)?;
+        }
         let mut trainer = Self {
             plan,
             program,
             network: single,
             moments: spec.optimiser.moments(),
             batches: Batches::new(&plan.data, plan.dataset.rows, plan.batch_size, plan.augmentation, plan.seed),
-            attack: InnerAttack::new(plan, micro, machine.threads),
+            attack,
             epoch: 0,
         };
         let zeros = vec![vec![0.0; network.initial().parameters.len()]; trainer.moments];
@@ -90,7 +125,7 @@ impl<'p> Trainer<'p> {
     ///
     /// Errors: a run fails, or the training diverges; the state is then of no use.
     pub fn run_epoch(&mut self, watch: &mut dyn FnMut(&StepReport)) -> Result<EpochMetrics, Error> {
-        self.batches.begin(self.epoch.into());
+        self.begin_epoch();
         let mut means = Means::default();
         for step in 0..self.plan.learning_rate.steps_per_epoch {
             let report = self.step(step)?;
@@ -102,13 +137,28 @@ impl<'p> Trainer<'p> {
         Ok(means.finish())
     }
 
-    fn step(&mut self, step: u32) -> Result<StepReport, Error> {
+    /// Draws the order of the next epoch, for a caller that runs its steps one by one.
+    pub fn begin_epoch(&mut self) {
+        self.batches.begin(self.epoch.into());
+    }
+
+    /// Runs one step of the epoch that was begun, and does not ask whether the training diverges.
+    ///
+    /// Errors: a run fails.
+    pub fn step(&mut self, step: u32) -> Result<StepReport, Error> {
         let plan = self.plan;
-        let state = self.attack.is_some().then(|| state_of(&self.program, &self.network)).transpose()?;
         let batch = self.batches.fill(step as usize);
-        let x_adv = match (&mut self.attack, &state) {
-            (Some(attack), Some(state)) => Some(attack.attack(state, &batch, self.epoch.into())?),
-            _ => None,
+        let epoch = self.epoch.into();
+        // Rows that a device keeps are not fed again.
+        let (x_adv, kept) = match &mut self.attack {
+            None => (None, false),
+            Some(Attack::Frozen(attack)) => {
+                (Some(attack.attack(&state_of(&self.program, &self.network)?, &batch, epoch)?), false)
+            }
+            Some(Attack::Device(attack)) => {
+                attack.attack(&batch, epoch)?;
+                (None, true)
+            }
         };
         let global = u64::from(self.epoch) * u64::from(plan.learning_rate.steps_per_epoch) + u64::from(step);
         let rate = plan.learning_rate.at(global);
@@ -118,6 +168,7 @@ impl<'p> Trainer<'p> {
         match x_adv {
             Some(x_adv) if alone => feed.push(("x", x_adv)),
             Some(x_adv) => feed.extend([("x", batch.x), ("x_adv", x_adv)]),
+            None if alone && kept => {}
             None => feed.push(("x", batch.x)),
         }
         if let Some(corrections) = &corrections {
@@ -140,6 +191,23 @@ impl<'p> Trainer<'p> {
             },
             gradient_norm: outputs.scalar("gradient_norm")?.into(),
         })
+    }
+
+    /// What the last step was fed.
+    ///
+    /// Errors: a row has no ball.
+    pub fn fed(&self) -> Result<Fed, Error> {
+        let batch = self.batches.last();
+        let mut starts = Starts::new(self.plan, 1)?;
+        if let Some(starts) = &mut starts {
+            starts.fill(&batch, self.epoch.into())?;
+        }
+        Ok(Fed { x: batch.x.to_vec(), labels: batch.labels.to_vec(), starts: starts.map(|starts| starts.x) })
+    }
+
+    /// The network, with its initial weights, at a batch of 1.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// The training as it is.

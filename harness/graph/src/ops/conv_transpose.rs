@@ -110,6 +110,39 @@ fn axes(attrs: &Attrs, spatial: &[usize], kernel: &[usize]) -> Result<Vec<Axis>,
         .collect()
 }
 
+/// The same with one pad for both ends of an axis.
+pub(crate) struct Symmetric {
+    pub(crate) attrs: Attrs,
+    /// What is in excess then, at the beginning and at the end of each spatial axis.
+    pub(crate) excess: Vec<[usize; 2]>,
+}
+
+/// Writes a transposed convolution of these shapes with explicit pads that are equal at both ends; `None` where they are.
+pub(crate) fn symmetric(attrs: &Attrs, x: &[usize], w: &[usize]) -> Option<Symmetric> {
+    let sizes = Transpose::read(attrs, x, w).ok()?;
+    let explicit = ["auto_pad", "output_shape"].iter().all(|name| attrs.get(name).is_none());
+    if explicit && sizes.axes.iter().all(|axis| axis.begin == axis.end) {
+        return None;
+    }
+    let (mut pads, mut extras, mut excess) = (Vec::new(), Vec::new(), Vec::new());
+    for axis in &sizes.axes {
+        let least = axis.stride * (axis.output - 1) + axis.span();
+        // With the first pad at both ends the rest is output padding, where it is less than the stride.
+        let extra = (axis.input + 2 * axis.begin).checked_sub(least).filter(|&extra| extra < axis.stride);
+        let pad = if extra.is_some() { axis.begin } else { axis.begin.min(axis.end) };
+        let extra = extra.unwrap_or_else(|| (axis.input + axis.begin + pad).saturating_sub(least));
+        let end = least + extra - pad - axis.begin - axis.input;
+        pads.push(pad as i64);
+        extras.push(extra as i64);
+        excess.push([axis.begin - pad, end]);
+    }
+    let mut attrs = attrs_of(&sizes.axes, sizes.group).ints("pads", [&pads[..], &pads].concat());
+    if extras.iter().any(|&extra| extra > 0) {
+        attrs = attrs.ints("output_padding", extras);
+    }
+    Some(Symmetric { attrs, excess })
+}
+
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     let dtype = expect_float(call, 0)?;
     let sizes = Transpose::of(call)?;
@@ -179,6 +212,7 @@ fn cases() -> Vec<Case> {
     let same = |auto| none().ints("strides", [2, 2]).text("auto_pad", auto);
     let shape = |size: [i64; 2]| none().ints("strides", [2, 2]).ints("output_shape", size);
     let strided = || none().ints("strides", [2, 3]);
+    let uneven = || none().ints("strides", [2, 2]).ints("pads", [0, 2, 1, 0]);
     vec![
         case("stride 1", none().ints("pads", [1, 1, 1, 1]), &[2, 3, 4, 5], &[3, 4, 3, 3]).macs(2 * 3 * 20 * 4 * 9),
         case("strides", strided().ints("pads", [1, 0, 0, 2]), &[1, 3, 4, 3], &[3, 2, 3, 4]).macs(3 * 12 * 2 * 12),
@@ -207,6 +241,19 @@ fn cases() -> Vec<Case> {
             &[3, 2, 4],
         )
         .macs(3 * 4 * 8),
+        case("pads that differ, in groups", uneven().int("group", 2), &[2, 4, 3, 4], &[4, 3, 3, 4])
+            .macs(2 * 4 * 12 * 36),
+        case("pads that differ, 1-D", none().ints("strides", [2]).ints("pads", [0, 1]), &[2, 3, 4], &[3, 2, 3])
+            .macs(2 * 3 * 4 * 6),
+        case("pads that differ by a stride, 1-D", none().ints("pads", [2, 0]), &[2, 3, 4], &[3, 2, 3])
+            .macs(2 * 3 * 4 * 6),
+        case(
+            "pads that differ, output padding",
+            uneven().ints("pads", [1, 0, 2, 2]).ints("output_padding", [1, 1]),
+            &[1, 2, 3, 3],
+            &[2, 2, 3, 3],
+        )
+        .macs(2 * 9 * 18),
         case("same upper", same("SAME_UPPER"), &[1, 2, 3, 4], &[2, 3, 3, 3]).macs(2 * 12 * 27),
         case("same lower", same("SAME_LOWER"), &[1, 2, 3, 4], &[2, 3, 3, 3]).macs(2 * 12 * 27),
         case("same, a window of the stride", same("SAME_UPPER"), &[1, 2, 3, 2], &[2, 3, 2, 2]).macs(2 * 6 * 12),

@@ -93,6 +93,8 @@ mod upsample;
 mod where_op;
 mod window;
 
+pub(crate) use conv_transpose::{Symmetric, symmetric};
+
 pub use backward::Backward;
 pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph, rewritten_graph};
 pub use kernels::{DOMAIN, KERNELS};

@@ -2,7 +2,7 @@
 
 use super::{AttackNorm, Network, Objective, Optimiser, Role, StepSpec, attack_step, training_step};
 use crate::check::Splitmix;
-use crate::{Attrs, DType, Error, Graph, Head, Interpreter, Tensor, ValueId, ValueType, gradient_graph};
+use crate::{Attrs, DType, Error, Graph, Head, Interpreter, Profile, Tensor, ValueId, ValueType, gradient_graph};
 use std::collections::HashMap;
 
 const PLAIN: Optimiser = Optimiser::Sgd { momentum: 0.0, nesterov: false };
@@ -483,6 +483,36 @@ fn steps_that_cannot_be_are_errors_that_name_the_reason() {
     let y = b.add("BatchNormalization", &[x, scale, shift, mean, var], Attrs::new());
     let y = b.add("BatchNormalization", &[y, scale, shift, mean, var], Attrs::new());
     assert!(Network::new(&b.finish(y)).unwrap_err().to_string().contains("`c` is a statistic of"));
+}
+
+#[test]
+fn every_profile_computes_the_same_step_and_one_with_operators_of_our_own() {
+    let network = Network::new(&residual(4)).unwrap();
+    for objective in OBJECTIVES {
+        let step = training_step(&network, &spec(objective, PLAIN)).unwrap();
+        let inputs = Inputs::new(&network, &step);
+        let exact = inputs.run(&step);
+        for profile in [Profile::Portable, Profile::Cpu, Profile::CpuTraining] {
+            let lowered = profile.lower(&step).unwrap();
+            let found = inputs.run(&lowered);
+            for (name, exact) in &exact.0 {
+                let near = found.get(name).iter().zip(exact.to_f64()).all(|(a, b)| (a - b).abs() < 1e-6);
+                assert!(near && found.0[name].shape() == exact.shape(), "{objective:?}, {profile:?}: {name}");
+            }
+            let own = |op: &str| lowered.nodes().iter().filter(|node| node.op().name == op).count();
+            let counts =
+                ["BatchNormClipTrain", "BatchNormClipTrainGrad", "BatchNormTrain", "BatchNormTrainGrad"].map(own);
+            let passes = 1 + usize::from(objective.takes_adversarial());
+            let wanted = if profile == Profile::CpuTraining { [2, 2, 1, 1] } else { [0; 4] };
+            assert_eq!(counts, wanted.map(|count| count * passes), "{profile:?}");
+            let rest = ["ClipGrad", "ConvWeightGrad", "DepthwiseConv", "DepthwiseConvInputGrad", "TrainConv"].map(own);
+            let wanted = if profile == Profile::CpuTraining { [1, 4, 1, 1, 3] } else { [0; 5] };
+            assert_eq!(rest, wanted.map(|count| count * passes), "{profile:?}");
+            if profile == Profile::CpuTraining {
+                assert_eq!(["Conv", "ConvTranspose", "Greater", "Clip"].map(own), [0; 4]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,9 +5,11 @@ mod input_map;
 pub(crate) mod lowering;
 mod micro_batch;
 mod rewrite;
+mod share;
 mod softmax;
 
 pub use batch_norm::fold_batch_norm;
 pub use input_map::{InputMap, Quantize, prepend_input};
 pub use micro_batch::micro_batch;
+pub(crate) use share::share;
 pub use softmax::{SoftmaxCut, cut_softmax};

@@ -43,6 +43,11 @@ impl<'a> Rewrite<'a> {
         self.map[old.index()] = Some(new);
     }
 
+    /// Lets another value of the new graph, which keeps its name, stand for the old one.
+    pub(super) fn redirect(&mut self, old: ValueId, new: ValueId) {
+        self.map[old.index()] = Some(new);
+    }
+
     /// Copies a node.
     ///
     /// Errors: its new inputs do not suit it.

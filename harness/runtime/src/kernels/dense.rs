@@ -32,8 +32,8 @@ impl Conv {
     }
 }
 
-/// `y = conv(x, w)`
-pub(super) fn forward(level: Level, pool: &dyn Pool, conv: &Conv, x: &[f32], w: &[f32], y: &mut [f32]) {
+/// `y = conv(x, w) + bias`, which may be empty.
+pub(super) fn forward(level: Level, pool: &dyn Pool, conv: &Conv, [x, w, bias]: [&[f32]; 3], y: &mut [f32]) {
     let (from, taps) = (conv.channels_of_group(), conv.window.kernel());
     let weight = |group: usize, row: usize, channel: usize, tap: usize| {
         w[((group * conv.filters_of_group() + row) * from + channel) * taps + tap]
@@ -45,7 +45,7 @@ pub(super) fn forward(level: Level, pool: &dyn Pool, conv: &Conv, x: &[f32], w: 
         source: conv.window.input(),
         result: conv.window.output(),
     };
-    convolve(level, pool, &Scheme::of(&conv.window, level.lanes(), Way::Gather), &sizes, &weight, x, y);
+    convolve(level, pool, &Scheme::of(&conv.window, level.lanes(), Way::Gather), &sizes, &weight, [x, bias], y);
 }
 
 /// The gradient of `conv(x, w)` with respect to `x`, for the gradient `dy`.
@@ -61,7 +61,7 @@ pub(super) fn input_gradient(level: Level, pool: &dyn Pool, conv: &Conv, dy: &[f
         source: conv.window.output(),
         result: conv.window.input(),
     };
-    convolve(level, pool, &Scheme::of(&conv.window, level.lanes(), Way::Scatter), &sizes, &weight, dy, dx);
+    convolve(level, pool, &Scheme::of(&conv.window, level.lanes(), Way::Scatter), &sizes, &weight, [dy, &[]], dx);
 }
 
 struct Sizes {
@@ -81,7 +81,7 @@ fn convolve(
     scheme: &Scheme,
     sizes: &Sizes,
     weight: &dyn Fn(usize, usize, usize, usize) -> f32,
-    x: &[f32],
+    [x, bias]: [&[f32]; 2],
     y: &mut [f32],
 ) {
     let block = block_rows(level);
@@ -109,6 +109,7 @@ fn convolve(
                         scheme,
                         sizes,
                         packed: &packed[group * of_group..][..of_group],
+                        bias: bias.chunks_exact(sizes.to).nth(group).unwrap_or(&[]),
                         x: &x[image * from + group * sizes.from * sizes.source..][..sizes.from * sizes.source],
                         planes,
                         results,
@@ -131,6 +132,7 @@ struct Image<'a> {
     scheme: &'a Scheme,
     sizes: &'a Sizes,
     packed: &'a [f32],
+    bias: &'a [f32],
     x: &'a [f32],
     planes: &'a mut [f32],
     results: &'a mut [f32],
@@ -142,7 +144,7 @@ impl Routine for Image<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { scheme, sizes, planes, results, y, .. } = self;
+        let Self { scheme, sizes, bias, planes, results, y, .. } = self;
         let (planes, channel) = if scheme.is_direct() {
             (self.x, sizes.source)
         } else {
@@ -160,7 +162,7 @@ impl Routine for Image<'_> {
                 (scheme.passes.len() * long, &mut results[number * long..])
             };
             let (channels, rows) = (sizes.from, sizes.to);
-            let product = Product { pass, weights, planes, channel, channels, rows, pitch };
+            let product = Product { pass, weights, bias, planes, channel, channels, rows, pitch };
             product.run(l, result);
             weights = &weights[product.packed(self.level)..];
         }

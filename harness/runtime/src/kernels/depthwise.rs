@@ -7,17 +7,17 @@ use super::simd::{Lanes, Level, Routine};
 use super::window::{Pass, Scheme, Way, Window};
 use std::ops::Range;
 
-/// `y = conv(x, w)` with a group for every channel.
+/// `y = conv(x, w) + bias`, which may be empty, with a group for every channel.
 pub(super) fn forward(
     level: Level,
     pool: &dyn Pool,
     window: &Window,
     channels: usize,
-    [x, w]: [&[f32]; 2],
+    [x, w, bias]: [&[f32]; 3],
     y: &mut [f32],
 ) {
     let scheme = Scheme::of(window, level.lanes(), Way::Gather);
-    planes(level, pool, &scheme, channels, (window.input(), window.output()), [x, w], y);
+    planes(level, pool, &scheme, channels, (window.input(), window.output()), [x, w, bias], y);
 }
 
 /// The gradient of [`forward`] with respect to `x`, for the gradient `dy`.
@@ -30,7 +30,7 @@ pub(super) fn input_gradient(
     dx: &mut [f32],
 ) {
     let scheme = Scheme::of(window, level.lanes(), Way::Scatter);
-    planes(level, pool, &scheme, channels, (window.output(), window.input()), [dy, w], dx);
+    planes(level, pool, &scheme, channels, (window.output(), window.input()), [dy, w, &[]], dx);
 }
 
 /// Elements that a task writes.
@@ -42,7 +42,7 @@ fn planes(
     scheme: &Scheme,
     channels: usize,
     (source, result): (usize, usize),
-    [x, w]: [&[f32]; 2],
+    [x, w, bias]: [&[f32]; 3],
     y: &mut [f32],
 ) {
     let count = (TASK / result.max(1)).max(1);
@@ -52,7 +52,7 @@ fn planes(
     chunks(pool, y, count * result, &|task, y| {
         scratch([held, scheme.passes.len() * long], |[planes, results]| {
             let first = task * count;
-            level.run(Planes { scheme, source, result, taps, channels, first, long, x, w, y, planes, results });
+            level.run(Planes { scheme, source, result, taps, channels, first, long, x, w, bias, y, planes, results });
         });
     });
 }
@@ -68,6 +68,7 @@ struct Planes<'a> {
     long: usize,
     x: &'a [f32],
     w: &'a [f32],
+    bias: &'a [f32],
     y: &'a mut [f32],
     planes: &'a mut [f32],
     results: &'a mut [f32],
@@ -82,18 +83,20 @@ impl Routine for Planes<'_> {
         let (direct, dense) = (scheme.is_direct(), scheme.is_dense());
         for (index, y) in self.y.chunks_exact_mut(self.result).enumerate() {
             let plane = self.first + index;
-            let w = &self.w[plane % self.channels * self.taps..][..self.taps];
+            let channel = plane % self.channels;
+            let w = &self.w[channel * self.taps..][..self.taps];
+            let bias = self.bias.get(channel).copied().unwrap_or(0.0);
             let mut from = &self.x[plane * self.source..][..self.source];
             if !direct {
                 scheme.fill(l, from, planes);
                 from = planes;
             }
             if dense {
-                stencil(l, &scheme.passes[0], w, from, y);
+                stencil(l, &scheme.passes[0], w, bias, from, y);
                 continue;
             }
             for (pass, results) in scheme.passes.iter().zip(results.chunks_exact_mut(long)) {
-                stencil(l, pass, w, from, results);
+                stencil(l, pass, w, bias, from, results);
             }
             scheme.join(l, results, long, y);
         }
@@ -103,9 +106,9 @@ impl Routine for Planes<'_> {
 /// Taps of a 3x3 window, whose weights stay in registers.
 const USUAL: usize = 9;
 
-/// `results[place] = sum over taps of w[tap] * plane[tap, place]`
+/// `results[place] = bias + sum over taps of w[tap] * plane[tap, place]`
 #[inline(always)]
-fn stencil<L: Lanes>(l: L, pass: &Pass, w: &[f32], plane: &[f32], results: &mut [f32]) {
+fn stencil<L: Lanes>(l: L, pass: &Pass, w: &[f32], bias: f32, plane: &[f32], results: &mut [f32]) {
     let vectors = pass.vectors;
     assert!(pass.places <= results.len());
     let own = &pass.masks[pass.taps.len() * vectors..];
@@ -115,7 +118,7 @@ fn stencil<L: Lanes>(l: L, pass: &Pass, w: &[f32], plane: &[f32], results: &mut 
             weights[tap] = l.splat(w[pass.taps[tap]]);
         }
         for vector in 0..vectors {
-            let mut sum = l.zero();
+            let mut sum = l.splat(bias);
             for tap in 0..USUAL {
                 let at = plane.as_ptr().wrapping_add(vector * L::N).wrapping_offset(distances[tap]);
                 // SAFETY: The mask has those lanes that are in the plane.
@@ -128,7 +131,7 @@ fn stencil<L: Lanes>(l: L, pass: &Pass, w: &[f32], plane: &[f32], results: &mut 
         return;
     }
     for vector in 0..vectors {
-        let mut sum = l.zero();
+        let mut sum = l.splat(bias);
         for (tap, &distance) in pass.distances.iter().enumerate() {
             let at = plane.as_ptr().wrapping_add(vector * L::N).wrapping_offset(distance);
             // SAFETY: As above.

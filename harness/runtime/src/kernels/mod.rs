@@ -32,7 +32,7 @@ use ort::operator::{
     ComputeContext, FromOpAttr, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
 };
-use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
+use ort::value::{DynTensorValueType, DynValue, Shape, SymbolicDimensions, TensorElementType, ValueType};
 use pool::Pool;
 use simd::Level;
 
@@ -42,7 +42,10 @@ use simd::Level;
 pub(crate) fn domain() -> Result<OperatorDomain, Error> {
     env()?;
     let level = Level::best();
-    let add = |domain: OperatorDomain, entry| domain.add(Registered { entry, level });
+    let add = |domain: OperatorDomain, entry: &'static Entry| match entry.in_place {
+        true => domain.add(Registered::<true> { entry, level }),
+        false => domain.add(Registered::<false> { entry, level }),
+    };
     let domain = OperatorDomain::new(graph::ops::DOMAIN).and_then(|domain| ENTRIES.iter().try_fold(domain, add));
     domain.map_err(|error| Error::ort("register kernels", &error))
 }
@@ -55,20 +58,24 @@ pub(crate) fn are_in(file: &[u8]) -> bool {
     file[file.len().saturating_sub(IMPORTS)..].windows(name.len()).any(|bytes| bytes == name)
 }
 
-struct Registered {
+/// An operator, which may write its first output where its first input is.
+struct Registered<const IN_PLACE: bool> {
     entry: &'static Entry,
     level: Level,
 }
 
-impl Operator for Registered {
+impl<const IN_PLACE: bool> Operator for Registered<IN_PLACE> {
     type Kernel<'attr> = Node;
+
+    const INPLACES: &[(u32, u32)] = if IN_PLACE { &[(0, 0)] } else { &[] };
 
     fn name(&self) -> &str {
         self.entry.name
     }
 
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        (0..self.entry.inputs).map(|_| OperatorInput::required(TensorElementType::Float32))
+        let required = (0..self.entry.inputs).map(|_| OperatorInput::required(TensorElementType::Float32));
+        required.chain((0..self.entry.optional).map(|_| OperatorInput::optional(TensorElementType::Float32)))
     }
 
     fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
@@ -128,7 +135,7 @@ fn attributes(context: &ShapeInferenceContext) -> Attributes {
     }
 }
 
-impl Registered {
+impl<const IN_PLACE: bool> Registered<IN_PLACE> {
     fn refused(&self, reason: &str) -> ort::Error {
         ort::Error::new(format!("{}: {reason}", self.entry.name))
     }
@@ -149,21 +156,28 @@ struct Node {
 impl Kernel for Node {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let fail = |reason: &str| ort::Error::new(format!("{}: {reason}", self.entry.name));
-        let values = (0..self.entry.inputs)
+        let values = (0..context.num_inputs()?)
             .map(|index| context.input(index)?.ok_or_else(|| fail("an input is missing")))
             .collect::<ort::Result<Vec<_>>>()?;
-        let tensors = values.iter().map(|value| value.try_extract_tensor::<f32>()).collect::<ort::Result<Vec<_>>>()?;
-        let shapes: Vec<Vec<usize>> =
-            tensors.iter().map(|(shape, _)| shape.iter().map(|&size| size as usize).collect()).collect();
+        let shapes: Option<Vec<Vec<usize>>> = values.iter().map(|value| known(value.dtype())).collect();
+        let shapes = shapes.ok_or_else(|| fail("an input is not a tensor"))?;
         let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-        let inputs: Vec<&[f32]> = tensors.iter().map(|&(_, data)| data).collect();
         let results = (self.entry.shapes)(&self.attributes, &shapes).map_err(|reason| fail(&reason))?;
-        let mut values = results
+        let mut outputs = results
             .into_iter()
             .enumerate()
             .map(|(index, shape)| context.output(index, shape)?.ok_or_else(|| fail("an output is missing")))
             .collect::<ort::Result<Vec<_>>>()?;
-        let mut outputs = values
+        let memory = |value: &DynValue| value.view().downcast::<DynTensorValueType>().map(|tensor| tensor.data_ptr());
+        let first = memory(&outputs[0])?;
+        let read = |index: usize| {
+            let value = &values[index];
+            // What the result overwrites is read there, and may not be borrowed twice.
+            let overwritten = index == 0 && self.entry.in_place && memory(value)? == first;
+            if overwritten { Ok(&[][..]) } else { value.try_extract_tensor::<f32>().map(|(_, data)| data) }
+        };
+        let inputs = (0..values.len()).map(read).collect::<ort::Result<Vec<_>>>()?;
+        let mut outputs = outputs
             .iter_mut()
             .map(|value| value.try_extract_tensor_mut::<f32>().map(|(_, data)| data))
             .collect::<ort::Result<Vec<_>>>()?;

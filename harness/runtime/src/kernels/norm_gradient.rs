@@ -8,9 +8,18 @@ use super::simd::{Lanes, Level, Routine};
 use super::sum::{Sum, WAYS};
 use std::ops::Range;
 
-/// What the gradient is taken of: `dy`, `x`, then per channel scale, bias, mean, var. Without clipping, the bias does not
-/// matter and may be empty.
-pub(super) type Gradients<'a> = [&'a [f32]; 6];
+/// What the gradient is taken of.
+#[derive(Clone, Copy)]
+pub(super) struct Gradients<'a> {
+    /// The gradient of the result; `None` if it is what `dx` holds.
+    pub(super) dy: Option<&'a [f32]>,
+    pub(super) x: &'a [f32],
+    pub(super) scale: &'a [f32],
+    /// It matters with clipping alone and may else be empty.
+    pub(super) bias: &'a [f32],
+    pub(super) mean: &'a [f32],
+    pub(super) var: &'a [f32],
+}
 
 /// The full derivative of [`forward`](super::norm::forward) for the gradient `dy`, through the statistics too: `dx`, `dscale`, `dbias`.
 pub(super) fn gradient(
@@ -43,7 +52,7 @@ impl Routine for Gradient<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        let Self { batch, ref channels, inputs: [dy, x, scale, bias, mean, var], .. } = self;
+        let Self { batch, ref channels, inputs: Gradients { dy, x, scale, bias, mean, var }, .. } = self;
         let (first, count) = (channels.start, channels.len());
         let mut slopes = [Slope::default(); MOST];
         let (mut sums, mut products) = ([Sum::new(l); MOST], [Sum::new(l); MOST]);
@@ -61,7 +70,10 @@ impl Routine for Gradient<'_> {
                 let (mut sum, mut product) = (sums[index], products[index]);
                 for image in batch.near(start) {
                     let at = batch.at(image, first + index);
-                    let (dy, x) = (&dy[at..][..batch.plane], &x[at..][..batch.plane]);
+                    let x = &x[at..][..batch.plane];
+                    // SAFETY: The planes of a channel belong to one task.
+                    let dx = unsafe { self.dx.get(at, batch.plane) };
+                    let dy = dy.map_or(&*dx, |dy| &dy[at..][..batch.plane]);
                     slopes[index].sums(l, dy, x, batch.clip, [&mut sum, &mut product]);
                 }
                 (sums[index], products[index]) = (sum, product);
@@ -79,7 +91,7 @@ impl Routine for Gradient<'_> {
             for (index, slope) in slopes.iter().enumerate().take(count) {
                 for image in batch.near(start) {
                     let at = batch.at(image, first + index);
-                    let (dy, x) = (&dy[at..][..batch.plane], &x[at..][..batch.plane]);
+                    let (dy, x) = (dy.map(|dy| &dy[at..][..batch.plane]), &x[at..][..batch.plane]);
                     // SAFETY: The planes of a channel belong to one task.
                     let dx = unsafe { self.dx.get(at, batch.plane) };
                     slope.run(l, dy, x, batch.clip, dx);
@@ -155,23 +167,29 @@ impl Slope {
 
     /// `dx = (dy - level - (x - mean) * slope) * factor`
     #[inline(always)]
-    fn run<L: Lanes>(&self, l: L, dy: &[f32], x: &[f32], clip: Option<(f32, f32)>, dx: &mut [f32]) {
+    fn run<L: Lanes>(&self, l: L, dy: Option<&[f32]>, x: &[f32], clip: Option<(f32, f32)>, dx: &mut [f32]) {
         let (means, factors) = (l.splat(self.affine.mean), l.splat(self.affine.factor));
         let (levels, slopes) = (l.splat(self.level), l.splat(-self.slope));
-        let (mut dys, mut xs) = (dy.chunks_exact(L::N), x.chunks_exact(L::N));
-        let mut dxs = dx.chunks_exact_mut(L::N);
-        for ((dy, x), dx) in dys.by_ref().zip(xs.by_ref()).zip(dxs.by_ref()) {
-            // SAFETY: All chunks hold N elements.
+        let (count, to) = (dx.len(), dx.as_mut_ptr());
+        let from = dy.map_or(to.cast_const(), <[f32]>::as_ptr);
+        assert!(x.len() == count && dy.is_none_or(|dy| dy.len() == count));
+        let whole = count - count % L::N;
+        for at in (0..whole).step_by(L::N) {
+            // SAFETY: All three hold a vector here; what is overwritten has been read.
             unsafe {
-                let centred = l.sub(l.load(x.as_ptr()), means);
-                let dy = self.kept(l, l.load(dy.as_ptr()), centred, clip);
+                let centred = l.sub(l.load(x.as_ptr().add(at)), means);
+                let dy = self.kept(l, l.load(from.add(at)), centred, clip);
                 let rest = l.mul_add(centred, slopes, l.sub(dy, levels));
-                l.store(dx.as_mut_ptr(), l.mul(rest, factors));
+                l.store(to.add(at), l.mul(rest, factors));
             }
         }
-        for ((&dy, &x), dx) in dys.remainder().iter().zip(xs.remainder()).zip(dxs.into_remainder()) {
-            let (dy, centred) = (self.kept_of(dy, x, clip), x - self.affine.mean);
-            *dx = (dy - self.level - centred * self.slope) * self.affine.factor;
+        for at in whole..count {
+            let centred = x[at] - self.affine.mean;
+            // SAFETY: As above.
+            unsafe {
+                let dy = self.kept_of(*from.add(at), x[at], clip);
+                *to.add(at) = (dy - self.level - centred * self.slope) * self.affine.factor;
+            }
         }
     }
 }

@@ -3,10 +3,11 @@
 use super::attributes::{Attributes, spatial};
 use super::dense::{self, Conv};
 use super::norm::{self, Batch};
+use super::norm_gradient::{self, Gradients};
 use super::pool::Pool;
 use super::simd::Level;
 use super::window::{Axis, Window};
-use super::{clip, dense_weights, depthwise, norm_gradient};
+use super::{clip, dense_weights, depthwise};
 
 /// The shapes of all outputs, or what is wrong with the inputs.
 type Shapes = Result<Vec<Vec<usize>>, String>;
@@ -15,7 +16,11 @@ type Shapes = Result<Vec<Vec<usize>>, String>;
 pub(super) struct Entry {
     pub(super) name: &'static str,
     pub(super) inputs: usize,
+    /// Inputs that may follow.
+    pub(super) optional: usize,
     pub(super) outputs: usize,
+    /// Whether the first output may take the place of the first input, which then is empty and read there.
+    pub(super) in_place: bool,
     /// Shapes of the outputs. It refuses what [`run`](Self::run) could not take.
     pub(super) shapes: fn(&Attributes, &[&[usize]]) -> Shapes,
     pub(super) run: fn(&Run<'_>, &mut [&mut [f32]]),
@@ -35,33 +40,42 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "BatchNormClipTrain",
         inputs: 3,
+        optional: 0,
         outputs: 3,
+        in_place: false,
         shapes: |_, shapes| statistics(shapes[0], &shapes[1..]),
         run: |run, outputs| normalise(run, true, outputs),
     },
     Entry {
         name: "BatchNormClipTrainGrad",
         inputs: 6,
+        optional: 0,
         outputs: 3,
+        in_place: true,
         shapes: gradient_statistics,
         run: |run, outputs| {
             let [dx, dscale, dbias] = outputs else { return };
             let &[dy, x, scale, bias, mean, var] = run.inputs else { return };
             let batch = run.batch(1, true);
-            norm_gradient::gradient(run.level, run.pool, &batch, [dy, x, scale, bias, mean, var], [dx, dscale, dbias]);
+            let inputs = Gradients { dy: overwritten(dy), x, scale, bias, mean, var };
+            norm_gradient::gradient(run.level, run.pool, &batch, inputs, [dx, dscale, dbias]);
         },
     },
     Entry {
         name: "BatchNormTrain",
         inputs: 3,
+        optional: 0,
         outputs: 3,
+        in_place: false,
         shapes: |_, shapes| statistics(shapes[0], &shapes[1..]),
         run: |run, outputs| normalise(run, false, outputs),
     },
     Entry {
         name: "BatchNormTrainGrad",
         inputs: 5,
+        optional: 0,
         outputs: 3,
+        in_place: true,
         shapes: gradient_statistics,
         run: |run, outputs| {
             let (&mut [ref mut dx, ref mut dscale, ref mut dbias], &[dy, x, scale, mean, var]) = (outputs, run.inputs)
@@ -69,26 +83,31 @@ pub(super) const ENTRIES: &[Entry] = &[
                 return;
             };
             let batch = run.batch(1, false);
-            norm_gradient::gradient(run.level, run.pool, &batch, [dy, x, scale, &[], mean, var], [dx, dscale, dbias]);
+            let inputs = Gradients { dy: overwritten(dy), x, scale, bias: &[], mean, var };
+            norm_gradient::gradient(run.level, run.pool, &batch, inputs, [dx, dscale, dbias]);
         },
     },
     Entry {
         name: "ClipGrad",
         inputs: 2,
+        optional: 0,
         outputs: 1,
+        in_place: true,
         shapes: |_, shapes| match shapes {
             [dy, y] if dy == y => Ok(vec![dy.to_vec()]),
             _ => Err(format!("dy and y are {shapes:?}")),
         },
         run: |run, outputs| {
             let (&mut [ref mut dx], &[dy, y]) = (outputs, run.inputs) else { return };
-            clip::gradient(run.level, run.pool, run.attributes.bounds(), [dy, y], dx);
+            clip::gradient(run.level, run.pool, run.attributes.bounds(), overwritten(dy), y, dx);
         },
     },
     Entry {
         name: "ConvWeightGrad",
         inputs: 2,
+        optional: 0,
         outputs: 1,
+        in_place: false,
         shapes: |attributes, shapes| {
             let conv = weight_gradient(attributes, shapes[0], shapes[1])?;
             let shape = [conv.filters, conv.channels / conv.group];
@@ -107,22 +126,34 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "DepthwiseConv",
         inputs: 2,
+        optional: 1,
         outputs: 1,
+        in_place: false,
         shapes: |attributes, shapes| {
             let window = attributes.window(spatial(shapes[0])?, spatial(shapes[1])?, None)?;
             depthwise_weights(shapes[0], shapes[1])?;
+            bias(shapes, shapes[0][1])?;
             Ok(vec![vec![shapes[0][0], shapes[0][1], window.rows.output, window.cols.output]])
         },
         run: |run, outputs| {
-            let (&mut [ref mut y], &[x, w]) = (outputs, run.inputs) else { return };
+            let (&mut [ref mut y], &[x, w, ref bias @ ..]) = (outputs, run.inputs) else { return };
             let Ok(window) = run.attributes.window(&run.shapes[0][2..], &run.shapes[1][2..], None) else { return };
-            depthwise::forward(run.level, run.pool, &window, run.shapes[0][1], [x, w], y);
+            depthwise::forward(
+                run.level,
+                run.pool,
+                &window,
+                run.shapes[0][1],
+                [x, w, bias.first().copied().unwrap_or(&[])],
+                y,
+            );
         },
     },
     Entry {
         name: "DepthwiseConvInputGrad",
         inputs: 2,
+        optional: 0,
         outputs: 1,
+        in_place: false,
         shapes: |attributes, shapes| {
             let input = attributes.input_shape()?;
             depthwise_weights(shapes[0], shapes[1])?;
@@ -139,21 +170,26 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "TrainConv",
         inputs: 2,
+        optional: 1,
         outputs: 1,
+        in_place: false,
         shapes: |attributes, shapes| {
             let conv = attributes.conv(shapes[0], shapes[1], None)?;
+            bias(shapes, conv.filters)?;
             Ok(vec![with_spatial(&[conv.images, conv.filters], shapes[0], |axis| axis.output, &conv.window)])
         },
         run: |run, outputs| {
-            let (&mut [ref mut y], &[x, w]) = (outputs, run.inputs) else { return };
+            let (&mut [ref mut y], &[x, w, ref bias @ ..]) = (outputs, run.inputs) else { return };
             let Ok(conv) = run.attributes.conv(run.shapes[0], run.shapes[1], None) else { return };
-            dense::forward(run.level, run.pool, &conv, x, w, y);
+            dense::forward(run.level, run.pool, &conv, [x, w, bias.first().copied().unwrap_or(&[])], y);
         },
     },
     Entry {
         name: "TrainConvInputGrad",
         inputs: 2,
+        optional: 0,
         outputs: 1,
+        in_place: false,
         shapes: |attributes, shapes| {
             let conv = attributes.conv_of_gradient(shapes[0], shapes[1])?;
             Ok(vec![with_spatial(&[conv.images, conv.channels], shapes[0], |axis| axis.input, &conv.window)])
@@ -187,6 +223,11 @@ fn gradient_statistics(_: &Attributes, shapes: &[&[usize]]) -> Shapes {
     statistics(shapes[1], &shapes[2..])
 }
 
+/// An input that may be where the output is: `None` if so.
+fn overwritten(input: &[f32]) -> Option<&[f32]> {
+    (!input.is_empty()).then_some(input)
+}
+
 /// A shape with the sizes of a window's axes behind `first`, as many as `like` has.
 fn with_spatial(first: &[usize], like: &[usize], size: fn(&Axis) -> usize, window: &Window) -> Vec<usize> {
     let spatial = [size(&window.rows), size(&window.cols)];
@@ -198,6 +239,14 @@ fn statistics(x: &[usize], rest: &[&[usize]]) -> Shapes {
     match rest.iter().find(|shape| **shape != [channels]) {
         Some(shape) => Err(format!("expected [{channels}], found {shape:?}")),
         None => Ok(vec![x.to_vec(), vec![channels], vec![channels]]),
+    }
+}
+
+/// A third input has an element for each filter.
+fn bias(shapes: &[&[usize]], filters: usize) -> Result<(), String> {
+    match shapes.get(2) {
+        Some(shape) if **shape != [filters] => Err(format!("the bias must be [{filters}], found {shape:?}")),
+        _ => Ok(()),
     }
 }
 

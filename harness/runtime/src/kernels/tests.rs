@@ -43,8 +43,8 @@ fn attributes(attrs: &Attrs) -> Attributes {
         input_shape: ints("input_shape"),
         group: attrs.get_int("group", 1).unwrap(),
         epsilon: attrs.get_float("epsilon", 1e-5).unwrap(),
-        low: f32::NEG_INFINITY,
-        high: f32::INFINITY,
+        low: attrs.get_float("low", f32::NEG_INFINITY).unwrap(),
+        high: attrs.get_float("high", f32::INFINITY).unwrap(),
     }
 }
 
@@ -102,7 +102,8 @@ fn cases() -> impl Iterator<Item = (String, Graph, Vec<Tensor>)> {
 
 #[test]
 fn every_operator_has_a_kernel() {
-    assert!(KERNELS.iter().all(|op| ENTRIES.iter().any(|entry| entry.name == op.name)));
+    let kernels: Vec<&str> = ENTRIES.iter().map(|entry| entry.name).collect();
+    assert_eq!(kernels, KERNELS.iter().map(|op| op.name).collect::<Vec<_>>());
 }
 
 #[test]
@@ -211,8 +212,10 @@ fn convolutions_of_the_zoo() {
     for sizes in CONVOLUTIONS {
         let shapes = Shapes::new(sizes);
         let attrs = shapes.attrs.clone().int("group", shapes.group);
-        let forward = [shapes.x.clone(), shapes.w.clone()];
-        check(&format!("{sizes:?}"), &one_node("Conv", attrs.clone(), &forward, 1), &random(&forward));
+        let forward = [shapes.x.clone(), shapes.w.clone(), shapes.w[..1].to_vec()];
+        for forward in [&forward[..2], &forward] {
+            check(&format!("{sizes:?}"), &one_node("Conv", attrs.clone(), forward, 1), &random(forward));
+        }
         // What the last windows leave over.
         let rest = |axis: usize| {
             let (pads, stride, dilation) = (sizes.7, sizes.5[axis] as usize, sizes.6[axis] as usize);
@@ -235,6 +238,13 @@ fn depthwise_convolutions_of_the_zoo() {
         let forward = [shapes.x.clone(), shapes.w.clone()];
         let graph = one_node("DepthwiseConv", shapes.attrs.clone(), &forward, 1);
         check(&format!("{sizes:?}"), &graph, &random(&forward));
+        let mut inputs = random(&forward);
+        let plain = run(Level::best(), &Serial, &graph, &inputs).concat();
+        inputs.push(Tensor::f32(&shapes.w[..1], (0..shapes.w[0]).map(|channel| channel as f64)));
+        let plane = shapes.y[2] * shapes.y[3];
+        let biased = run(Level::best(), &Serial, &graph, &inputs).concat();
+        let channel = |at: usize| (at / plane % shapes.w[0]) as f32;
+        assert!(biased.iter().enumerate().all(|(at, y)| (y - plain[at] - channel(at)).abs() < 1e-4), "{sizes:?}");
         let attrs = shapes.attrs.ints("input_shape", [shapes.x[2] as i64, shapes.x[3] as i64]);
         let back = [shapes.y, shapes.w];
         check(&format!("{sizes:?}"), &one_node("DepthwiseConvInputGrad", attrs, &back, 1), &random(&back));
@@ -272,6 +282,14 @@ fn run_kernel(
     let mut outputs: Vec<Vec<f32>> = results.iter().map(|shape| vec![f32::NAN; shape.iter().product()]).collect();
     let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     (entry.run)(&Run { level, pool, attributes, shapes, inputs }, &mut slices);
+    if entry.in_place {
+        let mut again = outputs.clone();
+        again[0].copy_from_slice(inputs[0]);
+        let inputs = [&[&[][..]], &inputs[1..]].concat();
+        let mut slices: Vec<&mut [f32]> = again.iter_mut().map(Vec::as_mut_slice).collect();
+        (entry.run)(&Run { level, pool, attributes, shapes, inputs: &inputs }, &mut slices);
+        assert_eq!(again, outputs, "{name}, {level:?}, in place");
+    }
     outputs
 }
 
@@ -306,6 +324,36 @@ fn normalisation_clips() {
             let one = run("BatchNormClipTrainGrad", &[&x, &x, &c, &c, &c, &c], &[dy, data, scale, bias, mean, var]);
             assert_eq!(two, one, "{level:?} {x:?}");
         }
+    }
+}
+
+/// ONNX Runtime lets the kernel overwrite a gradient that nothing else reads, and keeps one that something does.
+#[test]
+fn gradients_are_overwritten_where_they_may_be() {
+    let shapes = [vec![3, 4, 5, 5], vec![3, 4, 5, 5], vec![4], vec![4], vec![4]];
+    let mut graph = Graph::new("in place");
+    let inputs: Vec<_> =
+        shapes.iter().map(|shape| graph.input("in", graph::ValueType::new(graph::DType::F32, shape.clone()))).collect();
+    let tensors: Vec<Tensor> = random(&shapes)
+        .into_iter()
+        .enumerate()
+        .map(|(index, tensor)| match index {
+            4 => Tensor::f32(&[4], [0.5, 1.0, 1.5, 2.0]),
+            _ => tensor,
+        })
+        .collect();
+    let negated = graph.add("Neg", &[inputs[0]], Attrs::new()).unwrap();
+    let kept = graph.add("Sigmoid", &[inputs[0]], Attrs::new()).unwrap();
+    let mut outputs = vec![kept];
+    for dy in [negated, kept] {
+        let all: Vec<_> = [&[dy], &inputs[1..]].concat().into_iter().map(Some).collect();
+        outputs.extend(graph.add_node("", "BatchNormTrainGrad", &all, Attrs::new(), 3).unwrap());
+    }
+    graph.set_outputs(outputs);
+    let exact = Interpreter.run(&graph, &tensors).unwrap();
+    let found = OrtExecutor::new().compile(&graph).unwrap().run(&tensors).unwrap();
+    for (found, exact) in found.iter().zip(&exact) {
+        near(&found.to_f64(), exact).unwrap();
     }
 }
 

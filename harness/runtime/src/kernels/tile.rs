@@ -28,6 +28,8 @@ pub(super) struct Product<'a> {
     pub(super) pass: &'a Pass,
     /// As [`pack`] wrote them, taps of a channel together.
     pub(super) weights: &'a [f32],
+    /// What the sums of a row start with, or empty.
+    pub(super) bias: &'a [f32],
     pub(super) planes: &'a [f32],
     /// Elements from the planes of one channel to those of the next.
     pub(super) channel: usize,
@@ -46,7 +48,7 @@ impl Product<'_> {
 
     /// `result[row, place] = sum over channels and taps of weights[row, channel, tap] * planes[channel, tap, place]`
     ///
-    /// Each sum starts with the first channel and tap and takes one after the other.
+    /// Each sum starts with the bias and takes one channel and tap after the other.
     #[inline(always)]
     pub(super) fn run<L: Lanes>(&self, l: L, result: &mut [f32]) {
         assert!(self.channels * self.channel <= self.planes.len());
@@ -84,6 +86,11 @@ impl Product<'_> {
     ) {
         let taps = self.pass.taps.len();
         let mut sums = [[l.zero(); C]; R];
+        if !self.bias.is_empty() {
+            for r in 0..R {
+                sums[r] = [l.splat(self.bias[(block * R + r).min(self.rows - 1)]); C];
+            }
+        }
         let mut weights = self.weights[block * R * self.channels * taps..].as_ptr();
         for channel in 0..self.channels {
             let plane = self.planes[channel * self.channel..].as_ptr().wrapping_add(vector * L::N);

@@ -146,7 +146,7 @@ impl Plan {
     /// Whether this epoch, counted from 1, is measured.
     pub fn measures(&self, epoch: u32) -> bool {
         let last = epoch == self.learning_rate.epochs;
-        self.evaluation.as_ref().is_some_and(|evaluation| last || epoch % evaluation.every == 0)
+        self.evaluation.as_ref().is_some_and(|evaluation| last || epoch.is_multiple_of(evaluation.every))
     }
 }
 

@@ -4,6 +4,8 @@ use crate::recipe::reading_errors::GOOD;
 use crate::{Plan, Probes, Recipe, plan};
 use insta::assert_snapshot;
 use registry::Datasets;
+use std::fs;
+use std::path::Path;
 
 fn planned(text: &str) -> Result<Plan, String> {
     let recipe = Recipe::parse("models/my/recipe.yaml", text.as_bytes()).map_err(|error| error.to_string())?;
@@ -154,5 +156,30 @@ fn a_plan_names_every_number_and_pins_every_digest() {
     assert_eq!(plan.digest(), planned(&GOOD.replace("8/255", "16/510")).unwrap().digest());
     for (good, other) in [("seed: 1", "seed: 2"), ("beta: 6", "beta: 5"), ("samples: 640", "samples: 704")] {
         assert_ne!(plan.digest(), planned(&GOOD.replace(good, other)).unwrap().digest(), "{other}");
+    }
+}
+
+/// Every recipe of the repository is right; those whose data are there can be planned.
+#[test]
+fn the_recipes_of_the_repository() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let datasets = Datasets::open(std::env::var_os("TINYASSAY_DATA").map(Into::into), "none");
+    let names = ["kl-instability", "kl-instability-max", "lipschitz-l1-linf"];
+    let probes = Probes { names: &names, resolve: &|name, _| Ok(name.into()) };
+    let folders = fs::read_dir(&models).expect("there are models").map(|entry| entry.expect("an entry").path());
+    for path in folders.map(|folder| folder.join("recipe.yaml")).filter(|path| path.is_file()) {
+        let recipe = Recipe::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        let first = "# yaml-language-server: $schema=../recipe.schema.json\n";
+        assert!(recipe.source().text().starts_with(first), "{} begins with {first}", path.display());
+        let dataset = &recipe.document().dataset;
+        if datasets.missing(&dataset.name).is_ok_and(|missing| missing.is_none()) {
+            plan(&recipe, &datasets, probes).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+    let guide = fs::read_to_string(models.join("README.md")).expect("there is a guide");
+    let example = guide.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has an example");
+    Recipe::parse("README.md", example.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    for objective in ["standard", "fgsm-rs", "pgd", "trades", "mart"] {
+        assert!(guide.contains(&format!("| `{objective}: {{")), "the guide tells of `{objective}`");
     }
 }

@@ -110,7 +110,9 @@ impl Context {
         std::fs::create_dir_all(&to)?;
         for entry in std::fs::read_dir(&from).with_context(|| format!("read {}", from.display()))? {
             let entry = entry?;
-            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+            if entry.file_type()?.is_file() {
+                std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+            }
         }
         Ok(())
     }

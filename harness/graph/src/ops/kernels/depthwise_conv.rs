@@ -1,9 +1,10 @@
 //! DepthwiseConv: a convolution of every channel with a window of its own, where the weights are no constants.
 //!
-//! Inputs `x` `[N, C, H, W]` and `w` `[C, 1, kh, kw]`; attributes as Conv has them, with explicit `pads`; output as that
-//! of Conv with `group` C. Only lowering writes it.
+//! Inputs `x` `[N, C, H, W]`, `w` `[C, 1, kh, kw]` and optionally a bias `[C]`; attributes as Conv has them, with explicit
+//! `pads`; output as that of Conv with `group` C. Only lowering writes it.
 
 use super::conv_weight_grad::{OP as WEIGHT_GRAD, attrs_of};
+use crate::ops::batch_normalization::sum_over_channels;
 use crate::ops::conv::{self, Conv};
 use crate::ops::{Backward, Call, Case, CaseInput, Op, Vjp, unchanged};
 use crate::{Attrs, Error, Graph, ValueId, ValueType};
@@ -15,7 +16,7 @@ pub(super) const OP: Op = Op {
     attrs: &["dilations", "pads", "strides"],
     infer,
     eval: |call| with_group(call, conv::OP.eval),
-    vjp: Vjp::Rule(vjp, &["ConvWeightGrad", "DepthwiseConvInputGrad"]),
+    vjp: Vjp::Rule(vjp, &["ConvWeightGrad", "DepthwiseConvInputGrad", "ReduceSum"]),
     macs: |call| with_group(call, |call| Ok((conv::OP.macs)(call))).unwrap_or(0),
     upgrade: unchanged,
     cases,
@@ -34,7 +35,7 @@ pub(super) fn grouped(attrs: &Attrs, w: &[usize]) -> Attrs {
 
 fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
     let (x, w) = (call.shape(0)?, call.shape(1)?);
-    if call.inputs.len() != 2 || x.len() != 4 || w.len() != 4 || x[1] != w[0] || w[1] != 1 {
+    if x.len() != 4 || w.len() != 4 || x[1] != w[0] || w[1] != 1 {
         return Err(format!("expected x [N, C, H, W] and w [C, 1, kh, kw], found {x:?} and {w:?}"));
     }
     with_group(call, conv::OP.infer)
@@ -48,7 +49,7 @@ pub(super) fn expand(graph: &mut Graph, attrs: &Attrs, inputs: &[ValueId]) -> Re
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     let conv = back.ask(|call| Conv::read(&grouped(call.attrs, call.shape(1)?), call.shape(0)?, call.shape(1)?))?;
     let (x, w, cotangent) = (back.input(0), back.input(1), back.cotangent());
-    let mut results = vec![None; 2];
+    let mut results = vec![None; 3];
     if back.wants[0] {
         let attrs = back.node.attrs().clone().ints("input_shape", conv.axes.iter().map(|axis| axis.input as i64));
         results[0] = Some(back.graph.add("DepthwiseConvInputGrad", &[cotangent, w], attrs)?);
@@ -56,6 +57,9 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     if back.wants[1] {
         let attrs = attrs_of(&conv.axes, conv.group);
         results[1] = Some(back.graph.add(WEIGHT_GRAD.name, &[x, cotangent], attrs)?);
+    }
+    if back.wants.get(2) == Some(&true) {
+        results[2] = Some(sum_over_channels(back, cotangent)?);
     }
     Ok(results)
 }
@@ -66,8 +70,13 @@ fn cases() -> Vec<Case> {
         Case::new(name, attrs, vec![random(x), random(&[x[1], 1, kernel[0], kernel[1]])])
     };
     let none = Attrs::new;
+    let with_bias = |mut case: Case| {
+        case.inputs.push(CaseInput::Random(vec![5], -1.0, 1.0));
+        case
+    };
     vec![
         case("3x3", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], [3, 3]).macs(2 * 5 * 24 * 9),
+        with_bias(case("3x3, bias", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], [3, 3])).macs(2 * 5 * 24 * 9),
         case("stride 2, even sizes", none().ints("strides", [2, 2]).ints("pads", [0, 0, 1, 1]), &[2, 5, 6, 8], [3, 3])
             .macs(2 * 5 * 12 * 9),
         case("stride 2, odd sizes", none().ints("strides", [2, 2]).ints("pads", [1, 1, 1, 1]), &[1, 3, 5, 7], [3, 3])

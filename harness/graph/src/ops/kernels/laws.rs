@@ -1,6 +1,6 @@
 //! What holds for operators of our own alone. That they keep the laws of every operator is tested with the others.
 
-use super::{KERNELS, expansion};
+use super::{KERNELS, expansion, zeros_like};
 use crate::check::Splitmix;
 use crate::ops::{Case, Op, case_graph};
 use crate::reverse::pull_back;
@@ -80,7 +80,9 @@ impl Contracted {
             self.cotangents.iter().map(|cotangent| graph.constant("cotangent", cotangent.clone())).collect();
         let seeds: Vec<(ValueId, ValueId)> = outputs.into_iter().zip(constants).collect();
         let gradients = pull_back(&mut graph, &seeds, &inputs).unwrap();
-        let gradients = gradients.into_iter().map(|id| id.expect("every input matters")).collect();
+        let found = gradients.into_iter().zip(inputs);
+        let gradients = found.map(|(gradient, input)| gradient.unwrap_or_else(|| zeros_like(&mut graph, input)));
+        let gradients = gradients.collect();
         graph.set_outputs(gradients);
         graph.pruned().0
     }

@@ -8,8 +8,11 @@ use super::{Backward, Op};
 use crate::reverse::pull_back;
 use crate::{Attrs, Error, Graph, Tensor, ValueId};
 
+mod batch_norm_clip_train;
+mod batch_norm_clip_train_grad;
 mod batch_norm_train;
 mod batch_norm_train_grad;
+mod clip_grad;
 mod conv_weight_forms;
 mod conv_weight_grad;
 mod depthwise_conv;
@@ -26,8 +29,11 @@ pub const DOMAIN: &str = "ai.tinyassay";
 
 /// Every operator of [`DOMAIN`], in alphabetical order.
 pub const KERNELS: &[&Op] = &[
+    &batch_norm_clip_train::OP,
+    &batch_norm_clip_train_grad::OP,
     &batch_norm_train::OP,
     &batch_norm_train_grad::OP,
+    &clip_grad::OP,
     &conv_weight_grad::OP,
     &depthwise_conv::OP,
     &depthwise_conv_input_grad::OP,
@@ -48,8 +54,11 @@ pub(crate) fn find(name: &str) -> Option<&'static Op> {
 /// How an operator of [`DOMAIN`] is written in standard ones; `None` for any other.
 pub(crate) fn expansion(op: &Op) -> Option<Expand> {
     match op.name {
+        "BatchNormClipTrain" => Some(batch_norm_clip_train::expand),
+        "BatchNormClipTrainGrad" => Some(batch_norm_clip_train_grad::expand),
         "BatchNormTrain" => Some(batch_norm_train::expand),
         "BatchNormTrainGrad" => Some(batch_norm_train_grad::expand),
+        "ClipGrad" => Some(clip_grad::expand),
         "ConvWeightGrad" => Some(conv_weight_forms::expand),
         "DepthwiseConv" => Some(depthwise_conv::expand),
         "DepthwiseConvInputGrad" => Some(depthwise_conv_input_grad::expand),

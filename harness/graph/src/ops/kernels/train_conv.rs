@@ -1,29 +1,26 @@
 //! TrainConv: a convolution whose weights are no constants.
 //!
-//! Inputs `x` `[N, C, …]` and `w` `[M, C/group, …kernel]`; attributes and output as those of Conv, with explicit `pads`.
-//! Only lowering writes it.
+//! Inputs `x` `[N, C, …]`, `w` `[M, C/group, …kernel]` and optionally a bias `[M]`; attributes and output as those of Conv,
+//! with explicit `pads`. Only lowering writes it.
 
 use super::conv_weight_grad::{OP as WEIGHT_GRAD, attrs_of};
+use crate::ops::batch_normalization::sum_over_channels;
 use crate::ops::conv::{self, Conv};
-use crate::ops::{Backward, Call, Case, CaseInput, Op, Vjp, unchanged};
-use crate::{Attrs, Error, Graph, ValueId, ValueType};
+use crate::ops::{Backward, Case, CaseInput, Op, Vjp, unchanged};
+use crate::{Attrs, Error, Graph, ValueId};
 
 pub(super) const OP: Op = Op {
     name: "TrainConv",
     opsets: &[1],
-    doc: "Conv without bias, 1-D and 2-D",
+    doc: "Conv, 1-D and 2-D",
     attrs: &["dilations", "group", "pads", "strides"],
-    infer,
+    infer: conv::OP.infer,
     eval: conv::OP.eval,
-    vjp: Vjp::Rule(vjp, &["ConvWeightGrad", "TrainConvInputGrad"]),
+    vjp: Vjp::Rule(vjp, &["ConvWeightGrad", "ReduceSum", "TrainConvInputGrad"]),
     macs: conv::OP.macs,
     upgrade: unchanged,
     cases,
 };
-
-fn infer(call: &Call<'_>) -> Result<Vec<ValueType>, String> {
-    if call.inputs.len() == 2 { (conv::OP.infer)(call) } else { Err("takes x and w".to_owned()) }
-}
 
 pub(super) fn expand(graph: &mut Graph, attrs: &Attrs, inputs: &[ValueId]) -> Result<Vec<ValueId>, Error> {
     Ok(vec![graph.add("Conv", inputs, attrs.clone())?])
@@ -32,7 +29,7 @@ pub(super) fn expand(graph: &mut Graph, attrs: &Attrs, inputs: &[ValueId]) -> Re
 fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     let conv = back.ask(|call| Conv::read(call.attrs, call.shape(0)?, call.shape(1)?))?;
     let (x, w, cotangent) = (back.input(0), back.input(1), back.cotangent());
-    let mut results = vec![None; 2];
+    let mut results = vec![None; 3];
     if back.wants[0] {
         let attrs = back.node.attrs().clone().ints("input_shape", conv.axes.iter().map(|axis| axis.input as i64));
         results[0] = Some(back.graph.add("TrainConvInputGrad", &[cotangent, w], attrs)?);
@@ -40,6 +37,9 @@ fn vjp(back: &mut Backward<'_>) -> Result<Vec<Option<ValueId>>, Error> {
     if back.wants[1] {
         let attrs = attrs_of(&conv.axes, conv.group);
         results[1] = Some(back.graph.add(WEIGHT_GRAD.name, &[x, cotangent], attrs)?);
+    }
+    if back.wants.get(2) == Some(&true) {
+        results[2] = Some(sum_over_channels(back, cotangent)?);
     }
     Ok(results)
 }
@@ -51,6 +51,10 @@ fn cases() -> Vec<Case> {
     };
     let none = Attrs::new;
     let strided = || none().ints("strides", [2, 2]);
+    let with_bias = |mut case: Case| {
+        case.inputs.push(CaseInput::Random(vec![3], -1.0, 1.0));
+        case
+    };
     vec![
         case("3x3", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], &[3, 5, 3, 3]).macs(2 * 3 * 24 * 45),
         case("stride 2, pads as SAME", strided().ints("pads", [0, 0, 1, 1]), &[2, 5, 6, 8], &[3, 5, 3, 3])
@@ -60,5 +64,7 @@ fn cases() -> Vec<Case> {
         case("grouped, dilated", none().int("group", 2).ints("dilations", [2, 1]), &[1, 6, 7, 5], &[4, 3, 3, 2])
             .macs(4 * 12 * 18),
         case("1-D", none().ints("pads", [2, 1]), &[2, 5, 9], &[3, 5, 4]).macs(2 * 3 * 9 * 20),
+        with_bias(case("3x3, bias", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], &[3, 5, 3, 3]))
+            .macs(2 * 3 * 24 * 45),
     ]
 }

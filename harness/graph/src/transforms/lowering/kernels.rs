@@ -36,9 +36,11 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
     let y_shape = lowering.old.shape(node.outputs()[0]);
     let shapes = [lowering.old.shape(x), weights.shape(), y_shape];
     let Some((op, attrs)) = of_convolution(node.op(), node.attrs(), shapes) else { return Ok(None) };
-    let inputs = [lowering.rewrite.at(x), lowering.rewrite.at(w)];
+    let (transposes, bias) = (node.op().name == "ConvTranspose", lowering.input(node, 2));
+    let inputs = [Some(x), Some(w), bias.filter(|_| !transposes)].into_iter().flatten();
+    let inputs: Vec<ValueId> = inputs.map(|id| lowering.rewrite.at(id)).collect();
     let y = lowering.add(op, &inputs, attrs)?;
-    let Some(bias) = lowering.input(node, 2) else { return Ok(Some(y)) };
+    let Some(bias) = bias.filter(|_| transposes) else { return Ok(Some(y)) };
     let mut column = vec![1; y_shape.len() - 1];
     column[0] = y_shape[1];
     let bias = lowering.reshape(lowering.rewrite.at(bias), &column)?;

@@ -36,13 +36,14 @@ pub(super) fn lower(lowering: &mut Lowering<'_>, node: &Node) -> Result<Option<V
 }
 
 /// `low < value < high`.
-struct Interval {
-    value: ValueId,
-    low: Option<f64>,
-    high: Option<f64>,
+pub(super) struct Interval {
+    pub(super) value: ValueId,
+    pub(super) low: Option<f64>,
+    pub(super) high: Option<f64>,
 }
 
-fn interval(lowering: &Lowering<'_>, condition: ValueId) -> Option<Interval> {
+/// The open interval that a condition tests for.
+pub(super) fn interval(lowering: &Lowering<'_>, condition: ValueId) -> Option<Interval> {
     let bound = |condition: ValueId, op: &str| {
         let node = lowering.producer(condition, op)?;
         let (value, bound) = (lowering.input(node, 0)?, lowering.scalar(node, 1)?);

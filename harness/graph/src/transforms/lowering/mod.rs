@@ -5,24 +5,28 @@ use super::rewrite::Rewrite;
 use crate::{Attrs, Error, Graph, Node, Tensor, ValueId};
 use std::collections::HashMap;
 
+mod batch_sum;
+mod clip;
 mod depthwise;
 mod kernels;
 mod mask;
 mod mean;
 mod spread;
 mod sum;
+mod symmetric;
 
 /// Replaces a node by a faster form; `None` where the rule does not apply.
 pub(crate) type Rule = fn(&mut Lowering<'_>, &Node) -> Result<Option<ValueId>, Error>;
 
 /// For any provider.
-pub(crate) const PORTABLE: &[Rule] = &[sum::lower];
+pub(crate) const PORTABLE: &[Rule] = &[sum::lower, batch_sum::lower, symmetric::lower];
 
 /// For ONNX Runtime's CPU provider.
 pub(crate) const CPU: &[Rule] = &[mask::lower, depthwise::lower, mean::lower, spread::lower, sum::lower];
 
 /// For ONNX Runtime's CPU provider with our own kernels, and weights that are no constants.
-pub(crate) const CPU_TRAINING: &[Rule] = &[kernels::lower, sum::lower];
+pub(crate) const CPU_TRAINING: &[Rule] =
+    &[kernels::lower, clip::norm, clip::behind_norm, clip::norm_gradient, clip::gradient, sum::lower];
 
 pub(crate) use kernels::expand;
 
@@ -34,13 +38,20 @@ const BLOCK: usize = 16;
 pub(crate) struct Lowering<'a> {
     old: &'a Graph,
     producers: HashMap<ValueId, &'a Node>,
+    /// The nodes that read a value, once for each time.
+    consumers: HashMap<ValueId, Vec<&'a Node>>,
     rewrite: Rewrite<'a>,
 }
 
 /// Applies the first rule that fits to every node.
 pub(crate) fn lower(graph: &Graph, rules: &[Rule]) -> Result<Graph, Error> {
     let outputs = graph.nodes().iter().flat_map(|node| node.outputs().iter().map(move |&id| (id, node)));
-    let mut lowering = Lowering { old: graph, producers: outputs.collect(), rewrite: Rewrite::new(graph) };
+    let mut consumers: HashMap<ValueId, Vec<&Node>> = HashMap::new();
+    for node in graph.nodes() {
+        node.inputs().iter().flatten().for_each(|&id| consumers.entry(id).or_default().push(node));
+    }
+    let producers = outputs.collect();
+    let mut lowering = Lowering { old: graph, producers, consumers, rewrite: Rewrite::new(graph) };
     for node in graph.nodes() {
         let mut replaced = None;
         for rule in rules {
@@ -61,6 +72,14 @@ impl<'a> Lowering<'a> {
     /// The node that computes a value of the old graph, where it is this operator.
     fn producer(&self, id: ValueId, op: &str) -> Option<&'a Node> {
         self.producers.get(&id).copied().filter(|node| node.op().name == op)
+    }
+
+    /// The node that alone reads a value of the old graph; `None` where others do or it is an output.
+    fn only_consumer(&self, id: ValueId) -> Option<&'a Node> {
+        match self.consumers.get(&id).map(Vec::as_slice) {
+            Some(&[node]) if !self.old.outputs().contains(&id) => Some(node),
+            _ => None,
+        }
     }
 
     /// An input of a node in the old graph.
