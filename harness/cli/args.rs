@@ -17,6 +17,7 @@ const AFTER_HELP: &str = "\
 Start here:
   tinyassay run suites/quickstart.yaml        a leaderboard in under a minute, nothing to download but ONNX Runtime
   tinyassay model check path/to/model.onnx    can my file be evaluated?
+  tinyassay train models/signs32-cnn-trades   what a recipe says, in minutes
   tinyassay doctor                            what is installed, which data are there
 
 Exit codes:
