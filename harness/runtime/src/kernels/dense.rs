@@ -18,6 +18,11 @@ pub(super) struct Conv {
 }
 
 impl Conv {
+    /// Whether every channel has one filter of its own.
+    pub(super) fn is_depthwise(&self) -> bool {
+        self.group == self.channels && self.group == self.filters
+    }
+
     pub(super) fn channels_of_group(&self) -> usize {
         self.channels / self.group
     }

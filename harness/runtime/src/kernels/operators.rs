@@ -116,55 +116,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         run: |run, outputs| {
             let (&mut [ref mut dw], &[x, dy]) = (outputs, run.inputs) else { return };
             let Ok(conv) = weight_gradient(run.attributes, run.shapes[0], run.shapes[1]) else { return };
-            if conv.group == conv.channels && conv.group == conv.filters {
+            if conv.is_depthwise() {
                 depthwise::weight_gradient(run.level, run.pool, &conv.window, conv.channels, [x, dy], dw);
             } else {
                 dense_weights::gradient(run.level, run.pool, &conv, x, dy, dw);
             }
-        },
-    },
-    Entry {
-        name: "DepthwiseConv",
-        inputs: 2,
-        optional: 1,
-        outputs: 1,
-        in_place: false,
-        shapes: |attributes, shapes| {
-            let window = attributes.window(spatial(shapes[0])?, spatial(shapes[1])?, None)?;
-            depthwise_weights(shapes[0], shapes[1])?;
-            bias(shapes, shapes[0][1])?;
-            Ok(vec![vec![shapes[0][0], shapes[0][1], window.rows.output, window.cols.output]])
-        },
-        run: |run, outputs| {
-            let (&mut [ref mut y], &[x, w, ref bias @ ..]) = (outputs, run.inputs) else { return };
-            let Ok(window) = run.attributes.window(&run.shapes[0][2..], &run.shapes[1][2..], None) else { return };
-            depthwise::forward(
-                run.level,
-                run.pool,
-                &window,
-                run.shapes[0][1],
-                [x, w, bias.first().copied().unwrap_or(&[])],
-                y,
-            );
-        },
-    },
-    Entry {
-        name: "DepthwiseConvInputGrad",
-        inputs: 2,
-        optional: 0,
-        outputs: 1,
-        in_place: false,
-        shapes: |attributes, shapes| {
-            let input = attributes.input_shape()?;
-            depthwise_weights(shapes[0], shapes[1])?;
-            attributes.window(&input, spatial(shapes[1])?, Some(spatial(shapes[0])?))?;
-            Ok(vec![[&shapes[0][..2], &input].concat()])
-        },
-        run: |run, outputs| {
-            let (&mut [ref mut dx], &[dy, w]) = (outputs, run.inputs) else { return };
-            let Ok(input) = run.attributes.input_shape() else { return };
-            let Ok(window) = run.attributes.window(&input, &run.shapes[1][2..], None) else { return };
-            depthwise::input_gradient(run.level, run.pool, &window, run.shapes[0][1], [dy, w], dx);
         },
     },
     Entry {
@@ -181,7 +137,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         run: |run, outputs| {
             let (&mut [ref mut y], &[x, w, ref bias @ ..]) = (outputs, run.inputs) else { return };
             let Ok(conv) = run.attributes.conv(run.shapes[0], run.shapes[1], None) else { return };
-            dense::forward(run.level, run.pool, &conv, [x, w, bias.first().copied().unwrap_or(&[])], y);
+            let inputs = [x, w, bias.first().copied().unwrap_or(&[])];
+            if conv.is_depthwise() {
+                depthwise::forward(run.level, run.pool, &conv.window, conv.channels, inputs, y);
+            } else {
+                dense::forward(run.level, run.pool, &conv, inputs, y);
+            }
         },
     },
     Entry {
@@ -197,7 +158,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         run: |run, outputs| {
             let (&mut [ref mut dx], &[dy, w]) = (outputs, run.inputs) else { return };
             let Ok(conv) = run.attributes.conv_of_gradient(run.shapes[0], run.shapes[1]) else { return };
-            dense::input_gradient(run.level, run.pool, &conv, dy, w, dx);
+            if conv.is_depthwise() {
+                depthwise::input_gradient(run.level, run.pool, &conv.window, conv.channels, [dy, w], dx);
+            } else {
+                dense::input_gradient(run.level, run.pool, &conv, dy, w, dx);
+            }
         },
     },
 ];
@@ -248,13 +213,6 @@ fn bias(shapes: &[&[usize]], filters: usize) -> Result<(), String> {
         Some(shape) if **shape != [filters] => Err(format!("the bias must be [{filters}], found {shape:?}")),
         _ => Ok(()),
     }
-}
-
-fn depthwise_weights(x: &[usize], w: &[usize]) -> Result<(), String> {
-    if x.len() == 4 && w.len() == 4 && w[..2] == [x[1], 1] {
-        return Ok(());
-    }
-    Err(format!("expected [N, C, H, W] and weights [C, 1, kh, kw], found {x:?} and {w:?}"))
 }
 
 fn weight_gradient(attributes: &Attributes, x: &[usize], dy: &[usize]) -> Result<Conv, String> {

@@ -182,10 +182,6 @@ impl Shapes {
             group: group as i64,
         }
     }
-
-    fn is_depthwise(&self) -> bool {
-        self.w[1] == 1 && self.group as usize == self.x[1] && self.w[0] == self.x[1]
-    }
 }
 
 struct Shapes {
@@ -225,29 +221,6 @@ fn convolutions_of_the_zoo() {
         let attrs = attrs.ints("output_padding", [rest(0), rest(1)]);
         let back = [shapes.y, shapes.w];
         check(&format!("gradient {sizes:?}"), &one_node("ConvTranspose", attrs, &back, 1), &random(&back));
-    }
-}
-
-#[test]
-fn depthwise_convolutions_of_the_zoo() {
-    for sizes in CONVOLUTIONS {
-        let shapes = Shapes::new(sizes);
-        if !shapes.is_depthwise() {
-            continue;
-        }
-        let forward = [shapes.x.clone(), shapes.w.clone()];
-        let graph = one_node("DepthwiseConv", shapes.attrs.clone(), &forward, 1);
-        check(&format!("{sizes:?}"), &graph, &random(&forward));
-        let mut inputs = random(&forward);
-        let plain = run(Level::best(), &Serial, &graph, &inputs).concat();
-        inputs.push(Tensor::f32(&shapes.w[..1], (0..shapes.w[0]).map(|channel| channel as f64)));
-        let plane = shapes.y[2] * shapes.y[3];
-        let biased = run(Level::best(), &Serial, &graph, &inputs).concat();
-        let channel = |at: usize| (at / plane % shapes.w[0]) as f32;
-        assert!(biased.iter().enumerate().all(|(at, y)| (y - plain[at] - channel(at)).abs() < 1e-4), "{sizes:?}");
-        let attrs = shapes.attrs.ints("input_shape", [shapes.x[2] as i64, shapes.x[3] as i64]);
-        let back = [shapes.y, shapes.w];
-        check(&format!("{sizes:?}"), &one_node("DepthwiseConvInputGrad", attrs, &back, 1), &random(&back));
     }
 }
 

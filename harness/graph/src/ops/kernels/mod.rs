@@ -15,8 +15,6 @@ mod batch_norm_train_grad;
 mod clip_grad;
 mod conv_weight_forms;
 mod conv_weight_grad;
-mod depthwise_conv;
-mod depthwise_conv_input_grad;
 #[cfg(test)]
 mod laws;
 mod train_conv;
@@ -35,8 +33,6 @@ pub const KERNELS: &[&Op] = &[
     &batch_norm_train_grad::OP,
     &clip_grad::OP,
     &conv_weight_grad::OP,
-    &depthwise_conv::OP,
-    &depthwise_conv_input_grad::OP,
     &train_conv::OP,
     &train_conv_input_grad::OP,
 ];
@@ -60,8 +56,6 @@ pub(crate) fn expansion(op: &Op) -> Option<Expand> {
         "BatchNormTrainGrad" => Some(batch_norm_train_grad::expand),
         "ClipGrad" => Some(clip_grad::expand),
         "ConvWeightGrad" => Some(conv_weight_forms::expand),
-        "DepthwiseConv" => Some(depthwise_conv::expand),
-        "DepthwiseConvInputGrad" => Some(depthwise_conv_input_grad::expand),
         "TrainConv" => Some(train_conv::expand),
         "TrainConvInputGrad" => Some(train_conv_input_grad::expand),
         _ => None,
@@ -84,16 +78,7 @@ pub(crate) fn of_convolution(op: &Op, attrs: &Attrs, [x, w, y]: [&[usize]; 3]) -
     };
     let mut attrs = attrs_of(&conv.axes, conv.group);
     attrs.remove("kernel_shape");
-    let depthwise = conv.axes.len() == 2 && conv.group == conv.channels && conv.group == conv.filters;
-    if depthwise {
-        attrs.remove("group");
-    }
-    Some(match (depthwise, gradient) {
-        (true, false) => ("DepthwiseConv", attrs),
-        (true, true) => ("DepthwiseConvInputGrad", attrs.ints("input_shape", size())),
-        (false, false) => ("TrainConv", attrs),
-        (false, true) => ("TrainConvInputGrad", attrs.ints("input_shape", size())),
-    })
+    Some(if gradient { ("TrainConvInputGrad", attrs.ints("input_shape", size())) } else { ("TrainConv", attrs) })
 }
 
 /// The gradient rule of a kernel whose expansion is differentiated in its place.

@@ -51,8 +51,10 @@ fn cases() -> Vec<Case> {
     };
     let none = Attrs::new;
     let strided = || none().ints("strides", [2, 2]);
-    let with_bias = |mut case: Case| {
-        case.inputs.push(CaseInput::Random(vec![3], -1.0, 1.0));
+    let depthwise = |channels| none().int("group", channels);
+    let halved = |channels| strided().int("group", channels);
+    let with_bias = |mut case: Case, filters| {
+        case.inputs.push(CaseInput::Random(vec![filters], -1.0, 1.0));
         case
     };
     vec![
@@ -64,7 +66,22 @@ fn cases() -> Vec<Case> {
         case("grouped, dilated", none().int("group", 2).ints("dilations", [2, 1]), &[1, 6, 7, 5], &[4, 3, 3, 2])
             .macs(4 * 12 * 18),
         case("1-D", none().ints("pads", [2, 1]), &[2, 5, 9], &[3, 5, 4]).macs(2 * 3 * 9 * 20),
-        with_bias(case("3x3, bias", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], &[3, 5, 3, 3]))
+        case("depthwise", depthwise(5).ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], &[5, 1, 3, 3]).macs(2 * 5 * 24 * 9),
+        case("depthwise stride 2, pads as SAME", halved(5).ints("pads", [0, 0, 1, 1]), &[2, 5, 6, 8], &[5, 1, 3, 3])
+            .macs(2 * 5 * 12 * 9),
+        case("depthwise stride 2, odd sizes", halved(3).ints("pads", [1, 1, 1, 1]), &[1, 3, 5, 7], &[3, 1, 3, 3])
+            .macs(3 * 12 * 9),
+        case("depthwise, a rest", depthwise(2).ints("strides", [3, 2]), &[1, 2, 7, 6], &[2, 1, 2, 3]).macs(2 * 4 * 6),
+        case(
+            "depthwise, dilated",
+            depthwise(3).ints("dilations", [2, 3]).ints("pads", [2, 0, 1, 3]),
+            &[1, 3, 6, 7],
+            &[3, 1, 3, 2],
+        )
+        .macs(3 * 35 * 6),
+        with_bias(case("3x3, bias", none().ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], &[3, 5, 3, 3]), 3)
             .macs(2 * 3 * 24 * 45),
+        with_bias(case("depthwise, bias", depthwise(5).ints("pads", [1, 1, 1, 1]), &[2, 5, 4, 6], &[5, 1, 3, 3]), 5)
+            .macs(2 * 5 * 24 * 9),
     ]
 }

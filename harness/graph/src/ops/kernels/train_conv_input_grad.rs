@@ -91,6 +91,8 @@ fn cases() -> Vec<Case> {
     };
     let none = Attrs::new;
     let strided = || none().ints("strides", [2, 2]);
+    let depthwise = |channels| none().int("group", channels);
+    let halved = |channels| strided().int("group", channels);
     vec![
         case("3x3", none().ints("pads", [1, 1, 1, 1]), &[4, 6], &[2, 3, 4, 6], &[3, 5, 3, 3]).macs(2 * 3 * 24 * 45),
         case("stride 2, pads as SAME", strided().ints("pads", [0, 0, 1, 1]), &[6, 8], &[2, 3, 3, 4], &[3, 5, 3, 3])
@@ -106,6 +108,34 @@ fn cases() -> Vec<Case> {
         )
         .macs(4 * 12 * 18),
         case("1-D", none().ints("pads", [2, 1]), &[9], &[2, 3, 9], &[3, 5, 4]).macs(2 * 3 * 9 * 20),
+        case("depthwise", depthwise(5).ints("pads", [1, 1, 1, 1]), &[4, 6], &[2, 5, 4, 6], &[5, 1, 3, 3])
+            .macs(2 * 5 * 24 * 9),
+        case(
+            "depthwise stride 2, pads as SAME",
+            halved(5).ints("pads", [0, 0, 1, 1]),
+            &[6, 8],
+            &[2, 5, 3, 4],
+            &[5, 1, 3, 3],
+        )
+        .macs(2 * 5 * 12 * 9),
+        case(
+            "depthwise stride 2, odd sizes",
+            halved(3).ints("pads", [1, 1, 1, 1]),
+            &[5, 7],
+            &[1, 3, 3, 4],
+            &[3, 1, 3, 3],
+        )
+        .macs(3 * 12 * 9),
+        case("depthwise, a rest", depthwise(2).ints("strides", [3, 2]), &[7, 6], &[1, 2, 2, 2], &[2, 1, 2, 3])
+            .macs(2 * 4 * 6),
+        case(
+            "depthwise, dilated",
+            depthwise(3).ints("dilations", [2, 3]).ints("pads", [2, 0, 1, 3]),
+            &[6, 7],
+            &[1, 3, 5, 7],
+            &[3, 1, 3, 2],
+        )
+        .macs(3 * 35 * 6),
     ]
 }
 

@@ -115,7 +115,7 @@ fn convolutions_by_weights_that_are_no_constants_become_operators_of_our_own() {
         assert_same(&graph, &lowered, &inputs, "convolution");
         ops(&lowered)
     };
-    assert_eq!(operators(&[4, 1, 3, 3], false, same().int("group", 4)), ["DepthwiseConv", "DepthwiseConvInputGrad"]);
+    assert_eq!(operators(&[4, 1, 3, 3], false, same().int("group", 4)), ["TrainConv", "TrainConvInputGrad"]);
     let strided = || Attrs::new().ints("strides", [2, 2]);
     assert_eq!(operators(&[6, 4, 3, 3], false, strided()), ["TrainConv", "TrainConvInputGrad"]);
     assert_eq!(operators(&[8, 1, 3, 3], false, same().int("group", 4)), ["TrainConv", "TrainConvInputGrad"]);
