@@ -12,7 +12,7 @@ use suite::{Plan, PlannedModel};
 pub(crate) fn prepare(model: &PlannedModel, plan: &Plan, provider: Provider) -> Result<Prepared> {
     let bytes = load(&model.registered)?;
     let spec = spec(model).with_context(|| format!("failed to plan model `{}`", model.name))?;
-    Prepared::new(bytes, spec, &plan.heads, provider)
+    Prepared::new(bytes, spec, &plan.heads(model.output.classes), provider)
         .with_context(|| format!("failed to prepare model `{}`", model.name))
 }
 

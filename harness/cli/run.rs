@@ -107,8 +107,13 @@ impl Run<'_> {
             progress: &progress,
         };
         let subject = Subject { name: &model.name, prepared, dataset: &plan.data, label_map: &model.labels };
-        let setting =
-            Setting { threat: &plan.threat_model, domain: plan.attack_domain(), grid: model.grid, seed: plan.seed };
+        let setting = Setting {
+            threat: &plan.threat_model,
+            domain: plan.attack_domain(),
+            grid: model.grid,
+            picture: plan.picture(),
+            seed: plan.seed,
+        };
         let wanted = self.wanted(prepared, |slice| plan.prediction_key_material(model, slice))?;
         let clean = engine.clean(&subject, wanted)?;
         let mut blocks =

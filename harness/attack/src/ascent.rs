@@ -1,10 +1,8 @@
 //! Projected gradient ascent of one row: what `fgsm` and `pgd` are settings of.
 
-use crate::lanes::{Answer, Candidate, Query, Search, drive};
+use crate::lanes::Row;
 use crate::moves::{self, Step};
-use crate::run::Job;
-use crate::seeds::stream;
-use crate::{Ball, Cost, Error, Judge, LossHead, LossKind, Oracle, RowOutcome, argmax};
+use crate::{Cost, LossHead, LossKind};
 use serde::{Deserialize, Serialize};
 
 /// Where an ascent begins.
@@ -69,8 +67,8 @@ impl Targets {
 
 impl Ascent {
     /// The loss heads whose gradients it needs.
-    pub(crate) fn heads(&self) -> Vec<LossHead> {
-        vec![self.loss.head(self.targets != Targets::None)]
+    pub(crate) fn heads(&self, classes: usize) -> Vec<LossHead> {
+        vec![self.loss.head(self.targets != Targets::None, classes)]
     }
 
     /// What one row costs at worst: a gradient for each step, the logits that rank the targets, and the judge's
@@ -83,134 +81,59 @@ impl Ascent {
         Cost { forwards: steps + ranking, backwards: steps, judge_forwards }
     }
 
-    pub(crate) fn run(
-        &self,
-        job: &Job<'_>,
-        oracle: &mut dyn Oracle,
-        judge: &mut Judge<'_>,
-    ) -> Result<Vec<RowOutcome>, Error> {
-        let classes = oracle.classes();
-        drive(job, self.loss, oracle, judge, |row, ball| {
-            let label = job.rows.labels[row];
-            let targets = match self.targets {
-                Targets::None => Some(vec![None]),
-                Targets::Each => Some((0..classes).filter(|class| *class != label).map(Some).collect()),
-                Targets::LeastLikely => None,
-            };
-            let mut climb = Climb {
-                plan: self,
-                epsilon: job.setting.threat.epsilon.to_f64(),
-                seed: job.setting.seed,
-                digest: job.rows.digests[row],
-                label,
-                targets,
-                ordinal: 0,
-                taken: 0,
-                x: Vec::new(),
-                best: None,
-            };
-            climb.begin(ball);
-            climb
-        })
+    /// The ascents of one row, one after the other.
+    pub(crate) async fn search(&self, row: &Row) {
+        let targets = self.targets_of(row).await;
+        for restart in 0..self.restarts as usize {
+            for (index, &target) in targets.iter().enumerate() {
+                self.climb(row, target, restart * targets.len() + index).await;
+            }
+        }
+    }
+
+    async fn targets_of(&self, row: &Row) -> Vec<Option<usize>> {
+        match self.targets {
+            Targets::None => vec![None],
+            Targets::Each => (0..row.classes).filter(|class| *class != row.label).map(Some).collect(),
+            Targets::LeastLikely => vec![least_likely(&row.logits(row.ball.center()).await, row.label)],
+        }
+    }
+
+    /// One ascent, from its own start; `ordinal` counts over restarts and targets.
+    async fn climb(&self, row: &Row, target: Option<usize>, ordinal: usize) {
+        let goal = self.loss.goal(row.label, target, row.classes);
+        let mut best: Option<Best> = None;
+        let mut x = row.ball.center().to_vec();
+        if self.start != Start::None {
+            moves::scatter(&mut x, &row.ball, self.start, row.epsilon, &mut row.stream(self.id, ordinal));
+        }
+        for _ in 0..self.steps {
+            let answer = row.gradient(&x, &goal).await;
+            if self.keep == Keep::Best {
+                let claimed = row.is_broken_by(&answer.logits);
+                let proposed = claimed || row.ball.is_grid();
+                if proposed {
+                    row.propose(&x, claimed).await;
+                }
+                if !answer.loss.is_nan() && best.as_ref().is_none_or(|best| answer.loss > best.loss) {
+                    best = Some(Best { loss: answer.loss, x: x.clone(), proposed });
+                }
+            }
+            moves::step(&mut x, &row.ball, &answer.gradient, self.step, row.epsilon);
+        }
+        row.propose(&x, false).await;
+        if let Some(best) = best.filter(|best| !best.proposed) {
+            row.propose(&best.x, false).await;
+        }
     }
 }
 
-/// The ascents of one row, one after the other.
-struct Climb<'a> {
-    plan: &'a Ascent,
-    epsilon: f64,
-    seed: u64,
-    digest: [u8; 32],
-    label: usize,
-    /// What each ascent of a restart heads for; `None` until the logits of the sample are known.
-    targets: Option<Vec<Option<usize>>>,
-    /// Which ascent this is, over restarts and targets.
-    ordinal: usize,
-    taken: u32,
-    x: Vec<f32>,
-    best: Option<Best>,
-}
-
+/// The iterate with the highest loss.
 struct Best {
     loss: f32,
     x: Vec<f32>,
+    /// Whether the judge has seen it.
     proposed: bool,
-}
-
-impl Search for Climb<'_> {
-    fn query(&self) -> Option<(Query, &[f32])> {
-        let query = match &self.targets {
-            None => Query::Logits,
-            Some(targets) if self.ordinal < targets.len() * self.plan.restarts as usize => {
-                Query::Gradient { target: targets[self.ordinal % targets.len()] }
-            }
-            Some(_) => return None,
-        };
-        Some((query, &self.x))
-    }
-
-    fn advance(&mut self, ball: &Ball, answer: &Answer<'_>, flags: &mut RowOutcome) -> Vec<Candidate> {
-        if self.targets.is_none() {
-            self.targets = Some(vec![least_likely(answer.logits, self.label)]);
-            self.begin(ball);
-            return Vec::new();
-        }
-        let mut candidates = Vec::new();
-        if self.plan.keep == Keep::Best {
-            self.consider(ball, answer, &mut candidates);
-        }
-        self.step(ball, answer.gradient, flags);
-        self.taken += 1;
-        if self.taken == self.plan.steps {
-            candidates.push(Candidate { x_adv: projected(ball, &self.x), claimed: false });
-            if let Some(best) = self.best.take().filter(|best| !best.proposed) {
-                candidates.push(Candidate { x_adv: projected(ball, &best.x), claimed: false });
-            }
-            self.ordinal += 1;
-            self.begin(ball);
-        }
-        candidates
-    }
-}
-
-impl Climb<'_> {
-    /// Moves to the start of the current ascent.
-    fn begin(&mut self, ball: &Ball) {
-        self.taken = 0;
-        self.best = None;
-        self.x = ball.center().to_vec();
-        if self.query().is_some_and(|(query, _)| query != Query::Logits) && self.plan.start != Start::None {
-            let mut rng = stream(self.seed, self.plan.id, &self.digest, self.ordinal as u64);
-            moves::scatter(&mut self.x, ball, self.plan.start, self.epsilon, &mut rng);
-        }
-    }
-
-    /// Proposes the current iterate if it is worth it, and remembers it if it is the best.
-    fn consider(&mut self, ball: &Ball, answer: &Answer<'_>, candidates: &mut Vec<Candidate>) {
-        let numbers = answer.logits.iter().all(|logit| !logit.is_nan());
-        let claimed = numbers && argmax(answer.logits).0 != self.label;
-        let proposed = claimed || ball.is_grid();
-        if proposed {
-            candidates.push(Candidate { x_adv: projected(ball, &self.x), claimed });
-        }
-        if !answer.loss.is_nan() && self.best.as_ref().is_none_or(|best| answer.loss > best.loss) {
-            self.best = Some(Best { loss: answer.loss, x: self.x.clone(), proposed });
-        }
-    }
-
-    fn step(&mut self, ball: &Ball, gradient: &[f32], flags: &mut RowOutcome) {
-        flags.zero_gradients += u32::from(gradient.iter().all(|g| *g == 0.0));
-        // Without a branch for each element, which would keep the loop from being vectorised.
-        let finite = gradient.iter().fold(true, |finite, g| finite & g.is_finite());
-        flags.non_finite_gradients += u32::from(!finite);
-        moves::step(&mut self.x, ball, gradient, self.plan.step, self.epsilon);
-    }
-}
-
-fn projected(ball: &Ball, x: &[f32]) -> Vec<f32> {
-    let mut x_adv = x.to_vec();
-    ball.project(&mut x_adv);
-    x_adv
 }
 
 fn least_likely(logits: &[f32], label: usize) -> Option<usize> {

@@ -1,165 +1,269 @@
 //! Runs the searches of many rows side by side: full micro-batches for the oracle, and the same result for every row
 //! however the rows are grouped.
+//!
+//! A search is written as if its row were alone: it asks, awaits the answer, and goes on. What the rows ask is answered
+//! together. Nothing here waits for the outside world; a future that is polled before it has its answer is a defect.
 
+use crate::loss::Goal;
 use crate::run::Job;
-use crate::{Ball, Error, Judge, LossKind, Oracle, Proposal, RowOutcome};
-use ndarray::{ArrayView1, ArrayView2};
-use std::collections::VecDeque;
+use crate::{Ball, Error, Judge, Oracle, Proposal, RowOutcome, argmax, stream};
+use ndarray::ArrayView2;
+use rand_chacha::ChaCha8Rng;
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
-/// One row's search, advanced by one answer of the oracle at a time.
-pub(crate) trait Search {
-    /// What to ask next, of which point; `None` when the search is over.
-    fn query(&self) -> Option<(Query, &[f32])>;
+/// The search of one row.
+pub(crate) type Search<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-    /// Takes the answer, moves on, and returns the points to put before the judge, in this order.
-    fn advance(&mut self, ball: &Ball, answer: &Answer<'_>, flags: &mut RowOutcome) -> Vec<Candidate>;
+/// One row under attack, and its way to oracle and judge.
+pub(crate) struct Row {
+    /// What is allowed.
+    pub(crate) ball: Ball,
+    /// The right class.
+    pub(crate) label: usize,
+    /// The number of classes `K`.
+    pub(crate) classes: usize,
+    /// The radius of the threat model.
+    pub(crate) epsilon: f64,
+    seed: u64,
+    digest: [u8; 32],
+    desk: RefCell<Desk>,
 }
 
-/// What a search asks of the oracle. All gradients of one attack have a target, or none has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Query {
-    Logits,
-    Gradient { target: Option<usize> },
-}
-
-/// One row of the oracle's answer. Without a gradient the slice is empty and the loss is NaN.
-pub(crate) struct Answer<'a> {
-    pub(crate) logits: &'a [f32],
+/// One row of the oracle's answer.
+pub(crate) struct Answer {
+    /// `[K]`.
+    pub(crate) logits: Vec<f32>,
+    /// NaN where only logits were asked for.
     pub(crate) loss: f32,
-    pub(crate) gradient: &'a [f32],
+    /// `[D]`, or empty.
+    pub(crate) gradient: Vec<f32>,
 }
 
-/// A point for the judge; `claimed` when the oracle's own logits misclassify it.
-pub(crate) struct Candidate {
-    pub(crate) x_adv: Vec<f32>,
-    pub(crate) claimed: bool,
-}
-
-struct Lane<S> {
-    row: usize,
-    ball: Ball,
-    search: S,
+/// What lies between a row and those who answer.
+#[derive(Default)]
+struct Desk {
+    asked: Option<Ask>,
+    told: Option<Told>,
     outcome: RowOutcome,
-    candidates: VecDeque<Candidate>,
     /// The latest point that the judge did not confirm; a search that stands still is not judged again.
     refused: Vec<f32>,
 }
 
+enum Ask {
+    Logits { x: Vec<f32> },
+    Gradient { x: Vec<f32>, goal: Goal },
+    Judge { x_adv: Vec<f32>, claimed: bool },
+}
+
+enum Told {
+    Answer(Answer),
+    Ruled,
+}
+
+impl Row {
+    fn new(job: &Job<'_>, row: usize, classes: usize) -> Result<Self, Error> {
+        Ok(Self {
+            ball: job.ball(row)?,
+            label: job.rows.labels[row],
+            classes,
+            epsilon: job.setting.threat.epsilon.to_f64(),
+            seed: job.setting.seed,
+            digest: job.rows.digests[row],
+            desk: RefCell::default(),
+        })
+    }
+
+    /// The random stream of one restart of an attack on this row.
+    pub(crate) fn stream(&self, attack: &str, restart: usize) -> ChaCha8Rng {
+        stream(self.seed, attack, &self.digest, restart as u64)
+    }
+
+    /// Whether these logits misclassify the row; with a NaN among them they say nothing.
+    pub(crate) fn is_broken_by(&self, logits: &[f32]) -> bool {
+        logits.iter().all(|logit| !logit.is_nan()) && argmax(logits).0 != self.label
+    }
+
+    /// The logits `[K]` of a point.
+    pub(crate) async fn logits(&self, x: &[f32]) -> Vec<f32> {
+        self.ask(Ask::Logits { x: x.to_vec() }).await.logits
+    }
+
+    /// Logits, loss and gradient of a point.
+    pub(crate) async fn gradient(&self, x: &[f32], goal: &Goal) -> Answer {
+        let answer = self.ask(Ask::Gradient { x: x.to_vec(), goal: goal.clone() }).await;
+        let outcome = &mut self.desk.borrow_mut().outcome;
+        outcome.zero_gradients += u32::from(answer.gradient.iter().all(|g| *g == 0.0));
+        // Without a branch for each element, which would keep the loop from being vectorised.
+        let finite = answer.gradient.iter().fold(true, |finite, g| finite & g.is_finite());
+        outcome.non_finite_gradients += u32::from(!finite);
+        answer
+    }
+
+    /// Puts the nearest point of the ball before the judge; `claimed` says that the oracle's own logits misclassify it.
+    ///
+    /// The search ends here if the judge confirms it. It is not asked of the sample itself, nor of what it just refused.
+    pub(crate) async fn propose(&self, x_adv: &[f32], claimed: bool) {
+        let mut x_adv = x_adv.to_vec();
+        self.ball.project(&mut x_adv);
+        self.submit(x_adv, claimed).await;
+    }
+
+    /// [`Row::propose`] of exactly this point.
+    pub(crate) async fn submit(&self, x_adv: Vec<f32>, claimed: bool) {
+        if x_adv != self.ball.center() && x_adv != self.desk.borrow().refused {
+            self.put(Ask::Judge { x_adv, claimed });
+            self.told().await;
+        }
+    }
+
+    async fn ask(&self, ask: Ask) -> Answer {
+        self.put(ask);
+        match self.told().await {
+            Told::Answer(answer) => answer,
+            Told::Ruled => unreachable!("the oracle was asked"),
+        }
+    }
+
+    fn tell(&self, answer: Answer) {
+        let mut desk = self.desk.borrow_mut();
+        desk.outcome.forwards += 1;
+        desk.outcome.backwards += u64::from(!answer.gradient.is_empty());
+        desk.told = Some(Told::Answer(answer));
+    }
+
+    fn put(&self, ask: Ask) {
+        self.desk.borrow_mut().asked = Some(ask);
+    }
+
+    async fn told(&self) -> Told {
+        poll_fn(|_| self.desk.borrow_mut().told.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+}
+
+struct Lane<'a> {
+    at: usize,
+    row: Rc<Row>,
+    search: Search<'a>,
+}
+
 /// Runs a search on every row: `begin` starts it. A row leaves as soon as the judge confirms one of its points, and
 /// the next row of the queue takes its lane.
-pub(crate) fn drive<S: Search>(
+///
+/// Errors: a row without a ball, an oracle or a judge that fails.
+pub(crate) fn drive<'a>(
     job: &Job<'_>,
-    loss: LossKind,
     oracle: &mut dyn Oracle,
     judge: &mut Judge<'_>,
-    begin: impl Fn(usize, &Ball) -> S,
+    begin: impl Fn(Rc<Row>) -> Search<'a>,
 ) -> Result<Vec<RowOutcome>, Error> {
     let mut outcomes = vec![RowOutcome::default(); job.len()];
     let mut queue = 0..job.len();
-    let mut lanes: Vec<Lane<S>> = Vec::new();
+    let mut lanes: Vec<Lane<'a>> = Vec::new();
     loop {
         while lanes.len() < oracle.micro_batch().max(1) {
-            let Some(row) = queue.next() else { break };
-            let ball = job.ball(row)?;
-            if !ball.is_point() {
-                let search = begin(row, &ball);
-                let (outcome, candidates) = (RowOutcome::default(), VecDeque::new());
-                lanes.push(Lane { row, ball, search, outcome, candidates, refused: Vec::new() });
+            let Some(at) = queue.next() else { break };
+            let row = Row::new(job, at, oracle.classes())?;
+            if !row.ball.is_point() {
+                let row = Rc::new(row);
+                let search = begin(row.clone());
+                lanes.push(Lane { at, row, search });
             }
         }
         if lanes.is_empty() {
             return Ok(outcomes);
         }
-        ask(&mut lanes, job, loss, oracle)?;
-        while judge_next(&mut lanes, job, judge)? {}
-        for lane in lanes.extract_if(.., |lane| lane.outcome.broken || lane.search.query().is_none()) {
-            outcomes[lane.row] = lane.outcome;
+        let busy = lanes.len();
+        for lane in lanes.extract_if(.., |lane| lane.is_done()) {
+            outcomes[lane.at] = std::mem::take(&mut lane.row.desk.borrow_mut().outcome);
+        }
+        // Rows that wait take the lanes of those that left before the oracle is asked.
+        if lanes.len() == busy {
+            answer(&lanes, oracle, judge)?;
         }
     }
 }
 
-/// Answers the query of every lane.
-fn ask<S: Search>(lanes: &mut [Lane<S>], job: &Job<'_>, loss: LossKind, oracle: &mut dyn Oracle) -> Result<(), Error> {
-    let (mut plain, mut graded): (Vec<&mut Lane<S>>, Vec<&mut Lane<S>>) =
-        lanes.iter_mut().partition(|lane| matches!(lane.search.query(), Some((Query::Logits, _))));
-    if !plain.is_empty() {
-        let logits = oracle.logits(stacked(&plain, &mut Vec::new())?)?;
-        for (lane, logits) in plain.iter_mut().zip(logits.rows()) {
-            lane.outcome.forwards += 1;
-            lane.take(&Answer { logits: &contiguous(logits), loss: f32::NAN, gradient: &[] });
+impl Lane<'_> {
+    /// Goes on to the next question, if there is one.
+    fn is_done(&mut self) -> bool {
+        let broken = self.row.desk.borrow().outcome.broken;
+        broken || self.search.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+}
+
+/// Answers what the lanes ask: the judge's questions alone while there are any, so that the oracle's micro-batches are
+/// full; otherwise all of the oracle's, one call for each head.
+fn answer(lanes: &[Lane<'_>], oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<(), Error> {
+    let asked: Vec<(&Row, Ask)> =
+        lanes.iter().filter_map(|lane| Some((&*lane.row, lane.row.desk.borrow_mut().asked.take()?))).collect();
+    let (mut points, mut plain, mut graded) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, ask) in asked {
+        match ask {
+            Ask::Judge { x_adv, claimed } => points.push((row, x_adv, claimed)),
+            Ask::Logits { x } => plain.push((row, x)),
+            Ask::Gradient { x, goal } => graded.push((row, x, goal)),
         }
     }
-    if !graded.is_empty() {
-        let labels = graded.iter().map(|lane| job.rows.labels[lane.row]).collect();
-        let targets = graded.iter().map(|lane| lane.target()).collect();
-        let answer = oracle.gradient(stacked(&graded, &mut Vec::new())?, &loss.of(labels, targets))?;
-        for (index, lane) in graded.iter_mut().enumerate() {
-            lane.outcome.forwards += 1;
-            lane.outcome.backwards += 1;
-            lane.take(&Answer {
-                logits: &contiguous(answer.logits.row(index)),
-                loss: answer.loss[index],
-                gradient: &contiguous(answer.gradient.row(index)),
-            });
+    if !points.is_empty() {
+        rule(points, judge)?;
+        plain.into_iter().for_each(|(row, x)| row.put(Ask::Logits { x }));
+        graded.into_iter().for_each(|(row, x, goal)| row.put(Ask::Gradient { x, goal }));
+        return Ok(());
+    }
+    if !plain.is_empty() {
+        let logits = oracle.logits(stacked(plain.iter().map(|(_, x)| &x[..]), &mut Vec::new())?)?;
+        for ((row, _), logits) in plain.iter().zip(logits.rows()) {
+            row.tell(Answer { logits: logits.to_vec(), loss: f32::NAN, gradient: Vec::new() });
         }
+    }
+    graded.sort_by_key(|(_, _, goal)| goal.head);
+    for group in graded.chunk_by(|a, b| a.2.head == b.2.head) {
+        grade(group, oracle)?;
     }
     Ok(())
 }
 
-impl<S: Search> Lane<S> {
-    fn take(&mut self, answer: &Answer<'_>) {
-        self.candidates = self.search.advance(&self.ball, answer, &mut self.outcome).into();
+fn grade(group: &[(&Row, Vec<f32>, Goal)], oracle: &mut dyn Oracle) -> Result<(), Error> {
+    let Some((first, _, goal)) = group.first() else { return Ok(()) };
+    let goals: Vec<&Goal> = group.iter().map(|(_, _, goal)| goal).collect();
+    let loss = Goal::together(goal.head, &goals, first.classes);
+    let answer = oracle.gradient(stacked(group.iter().map(|(_, x, _)| &x[..]), &mut Vec::new())?, &loss)?;
+    for (index, (row, _, _)) in group.iter().enumerate() {
+        row.tell(Answer {
+            logits: answer.logits.row(index).to_vec(),
+            loss: answer.loss[index],
+            gradient: answer.gradient.row(index).to_vec(),
+        });
     }
-
-    fn target(&self) -> Option<usize> {
-        match self.search.query() {
-            Some((Query::Gradient { target }, _)) => target,
-            _ => None,
-        }
-    }
-
-    /// The next candidate that is worth the judge's time: not the sample itself, nor what was just refused.
-    fn next_candidate(&mut self) -> Option<&Candidate> {
-        while let Some(candidate) = self.candidates.front() {
-            if candidate.x_adv != self.ball.center() && candidate.x_adv != self.refused {
-                break;
-            }
-            self.candidates.pop_front();
-        }
-        self.candidates.front()
-    }
+    Ok(())
 }
 
-/// Puts the next candidate of every unbroken lane before the judge; `false` when there was none.
-fn judge_next<S: Search>(lanes: &mut [Lane<S>], job: &Job<'_>, judge: &mut Judge<'_>) -> Result<bool, Error> {
-    let mut waiting: Vec<&mut Lane<S>> = lanes
-        .iter_mut()
-        .filter_map(|lane| (!lane.outcome.broken && lane.next_candidate().is_some()).then_some(lane))
-        .collect();
-    let proposals: Vec<Proposal<'_>> = waiting
-        .iter()
-        .filter_map(|lane| {
-            let x_adv = &lane.candidates.front()?.x_adv;
-            Some(Proposal { ball: &lane.ball, label: job.rows.labels[lane.row], x_adv })
-        })
-        .collect();
+fn rule(points: Vec<(&Row, Vec<f32>, bool)>, judge: &mut Judge<'_>) -> Result<(), Error> {
+    let proposals: Vec<Proposal<'_>> =
+        points.iter().map(|(row, x_adv, _)| Proposal { ball: &row.ball, label: row.label, x_adv }).collect();
     let rulings = judge.rule(&proposals)?;
-    for (lane, ruling) in waiting.iter_mut().zip(rulings) {
-        let Some(Candidate { x_adv, claimed }) = lane.candidates.pop_front() else { continue };
-        lane.outcome.book(&lane.ball, &x_adv, claimed, ruling);
-        lane.refused = x_adv;
+    for ((row, x_adv, claimed), ruling) in points.into_iter().zip(rulings) {
+        let mut desk = row.desk.borrow_mut();
+        desk.outcome.book(&row.ball, &x_adv, claimed, ruling);
+        desk.refused = x_adv;
+        desk.told = Some(Told::Ruled);
     }
-    Ok(!waiting.is_empty())
+    Ok(())
 }
 
-fn stacked<'b, S: Search>(lanes: &[&mut Lane<S>], buffer: &'b mut Vec<f32>) -> Result<ArrayView2<'b, f32>, Error> {
-    for (_, x) in lanes.iter().filter_map(|lane| lane.search.query()) {
-        buffer.extend_from_slice(x);
+fn stacked<'r, 'b>(
+    rows: impl Iterator<Item = &'r [f32]>,
+    buffer: &'b mut Vec<f32>,
+) -> Result<ArrayView2<'b, f32>, Error> {
+    let mut count = 0;
+    for row in rows {
+        buffer.extend_from_slice(row);
+        count += 1;
     }
-    let shape = (lanes.len(), buffer.len() / lanes.len().max(1));
+    let shape = (count, buffer.len() / count.max(1));
     ArrayView2::from_shape(shape, buffer).map_err(|error| Error::Shape(format!("stack the rows: {error}")))
-}
-
-fn contiguous(row: ArrayView1<'_, f32>) -> Vec<f32> {
-    row.to_vec()
 }

@@ -1,44 +1,18 @@
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
-/// What an oracle differentiates, with its parameters per row. Every loss is maximised.
+/// What an oracle differentiates: a scalar function of the logits for each row. Every loss is maximised.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Loss {
-    /// `-log softmax(z)_y`.
-    CrossEntropy {
-        /// The label of each row.
-        labels: Vec<usize>,
-    },
-    /// `log softmax(z)_t`.
-    TargetedCrossEntropy {
-        /// The class to reach, of each row.
-        targets: Vec<usize>,
-    },
-    /// `max_{k != y} z_k - z_y`.
-    Margin {
-        /// The label of each row.
-        labels: Vec<usize>,
-    },
-    /// `z_t - z_y`.
-    TargetedMargin {
-        /// The label of each row.
-        labels: Vec<usize>,
-        /// The class to reach, of each row.
-        targets: Vec<usize>,
-    },
-    /// `sum_k c_k z_k`: for a one-hot `c` a row of the Jacobian.
-    Linear {
-        /// `[N, K]`.
-        cotangents: Array2<f32>,
-    },
-    /// `KL(p || softmax(z)) = sum_k p_k (ln p_k - log softmax(z)_k)`, in nats. A probability of 0 contributes 0.
-    KlDivergence {
-        /// `p`, `[N, K]`: each row sums to 1.
-        probabilities: Array2<f32>,
-    },
+pub struct Loss {
+    /// The function.
+    pub head: LossHead,
+    /// Its weights `[N, K]`, which choose labels and targets row by row.
+    pub weights: Array2<f32>,
 }
 
 /// The scalar functions of the logits that a gradient graph ends in; the weights choose labels and targets.
+///
+/// `z_(1) >= z_(2) >= ...` are the logits in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossHead {
@@ -50,54 +24,45 @@ pub enum LossHead {
     Linear,
     /// `sum_k w_k (ln w_k - log softmax(z)_k)`.
     Kl,
+    /// The margin over `z_(1) - z_(3) + 1e-12`. Three classes or more.
+    Dlr,
+    /// `sum_k w_k z_k` over `z_(1) - (z_(3) + z_(4)) / 2 + 1e-12`. Four classes or more.
+    DlrTargeted,
 }
 
 impl Loss {
-    /// The head that computes it.
-    pub fn head(&self) -> LossHead {
-        match self {
-            Loss::CrossEntropy { .. } | Loss::TargetedCrossEntropy { .. } => LossHead::CrossEntropy,
-            Loss::Margin { .. } => LossHead::Margin,
-            Loss::TargetedMargin { .. } | Loss::Linear { .. } => LossHead::Linear,
-            Loss::KlDivergence { .. } => LossHead::Kl,
-        }
+    /// `-log softmax(z)_y`. Shapes: `labels` `[N]`.
+    pub fn cross_entropy(labels: &[usize], classes: usize) -> Loss {
+        Loss { head: LossHead::CrossEntropy, weights: one_hot(labels, classes, 1.0) }
     }
 
-    /// How many rows it has parameters for.
-    pub fn rows(&self) -> usize {
-        match self {
-            Loss::CrossEntropy { labels } | Loss::Margin { labels } => labels.len(),
-            Loss::TargetedMargin { labels, targets } => labels.len().min(targets.len()),
-            Loss::TargetedCrossEntropy { targets } => targets.len(),
-            Loss::Linear { cotangents } => cotangents.nrows(),
-            Loss::KlDivergence { probabilities } => probabilities.nrows(),
-        }
+    /// `max_{k != y} z_k - z_y`. Shapes: `labels` `[N]`.
+    pub fn margin(labels: &[usize], classes: usize) -> Loss {
+        Loss { head: LossHead::Margin, weights: one_hot(labels, classes, 1.0) }
     }
 
-    /// The head's weights `[N, K]`: `e_y`, `-e_t` for targeted cross-entropy, `e_t - e_y` for the targeted margin,
-    /// the probabilities for a divergence.
+    /// `sum_k c_k z_k`: for a one-hot `c` a row of the Jacobian. Shapes: `cotangents` `[N, K]`.
+    pub fn linear(cotangents: Array2<f32>) -> Loss {
+        Loss { head: LossHead::Linear, weights: cotangents }
+    }
+
+    /// `KL(p || softmax(z)) = sum_k p_k (ln p_k - log softmax(z)_k)`, in nats. A probability of 0 contributes 0.
     ///
-    /// A label or target beyond the classes leaves no weight.
-    pub fn weights(&self, classes: usize) -> Array2<f32> {
-        let mut weights = Array2::zeros((self.rows(), classes));
-        let mut put = |indices: &[usize], weight: f32| {
-            for (mut row, &index) in weights.rows_mut().into_iter().zip(indices) {
-                if let Some(entry) = row.get_mut(index) {
-                    *entry += weight;
-                }
-            }
-        };
-        match self {
-            Loss::CrossEntropy { labels } | Loss::Margin { labels } => put(labels, 1.0),
-            Loss::TargetedCrossEntropy { targets } => put(targets, -1.0),
-            Loss::TargetedMargin { labels, targets } => {
-                put(targets, 1.0);
-                put(labels, -1.0);
-            }
-            Loss::Linear { cotangents: given } | Loss::KlDivergence { probabilities: given } => return given.clone(),
-        }
-        weights
+    /// Shapes: `probabilities` `[N, K]`; each row sums to 1.
+    pub fn kl(probabilities: Array2<f32>) -> Loss {
+        Loss { head: LossHead::Kl, weights: probabilities }
     }
+}
+
+/// A label beyond the classes leaves no weight.
+fn one_hot(labels: &[usize], classes: usize, weight: f32) -> Array2<f32> {
+    let mut weights = Array2::zeros((labels.len(), classes));
+    for (mut row, &label) in weights.rows_mut().into_iter().zip(labels) {
+        if let Some(entry) = row.get_mut(label) {
+            *entry = weight;
+        }
+    }
+    weights
 }
 
 /// The loss that an attack ascends, as its parameters name it.
@@ -108,26 +73,62 @@ pub enum LossKind {
     CrossEntropy,
     /// Carlini and Wagner's margin of the logits.
     Margin,
+    /// The difference of logits ratio of Croce and Hein.
+    Dlr,
+}
+
+/// The loss of one row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Goal {
+    pub(crate) head: LossHead,
+    /// `[K]`.
+    pub(crate) weights: Vec<f32>,
 }
 
 impl LossKind {
-    /// The head that computes it, targeted or not.
-    pub fn head(self, targeted: bool) -> LossHead {
+    /// The head that computes it for a model of so many classes, targeted or not.
+    ///
+    /// The ratio needs three classes, and four with a target. With three classes and a target it is the one without;
+    /// with two it is the margin, which is all that two logits hold.
+    pub fn head(self, targeted: bool, classes: usize) -> LossHead {
         match (self, targeted) {
             (LossKind::CrossEntropy, _) => LossHead::CrossEntropy,
-            (LossKind::Margin, false) => LossHead::Margin,
-            (LossKind::Margin, true) => LossHead::Linear,
+            (LossKind::Dlr, true) if classes >= 4 => LossHead::DlrTargeted,
+            (LossKind::Dlr, _) if classes >= 3 => LossHead::Dlr,
+            (LossKind::Margin | LossKind::Dlr, false) => LossHead::Margin,
+            (LossKind::Margin | LossKind::Dlr, true) => LossHead::Linear,
         }
     }
 
-    /// The loss of these rows, targeted when there are targets.
-    pub fn of(self, labels: Vec<usize>, targets: Option<Vec<usize>>) -> Loss {
-        match (self, targets) {
-            (LossKind::CrossEntropy, None) => Loss::CrossEntropy { labels },
-            (LossKind::CrossEntropy, Some(targets)) => Loss::TargetedCrossEntropy { targets },
-            (LossKind::Margin, None) => Loss::Margin { labels },
-            (LossKind::Margin, Some(targets)) => Loss::TargetedMargin { labels, targets },
+    /// Whether [`LossKind::head`] puts another loss in its place.
+    pub fn is_substituted(self, targeted: bool, classes: usize) -> bool {
+        self == LossKind::Dlr && classes < if targeted { 4 } else { 3 }
+    }
+
+    /// The loss of a row with this label, targeted when there is a target.
+    pub(crate) fn goal(self, label: usize, target: Option<usize>, classes: usize) -> Goal {
+        let head = self.head(target.is_some(), classes);
+        let mut weights = vec![0.0; classes];
+        match (head, target) {
+            (LossHead::CrossEntropy, Some(target)) => weights[target] = -1.0,
+            (LossHead::Linear | LossHead::DlrTargeted, Some(target)) => {
+                weights[target] = 1.0;
+                weights[label] = -1.0;
+            }
+            _ => weights[label] = 1.0,
         }
+        Goal { head, weights }
+    }
+}
+
+impl Goal {
+    /// The losses of several rows with the same head.
+    pub(crate) fn together(head: LossHead, goals: &[&Goal], classes: usize) -> Loss {
+        let mut weights = Array2::zeros((goals.len(), classes));
+        for (mut row, goal) in weights.rows_mut().into_iter().zip(goals) {
+            row.assign(&ArrayView1::from(&goal.weights));
+        }
+        Loss { head, weights }
     }
 }
 
@@ -138,23 +139,29 @@ mod tests {
 
     #[test]
     fn weights_follow_the_sign_of_ascent() {
-        let (labels, targets) = (vec![0, 2], vec![1, 0]);
-        let table = [
-            (LossKind::CrossEntropy.of(labels.clone(), None), array![[1., 0., 0.], [0., 0., 1.]]),
-            (LossKind::Margin.of(labels.clone(), None), array![[1., 0., 0.], [0., 0., 1.]]),
-            (LossKind::CrossEntropy.of(labels.clone(), Some(targets.clone())), array![[0., -1., 0.], [-1., 0., 0.]]),
-            (LossKind::Margin.of(labels, Some(targets)), array![[-1., 1., 0.], [1., 0., -1.]]),
+        use LossHead::*;
+        let kinds = [LossKind::CrossEntropy, LossKind::Margin, LossKind::Dlr];
+        let (own, away, toward) = ([0., 0., 1., 0.], [0., -1., 0., 0.], [0., 1., -1., 0.]);
+        let heads = [
+            [(CrossEntropy, own), (Margin, own), (Dlr, own)],
+            [(CrossEntropy, away), (Linear, toward), (DlrTargeted, toward)],
         ];
-        for (loss, weights) in table {
-            assert_eq!(loss.weights(3), weights, "{loss:?}");
-        }
-        let probabilities = array![[0.25, 0.75, 0.0]];
-        let divergence = Loss::KlDivergence { probabilities: probabilities.clone() };
-        assert_eq!((divergence.weights(3), divergence.head(), divergence.rows()), (probabilities, LossHead::Kl, 1));
-        for targeted in [false, true] {
-            for kind in [LossKind::CrossEntropy, LossKind::Margin] {
-                assert_eq!(kind.of(vec![0], targeted.then(|| vec![1])).head(), kind.head(targeted));
+        for (target, heads) in [None, Some(1)].into_iter().zip(heads) {
+            for (kind, (head, weights)) in kinds.into_iter().zip(heads) {
+                assert_eq!(kind.goal(2, target, 4), Goal { head, weights: weights.to_vec() }, "{kind:?} {target:?}");
+                assert_eq!((kind.head(target.is_some(), 4), kind.is_substituted(target.is_some(), 4)), (head, false));
             }
         }
+        assert_eq!(Loss::cross_entropy(&[1, 0], 2).weights, array![[0., 1.], [1., 0.]]);
+    }
+
+    #[test]
+    fn a_ratio_that_needs_more_classes_gives_way() {
+        let dlr = |target, classes| LossKind::Dlr.goal(1, target, classes);
+        assert_eq!(dlr(Some(0), 3), Goal { head: LossHead::Dlr, weights: vec![0., 1., 0.] });
+        assert_eq!(dlr(Some(0), 2), Goal { head: LossHead::Linear, weights: vec![1., -1.] });
+        assert_eq!(dlr(None, 2), Goal { head: LossHead::Margin, weights: vec![0., 1.] });
+        let substituted = |targeted| [2, 3, 4].map(|classes| LossKind::Dlr.is_substituted(targeted, classes));
+        assert_eq!((substituted(false), substituted(true)), ([true, false, false], [true, true, false]));
     }
 }

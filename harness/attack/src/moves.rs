@@ -80,6 +80,29 @@ pub(crate) fn scatter(x: &mut [f32], ball: &Ball, start: Start, epsilon: f64, rn
     ball.clip(x);
 }
 
+/// A random point of the sphere around the sample that `x` holds, then clipped to the ball: uniform draws scaled so that
+/// the largest is epsilon (L-inf), or nearly normal ones of that length (L2).
+pub(crate) fn to_sphere(x: &mut [f32], ball: &Ball, epsilon: f64, rng: &mut ChaCha8Rng) {
+    let (direction, size): (Vec<f64>, f64) = match ball.norm() {
+        Norm::Linf => {
+            let direction: Vec<f64> = x.iter().map(|_| symmetric(rng)).collect();
+            let size = direction.iter().fold(0.0, |most: f64, d| most.max(d.abs()));
+            (direction, size)
+        }
+        Norm::L2 => {
+            let direction: Vec<f64> = x.iter().map(|_| bell(rng)).collect();
+            let size = direction.iter().fold(0.0, |sum, d| sum + d * d).sqrt();
+            (direction, size)
+        }
+    };
+    if size > 0.0 {
+        for (x, d) in x.iter_mut().zip(direction) {
+            *x = (f64::from(*x) + epsilon / size * d) as f32;
+        }
+    }
+    ball.clip(x);
+}
+
 /// The sample that `x` holds, moved by a nearly normal draw of this deviation in each element, then clipped to the ball.
 pub(crate) fn jitter(x: &mut [f32], ball: &Ball, sigma: f64, rng: &mut ChaCha8Rng) {
     for x in x.iter_mut() {

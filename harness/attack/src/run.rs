@@ -1,4 +1,4 @@
-use crate::{AttackSpec, Ball, Domain, Error, Judge, Metered, Oracle, Predictor, RowOutcome, ThreatModel};
+use crate::{AttackSpec, Ball, Domain, Error, Judge, Metered, Oracle, Picture, Predictor, RowOutcome, ThreatModel};
 use ndarray::ArrayView2;
 
 /// The rows to attack.
@@ -21,6 +21,8 @@ pub struct Setting<'a> {
     pub domain: Domain,
     /// Whether the model's input is integer, so that only the points of the domain's grid count.
     pub grid: bool,
+    /// How the elements of a row lie in space.
+    pub picture: Picture,
     /// The suite's seed.
     pub seed: u64,
 }
@@ -58,6 +60,10 @@ pub fn run(
 ) -> Result<Vec<RowOutcome>, Error> {
     spec.check(setting.threat)?;
     rows.check(oracle)?;
+    if setting.picture.len() != oracle.row_len() {
+        let (found, wanted) = (setting.picture.len(), oracle.row_len());
+        return Err(Error::Shape(format!("rows of {wanted} elements in a picture of {found}")));
+    }
     let cap = spec.cost(oracle.classes()).times(rows.labels.len() as u64);
     let mut oracle = Metered::new(oracle, cap);
     let mut judge = Judge::new(predictor);

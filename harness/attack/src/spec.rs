@@ -1,11 +1,13 @@
 use crate::attacks::{Attack, Registered};
-use crate::{Cost, Error, Fgsm, LossHead, Pgd, ThreatModel};
+use crate::{Apgd, Cost, Error, Fgsm, LossHead, Pgd, ThreatModel};
 use serde::{Deserialize, Serialize};
 
 /// One attack with every number explicit. Its canonical JSON is part of the key of its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttackSpec {
+    /// See [`Apgd`].
+    Apgd(Apgd),
     /// See [`Fgsm`].
     Fgsm(Fgsm),
     /// See [`Pgd`].
@@ -15,6 +17,7 @@ pub enum AttackSpec {
 impl AttackSpec {
     pub(crate) fn attack(&self) -> &dyn Attack {
         match self {
+            AttackSpec::Apgd(apgd) => apgd,
             AttackSpec::Fgsm(fgsm) => fgsm,
             AttackSpec::Pgd(pgd) => pgd,
         }
@@ -40,9 +43,9 @@ impl AttackSpec {
         self.attack().cost(classes)
     }
 
-    /// The loss heads whose gradients it needs.
-    pub fn heads(&self) -> Vec<LossHead> {
-        self.attack().heads()
+    /// The loss heads whose gradients it needs of a model with so many classes.
+    pub fn heads(&self, classes: usize) -> Vec<LossHead> {
+        self.attack().heads(classes)
     }
 
     /// Refuses parameters that make no sense, or not with this threat model.

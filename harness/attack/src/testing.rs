@@ -108,7 +108,21 @@ fn loss_and_cotangent(head: LossHead, w: &[f64], z: &[f64]) -> (f64, Vec<f64>) {
             let cotangent = (0..z.len()).map(|k| if k == best { total } else { -w[k] }).collect();
             (total * z[best] - linear, cotangent)
         }
+        LossHead::Dlr => ratio(loss_and_cotangent(LossHead::Margin, w, z), z, &[(0, 1.0), (2, -1.0)]),
+        LossHead::DlrTargeted => ratio((linear, w.to_vec()), z, &[(0, 1.0), (2, -0.5), (3, -0.5)]),
     }
+}
+
+/// A numerator over the logits of these ranks with these weights, by the rule for quotients.
+fn ratio((numerator, cotangent): (f64, Vec<f64>), z: &[f64], ranks: &[(usize, f64)]) -> (f64, Vec<f64>) {
+    let mut order: Vec<usize> = (0..z.len()).collect();
+    order.sort_by(|a, b| z[*b].total_cmp(&z[*a]));
+    let denominator = ranks.iter().map(|(rank, weight)| weight * z[order[*rank]]).sum::<f64>() + 1e-12;
+    let mut cotangent: Vec<f64> = cotangent.iter().map(|c| c / denominator).collect();
+    for (rank, weight) in ranks {
+        cotangent[order[*rank]] -= numerator * weight / (denominator * denominator);
+    }
+    (numerator / denominator, cotangent)
 }
 
 impl Oracle for Network {
@@ -130,8 +144,7 @@ impl Oracle for Network {
     }
 
     fn gradient(&mut self, x: ArrayView2<'_, f32>, loss: &Loss) -> Result<Gradient, OracleError> {
-        assert!(x.nrows() <= self.micro_batch && x.nrows() == loss.rows());
-        let weights = loss.weights(self.classes());
+        assert!(x.nrows() <= self.micro_batch && (x.nrows(), self.classes()) == loss.weights.dim());
         let mut answer = Gradient {
             logits: Array2::zeros((x.nrows(), self.classes())),
             loss: Array1::zeros(x.nrows()),
@@ -140,9 +153,9 @@ impl Oracle for Network {
         for (index, row) in x.rows().into_iter().enumerate() {
             let values = self.forward(&row.to_vec());
             let z = values.last().expect("at least one layer");
-            let w: Vec<f64> = weights.row(index).iter().map(|w| f64::from(*w)).collect();
-            let (loss, cotangent) = loss_and_cotangent(loss.head(), &w, z);
-            answer.loss[index] = loss as f32;
+            let w: Vec<f64> = loss.weights.row(index).iter().map(|w| f64::from(*w)).collect();
+            let (value, cotangent) = loss_and_cotangent(loss.head, &w, z);
+            answer.loss[index] = value as f32;
             answer.logits.row_mut(index).assign(&z.iter().map(|z| *z as f32).collect::<Array1<f32>>());
             answer.gradient.row_mut(index).assign(&Array1::from(self.backward(&values, cotangent)));
         }

@@ -14,7 +14,7 @@ fn networks(criterion: &mut Criterion) {
         let mut predictor = prepared.predictor().expect("ONNX Runtime opens the network");
         let rows = prepared.micro_batch();
         let batch = Batch::random(rows, prepared.spec().map.row_len(), &mut predictor).expect("the network runs");
-        let loss = Loss::CrossEntropy { labels: batch.labels.clone() };
+        let loss = Loss::cross_entropy(&batch.labels, prepared.spec().classes);
         let threat = ThreatModel { norm: Norm::Linf, epsilon: "8/255".parse().expect("valid") };
         let ball = |x: &[f32]| threat.ball(x, &PIXELS, false).expect("rows are in the domain");
         let x: Vec<Vec<f32>> = batch.x.rows().into_iter().map(|row| row.to_vec()).collect();

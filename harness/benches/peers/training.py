@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from torch import Tensor
 from measure import BUSY, IDLE_SECONDS, ROOT, busy_seconds, cpu_name, others_share
 from torch_net import OnnxNet
 
-EPSILON, STEP, STEPS, BETA = 8 / 255, 2 / 255, 10, 6.0
+EPSILON, BETA = 8 / 255, 6.0
 NETS = {
     "resnet8": "resnet8: { filters: 16 }",
     "mobilenet-tiny-0.35": "mobilenet-tiny: { width: 0.35, expand: 6 }",
@@ -31,7 +32,8 @@ OPTIMISERS = {
 }
 OBJECTIVES = {
     "standard": "standard: {}",
-    "trades": f"trades: {{ beta: {BETA}, steps: {STEPS}, step_size: 2/255, start: {{ gaussian: 0.001 }} }}",
+    "fgsm-rs": "fgsm-rs: { step_size: 16/255 }",
+    "trades": f"trades: {{ beta: {BETA}, steps: 10, step_size: 2/255, start: {{ gaussian: 0.001 }} }}",
 }
 LEARNING_RATE = {"sgd": 0.01, "adam": 1e-3}
 WEIGHT_DECAY = 5e-4
@@ -43,7 +45,7 @@ def recipe(net: str, objective: str, optimiser: str, batch: int) -> str:
 architecture: {{ {NETS[net]} }}
 dataset: {{ name: signs32, split: train }}
 objective: {{ {OBJECTIVES[objective]} }}
-{"threat: { norm: linf, epsilon: 8/255 }" if objective == "trades" else ""}
+{"threat: { norm: linf, epsilon: 8/255 }" if objective != "standard" else ""}
 optimiser: {{ {OPTIMISERS[optimiser]} }}
 weight_decay: {{ rate: {WEIGHT_DECAY}, on: all }}
 learning_rate: {LEARNING_RATE[optimiser]}
@@ -94,12 +96,15 @@ class Peer:
         x, labels, start = (fed.get(name) for name in ("x", "labels", "start"))
         x = x.to(self.dtype)
         if objective == "trades":
-            x_adv = self.attack(x, start.to(self.dtype))
+            x_adv = self.attack(x, start.to(self.dtype), 10, 2 / 255, self.divergence(x))
             self.net.train()
             logits, adversarial = self.net(x), self.net(x_adv)
             divergence = F.kl_div(F.log_softmax(adversarial, 1), F.softmax(logits, 1), reduction="sum") / len(x)
             loss = F.cross_entropy(logits, labels) + BETA * divergence
         else:
+            if objective == "fgsm-rs":
+                ascended = lambda logits: F.cross_entropy(logits, labels, reduction="sum")  # noqa: E731
+                x = self.attack(x, start.to(self.dtype), 1, 16 / 255, ascended)
             self.net.train()
             loss = F.cross_entropy(self.net(x), labels)
         self.optimiser.zero_grad()
@@ -107,21 +112,25 @@ class Peer:
         self.optimiser.step()
         return loss.item()
 
-    def attack(self, x: Tensor, start: Tensor) -> Tensor:
-        """TRADES' inner maximisation in eval mode. The clean probabilities are computed once: they do not change."""
+    def divergence(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """From the clean probabilities, in eval mode. They are computed once: an attack does not change them."""
+        self.net.eval()
+        with torch.no_grad():
+            clean = F.softmax(self.net(x), 1)
+        return lambda logits: F.kl_div(F.log_softmax(logits, 1), clean, reduction="sum")
+
+    def attack(self, x: Tensor, start: Tensor, steps: int, size: float, ascended: Callable[[Tensor], Tensor]) -> Tensor:
+        """Projected ascent in eval mode."""
         self.net.eval()
         parameters = list(self.net.parameters())
         for parameter in parameters:
             parameter.requires_grad_(False)
-        with torch.no_grad():
-            clean = F.softmax(self.net(x), 1)
         low, high = (x - EPSILON).clamp_(min=0), (x + EPSILON).clamp_(max=1)
         x_adv = start
-        for _ in range(STEPS):
+        for _ in range(steps):
             x_adv = x_adv.detach().requires_grad_()
-            loss = F.kl_div(F.log_softmax(self.net(x_adv), 1), clean, reduction="sum")
-            gradient = torch.autograd.grad(loss, x_adv)[0]
-            x_adv = torch.clamp(x_adv.detach() + STEP * gradient.sign(), low, high)
+            gradient = torch.autograd.grad(ascended(self.net(x_adv)), x_adv)[0]
+            x_adv = torch.clamp(x_adv.detach() + size * gradient.sign(), low, high)
         for parameter in parameters:
             parameter.requires_grad_(True)
         return x_adv.detach()
@@ -129,6 +138,10 @@ class Peer:
 
 def relative(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.linalg.norm(found - wanted) / max(np.linalg.norm(wanted), 1e-30))
+
+
+def snapshot(peer: Peer) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
 
 
 def tensors(file: Path) -> dict[str, Tensor]:
@@ -143,9 +156,9 @@ def agreement(net: str, objective: str, optimiser: str, steps: int, rows: int, t
         losses = np.array(worker.ask({"record": {"steps": steps, "folder": name}})["losses"])
         worker.close()
         peer, double = Peer(worker.network, optimiser), Peer(worker.network, optimiser, torch.float64)
-        wanted, exact, states = [], [], {}
+        wanted, exact, states, exactly = [], [], {}, {}
         initial, first, last = (np.load(folder / f"{when}.npz") for when in ("initial", "first", "last"))
-        start = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
+        start = snapshot(peer)
         if set(start) != set(initial) or any((start[name] != initial[name]).any() for name in start):
             sys.exit(f"error: {net} does not start where its file says")
         for at in range(steps):
@@ -153,8 +166,7 @@ def agreement(net: str, objective: str, optimiser: str, steps: int, rows: int, t
             wanted.append(peer.step(objective, fed))
             exact.append(double.step(objective, fed))
             if at in (0, steps - 1):
-                states[at] = {name: tensor.detach().numpy().copy() for name, tensor in peer.net.tensors.items()}
-        exactly = {name: tensor.detach().numpy() for name, tensor in double.net.tensors.items()}
+                states[at], exactly[at] = snapshot(peer), snapshot(double)
         buffers = {name for name, tensor in peer.net.tensors.items() if not isinstance(tensor, torch.nn.Parameter)}
         whole = lambda state, names: np.concatenate([state[name].ravel() for name in sorted(names)])  # noqa: E731
         parameters = set(start) - buffers
@@ -175,9 +187,13 @@ def agreement(net: str, objective: str, optimiser: str, steps: int, rows: int, t
             "statistics_relative_l2_last": relative(whole(last, buffers), whole(states[steps - 1], buffers)),
             # How far float32 itself is from float64 in PyTorch: training amplifies the rounding of a step.
             "torch_float32_against_float64": {
-                "loss_relative_difference_last": abs(wanted[-1] - exact[-1]) / abs(exact[-1]),
-                "parameters_relative_l2_last": relative(whole(states[steps - 1], parameters), whole(exactly, parameters)),
-                "statistics_relative_l2_last": relative(whole(states[steps - 1], buffers), whole(exactly, buffers)),
+                f"{what}_{when}": difference
+                for when, at in (("first", 0), ("last", steps - 1))
+                for what, difference in (
+                    ("loss_relative_difference", abs(wanted[at] - exact[at]) / abs(exact[at])),
+                    ("parameters_relative_l2", relative(whole(states[at], parameters), whole(exactly[at], parameters))),
+                    ("statistics_relative_l2", relative(whole(states[at], buffers), whole(exactly[at], buffers))),
+                )
             },
         }
 
@@ -234,11 +250,11 @@ def main() -> None:
     nets = []
     for name in args.nets.split(","):
         agree, times = [], []
-        for objective, optimiser in [("standard", "sgd"), ("trades", "sgd"), ("standard", "adam")]:
+        for objective, optimiser in [("standard", "sgd"), ("fgsm-rs", "sgd"), ("trades", "sgd"), ("standard", "adam")]:
             print(f"comparing {name}, {objective}, {optimiser}", file=sys.stderr, flush=True)
             agree.append(agreement(name, objective, optimiser, args.steps, args.rows, args.threads))
             print(json.dumps({k: v for k, v in agree[-1].items() if k != "losses"}), file=sys.stderr)
-        for objective in ("standard", "trades") if args.rounds else ():
+        for objective in OBJECTIVES if args.rounds else ():
             print(f"timing {name}, {objective}", file=sys.stderr, flush=True)
             times.append(timing(name, objective, args.batch, args.rounds, args.threads))
             print(json.dumps({k: v for k, v in times[-1].items() if k != "turns"}), file=sys.stderr)

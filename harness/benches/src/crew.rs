@@ -44,7 +44,7 @@ impl Crew {
         let x = Array2::from_elem((rows, crew.prepared.spec().map.row_len()), 0.5);
         let batch = Batch::new(x, vec![0; rows])?;
         crew.forward(&batch, rows)?;
-        crew.gradient(&batch.x, &Loss::CrossEntropy { labels: batch.labels.clone() }, rows)?;
+        crew.gradient(&batch.x, &Loss::cross_entropy(&batch.labels, crew.prepared.spec().classes), rows)?;
         Ok(crew)
     }
 
@@ -125,14 +125,5 @@ fn stacked(parts: &[Array2<f32>]) -> Result<Array2<f32>> {
 
 /// The loss of some of the rows.
 fn part(loss: &Loss, rows: Range<usize>) -> Loss {
-    let of = |indices: &[usize]| indices[rows.clone()].to_vec();
-    let some = |matrix: &Array2<f32>| matrix.slice(s![rows.clone(), ..]).to_owned();
-    match loss {
-        Loss::CrossEntropy { labels } => Loss::CrossEntropy { labels: of(labels) },
-        Loss::TargetedCrossEntropy { targets } => Loss::TargetedCrossEntropy { targets: of(targets) },
-        Loss::Margin { labels } => Loss::Margin { labels: of(labels) },
-        Loss::TargetedMargin { labels, targets } => Loss::TargetedMargin { labels: of(labels), targets: of(targets) },
-        Loss::Linear { cotangents } => Loss::Linear { cotangents: some(cotangents) },
-        Loss::KlDivergence { probabilities } => Loss::KlDivergence { probabilities: some(probabilities) },
-    }
+    Loss { head: loss.head, weights: loss.weights.slice(s![rows, ..]).to_owned() }
 }

@@ -44,9 +44,9 @@ pub(crate) fn write(crew: &mut Crew, input: &Path, output: &Path) -> Result<usiz
     let mut npz = NpzWriter::new(File::create(output).with_context(place)?);
     npz.add_array("scores", &crew.scores(&x)?).with_context(place)?;
     let losses = [
-        ("cross_entropy", Loss::CrossEntropy { labels: labels.clone() }),
-        ("margin", Loss::Margin { labels }),
-        ("linear", Loss::Linear { cotangents }),
+        ("cross_entropy", Loss::cross_entropy(&labels, classes)),
+        ("margin", Loss::margin(&labels, classes)),
+        ("linear", Loss::linear(cotangents)),
     ];
     for (name, loss) in losses {
         let parts = crew.gradient(&x, &loss, count)?;

@@ -1,6 +1,6 @@
 use crate::{Batch, Crew, Request, dump};
 use anyhow::{Context, Result, bail, ensure};
-use attack::{Domain, Loss, LossHead, Norm, Setting, ThreatModel};
+use attack::{Domain, Loss, LossHead, Norm, Picture, Setting, ThreatModel};
 use graph::{Dim, Head, InputMap, Model, NoExternalData};
 use runtime::{ModelBytes, ModelSpec, OutputKind, Prepared, Provider};
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ impl PeerSession {
             }
             Request::Gradient { rows, repeats } => {
                 let (crew, batch) = self.batch(*rows)?;
-                let loss = Loss::CrossEntropy { labels: batch.labels[..*rows].to_vec() };
+                let loss = Loss::cross_entropy(&batch.labels[..*rows], crew.prepared().spec().classes);
                 timed(*repeats, || crew.gradient(&batch.x, &loss, *rows).map(drop))
             }
             Request::Pgd20 { rows, epsilon } => {
@@ -100,7 +100,13 @@ impl PeerSession {
                 let threat = ThreatModel { norm: Norm::Linf, epsilon: epsilon.clone() };
                 let spec = attack::preset("pgd-20").context("find the preset `pgd-20`")?.resolve(&threat)?;
                 let domain = Domain { lower: 0.0, upper: 1.0, grid: None };
-                let setting = Setting { threat: &threat, domain, grid: false, seed: 0 };
+                let setting = Setting {
+                    threat: &threat,
+                    domain,
+                    grid: false,
+                    picture: Picture::line(crew.prepared().spec().map.row_len()),
+                    seed: 0,
+                };
                 let start = Instant::now();
                 let effort = crew.attack(&spec, batch, &setting, *rows)?;
                 Ok(json!({

@@ -2,7 +2,7 @@
 
 use crate::parallel;
 use anyhow::{Context, Result};
-use attack::{LossHead, Predictor, Rows, Setting, ThreatModel, argmax};
+use attack::{LossHead, Picture, Predictor, Rows, Setting, ThreatModel, argmax};
 use graph::InputMap;
 use ndarray::ArrayView2;
 use probe::ProbeSpec;
@@ -101,7 +101,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn heads(&self) -> Vec<LossHead> {
-        let attacks = self.evaluation.attack.iter().flat_map(|attack| attack.spec.heads());
+        let attacks = self.evaluation.attack.iter().flat_map(|attack| attack.spec.heads(self.plan.classes));
         let mut heads: Vec<LossHead> = attacks.chain(self.probes.iter().flat_map(|(_, probe)| probe.heads())).collect();
         heads.sort();
         heads.dedup();
@@ -116,7 +116,13 @@ impl<'a> Evaluator<'a> {
         let correct: Vec<usize> = (0..rows.len()).filter(right).collect();
         let mut found = Found { rows: rows.len(), correct: correct.len(), ..Found::default() };
         let Some(threat) = &self.plan.threat_model else { return Ok(found) };
-        let setting = Setting { threat, domain: self.plan.domain(), grid: false, seed: self.plan.seed };
+        let setting = Setting {
+            threat,
+            domain: self.plan.domain(),
+            grid: false,
+            picture: Picture::new(&self.plan.input, false),
+            seed: self.plan.seed,
+        };
         if let Some(attack) = self.evaluation.attack.as_ref().filter(|_| !correct.is_empty()) {
             let taken = x.select(ndarray::Axis(0), &correct);
             let labels: Vec<usize> = correct.iter().map(|&row| labels[row]).collect();

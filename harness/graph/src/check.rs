@@ -81,8 +81,9 @@ impl ExecutorCheck {
 }
 
 /// Weights for a head: random for [`Head::Linear`], the one-hot of a random class for [`Head::Margin`], that of the least
-/// likely class for [`Head::CrossEntropy`], whose loss is flat where the class is near certain, and for [`Head::Kl`] a
-/// random distribution that gives the likeliest class 0.
+/// likely class for [`Head::CrossEntropy`], whose loss is flat where the class is near certain, for [`Head::Kl`] a random
+/// distribution that gives the likeliest class 0. [`Head::Dlr`] starts from the likeliest class, and
+/// [`Head::DlrTargeted`] goes from there to the least likely.
 ///
 /// Shapes: `x` as the classifier takes it; returns `[N, K]`.
 /// Errors: the interpreter refuses the classifier or the input.
@@ -96,11 +97,14 @@ pub fn head_weights(classifier: &Graph, head: Head, x: &Tensor, random: &mut Spl
     let mut weights = vec![0.0; logits.len()];
     for (row, logits) in weights.chunks_mut(classes).zip(logits.chunks(classes)) {
         let least = (0..classes).min_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0);
+        let likeliest = (0..classes).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0);
         let any = (random.next_u64() % classes as u64) as usize;
         match head {
             Head::Kl => row.copy_from_slice(&distribution(logits, random)),
             Head::CrossEntropy => row[least] = 1.0,
             Head::Margin | Head::Linear => row[any] = 1.0,
+            Head::Dlr => row[likeliest] = 1.0,
+            Head::DlrTargeted => (row[least], row[likeliest]) = (1.0, -1.0),
         }
     }
     Ok(Tensor::f32(&shape, weights))

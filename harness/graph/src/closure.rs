@@ -59,7 +59,7 @@ fn smooth() -> Graph {
     let y = add(&mut graph, "MatMul", &[shares, y], Attrs::new());
     let y = add(&mut graph, "Gelu", &[y], Attrs::new());
     let y = add(&mut graph, "Flatten", &[y], Attrs::new());
-    let w = weights(&mut graph, &mut random, &[15, 3]);
+    let w = weights(&mut graph, &mut random, &[15, 4]);
     let y = add(&mut graph, "MatMul", &[y, w], Attrs::new());
     graph.set_outputs(vec![y]);
     graph

@@ -17,11 +17,32 @@ pub enum Head {
     /// `Σ_k w_k (ln w_k - log softmax(z)_k)`, in nats: the divergence `KL(w ‖ softmax(z))` of a distribution `w`. A weight
     /// of 0 contributes 0.
     Kl,
+    /// The margin over `z_(1) - z_(3) + 1e-12`, where `z_(1) >= z_(2) >= ...`: the difference of logits ratio of Croce and
+    /// Hein 2020, arXiv:2003.01690, section 4, for `w` the one-hot of the label. Three classes or more.
+    Dlr,
+    /// `Σ_k w_k z_k` over `z_(1) - (z_(3) + z_(4)) / 2 + 1e-12`: their targeted ratio for `w` the one-hot of the target less
+    /// that of the label. Four classes or more.
+    DlrTargeted,
 }
 
 impl Head {
     /// Every head.
-    pub const ALL: &[Head] = &[Head::CrossEntropy, Head::Margin, Head::Linear, Head::Kl];
+    pub const ALL: &[Head] = &[Head::CrossEntropy, Head::Margin, Head::Linear, Head::Kl, Head::Dlr, Head::DlrTargeted];
+
+    /// The fewest classes that it is defined for.
+    pub fn least_classes(self) -> usize {
+        match self {
+            Head::Linear => 1,
+            Head::CrossEntropy | Head::Margin | Head::Kl => 2,
+            Head::Dlr => 3,
+            Head::DlrTargeted => 4,
+        }
+    }
+
+    /// Whether its slope has no bound: logits may be equal.
+    fn is_ratio(self) -> bool {
+        matches!(self, Head::Dlr | Head::DlrTargeted)
+    }
 }
 
 /// A gradient graph: one run gives logits, loss and gradient.
@@ -58,8 +79,9 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
         let shape = classifier.shape(logits);
         return Err(Error::Graph(format!("differentiate the model: the output must be [N, K], found {shape:?}")));
     };
-    if classes < 2 && head != Head::Linear {
-        let reason = "the output has one score per row, a classifier has one for each of two classes or more";
+    if classes < head.least_classes() {
+        let wanted = head.least_classes();
+        let reason = format!("the output has {classes} scores per row, the loss {head:?} needs {wanted} or more");
         return Err(Error::Graph(format!("differentiate the model: {reason}")));
     }
     let mut graph = classifier.clone();
@@ -71,7 +93,7 @@ pub fn gradient_graph(classifier: &Graph, head: Head) -> Result<GradientGraph, E
     free_name(&mut graph, "weights");
     let weights = graph.input("weights", ty);
     let loss = emit_head(&mut graph, head, logits, weights)?;
-    let scale = cotangent_scale(classifier);
+    let scale = if head.is_ratio() { 1.0 } else { cotangent_scale(classifier) };
     let start = graph.constant("cotangent_scale", Tensor::float(dtype, &[rows], vec![scale; rows]));
     let (mut gradients, stopped) = reverse(&mut graph, loss, start, &[x])?;
     let mut gradient = gradients.remove(0);
@@ -207,7 +229,29 @@ pub(crate) fn emit_head(graph: &mut Graph, head: Head, logits: ValueId, weights:
             let total = sum(graph, product)?;
             graph.add("Sub", &[best, total], plain())
         }
+        Head::Dlr => {
+            let margin = emit_head(graph, Head::Margin, logits, weights)?;
+            ratio(graph, margin, logits, &[1.0, 0.0, -1.0])
+        }
+        Head::DlrTargeted => {
+            let difference = emit_head(graph, Head::Linear, logits, weights)?;
+            ratio(graph, difference, logits, &[1.0, 0.0, -0.5, -0.5])
+        }
     }
+}
+
+/// A loss over `Σ_i by_rank_i z_(i)`, with the logits in falling order.
+fn ratio(graph: &mut Graph, loss: ValueId, logits: ValueId, by_rank: &[f64]) -> Result<ValueId, Error> {
+    let dtype = graph.value(logits).dtype();
+    let count = graph.constant("ranks", Tensor::ints([by_rank.len() as i64]));
+    let ranked = graph.add_node("ranked", "TopK", &[Some(logits), Some(count)], Attrs::new().int("axis", 1), 2)?[0];
+    let by_rank = graph.constant("by_rank", Tensor::float(dtype, &[1, by_rank.len()], by_rank.to_vec()));
+    let parts = graph.add("Mul", &[ranked, by_rank], Attrs::new())?;
+    let last = graph.constant("last_axis", Tensor::ints([1]));
+    let spread = graph.add("ReduceSum", &[parts, last], Attrs::new().int("keepdims", 0))?;
+    let least = graph.scalar(dtype, if dtype == DType::F16 { 2f64.powi(-24) } else { 1e-12 });
+    let spread = graph.add("Add", &[spread, least], Attrs::new())?;
+    graph.add("Div", &[loss, spread], Attrs::new())
 }
 
 impl GradientGraph {
@@ -307,6 +351,31 @@ mod tests {
         let [_, loss, gradient] = run(&graph, Head::Kl, &z, &[1.0, 0.0, 0.0, 1.0, 1.0, 2f64.powi(-140)]);
         close(&loss, &[0.0, 1000.0, 2f64.ln()]);
         close(&gradient, &[0.0, 0.0, 1.0, -1.0, -0.5, 0.5]);
+    }
+
+    /// Four classes at `z = (4, 1, 3, 2)`, so in order 4, 3, 2, 1: the margin of class 1 is 3 over 4 - 2, and from class 1
+    /// to class 3 it is 1 over 4 - (2 + 1) / 2. Gradients by the rule for quotients.
+    #[test]
+    fn ratios_of_logits_are_their_closed_forms() {
+        let mut graph = Graph::new("identity");
+        let x = graph.input("x", ValueType::new(DType::F32, [1, 4]));
+        graph.set_outputs(vec![x]);
+        let z = [4.0, 1.0, 3.0, 2.0];
+        let [_, loss, gradient] = run(&graph, Head::Dlr, &z, &[0.0, 1.0, 0.0, 0.0]);
+        close(&loss, &[3.0 / 2.0]);
+        close(&gradient, &[0.5 - 0.75, -0.5, 0.0, 0.75]);
+        let [_, loss, gradient] = run(&graph, Head::DlrTargeted, &z, &[0.0, -1.0, 0.0, 1.0]);
+        close(&loss, &[1.0 / 2.5]);
+        close(&gradient, &[-0.16, -0.4 + 0.08, 0.0, 0.4 + 0.08]);
+        for (head, classes) in [(Head::Dlr, 2), (Head::DlrTargeted, 3)] {
+            let mut graph = Graph::new("few");
+            let x = graph.input("x", ValueType::new(DType::F32, [1, classes]));
+            graph.set_outputs(vec![x]);
+            let message = gradient_graph(&graph, head).expect_err("refused").to_string();
+            let wanted =
+                format!("the output has {classes} scores per row, the loss {head:?} needs {} or more", classes + 1);
+            assert!(message.ends_with(&wanted), "{message}");
+        }
     }
 
     #[test]
@@ -410,7 +479,7 @@ mod tests {
         let equal = named(&mut graph, "number", "Cast", &[equal], Attrs::new().int("to", float));
         let sum = [sign, again, equal].into_iter().fold(y, |sum, x| graph.add("Add", &[sum, x], Attrs::new()).unwrap());
         graph.set_outputs(vec![sum]);
-        for head in Head::ALL {
+        for head in Head::ALL.iter().filter(|head| head.least_classes() <= 2) {
             let stopped = gradient_graph(&graph, *head).unwrap().stopped;
             assert_eq!(stopped, ["`first` and 1 more (Sign)", "`same` (Equal)"]);
         }
@@ -539,7 +608,7 @@ mod tests {
         assert!(gradient_graph(&single, Head::Linear).is_ok());
         for head in [Head::CrossEntropy, Head::Margin, Head::Kl] {
             let error = gradient_graph(&single, head).unwrap_err().to_string();
-            assert!(error.contains("one score per row"), "{error}");
+            assert!(error.contains("the output has 1 scores per row"), "{error}");
         }
     }
 }

@@ -91,20 +91,19 @@ impl Oracle for Network {
     }
 
     fn gradient(&mut self, x: ArrayView2<'_, f32>, loss: &Loss) -> Result<Gradient, OracleError> {
-        assert!(x.nrows() <= self.micro_batch && x.nrows() == loss.rows());
-        let weights = loss.weights(self.classes());
+        assert!(x.nrows() <= self.micro_batch && (x.nrows(), self.classes()) == loss.weights.dim());
         let mut gradient = Array2::zeros(x.dim());
         for (index, row) in x.rows().into_iter().enumerate() {
             let values = self.forward(&row.to_vec());
-            let w: Vec<f64> = weights.row(index).iter().map(|w| f64::from(*w)).collect();
+            let w: Vec<f64> = loss.weights.row(index).iter().map(|w| f64::from(*w)).collect();
             let z: Vec<f32> = values.last().expect("a layer").iter().map(|z| *z as f32).collect();
             let total: f64 = w.iter().sum();
-            let cotangent = match loss.head() {
+            let cotangent = match loss.head {
                 LossHead::Linear => w,
                 LossHead::CrossEntropy | LossHead::Kl => {
                     softmax(&z).iter().zip(w).map(|(p, w)| total * p - w).collect()
                 }
-                LossHead::Margin => unreachable!("no probe ascends the margin"),
+                head => unreachable!("no probe ascends {head:?}"),
             };
             let mut row = self.backward(&values, cotangent);
             (self.bend)(&mut row);

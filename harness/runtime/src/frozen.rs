@@ -85,5 +85,7 @@ fn as_graph_head(head: LossHead) -> Head {
         LossHead::Margin => Head::Margin,
         LossHead::Linear => Head::Linear,
         LossHead::Kl => Head::Kl,
+        LossHead::Dlr => Head::Dlr,
+        LossHead::DlrTargeted => Head::DlrTargeted,
     }
 }

@@ -7,7 +7,7 @@ use graph::check::Splitmix;
 use graph::{DType, InputMap, Quantize};
 use ndarray::{Array2, s};
 
-const HEADS: [LossHead; 4] = [LossHead::CrossEntropy, LossHead::Margin, LossHead::Linear, LossHead::Kl];
+const HEADS: [LossHead; 5] = [LossHead::CrossEntropy, LossHead::Margin, LossHead::Linear, LossHead::Kl, LossHead::Dlr];
 const WEIGHTS: [f32; 12] = [0.5, -1.0, 0.25, 1.5, -0.75, 0.125, -0.5, 1.0, 2.0, -0.25, 0.75, -1.5];
 
 /// `[N, 4]` to three classes: `x · W`, and a softmax where wanted.
@@ -66,7 +66,7 @@ fn no_rows_give_no_scores() {
     let prepared = prepare(linear("N", false), spec(OutputKind::Logits)).unwrap();
     let none = Array2::zeros((0, 4));
     assert_eq!(prepared.predictor().unwrap().predict(none.view()).unwrap().dim(), (0, 3));
-    let loss = Loss::CrossEntropy { labels: vec![] };
+    let loss = Loss::cross_entropy(&[], 3);
     assert_eq!(prepared.oracle().unwrap().gradient(none.view(), &loss).unwrap().gradient.dim(), (0, 4));
 }
 
@@ -75,7 +75,7 @@ fn the_gradient_of_a_linear_model_is_its_weights() {
     let prepared = prepare(linear("N", false), spec(OutputKind::Logits)).unwrap();
     let x = rows(5);
     let cotangents = Array2::from_shape_fn((5, 3), |(row, class)| if class == row % 3 { 1.0 } else { 0.0 });
-    let loss = Loss::Linear { cotangents: cotangents.clone() };
+    let loss = Loss::linear(cotangents.clone());
     let found = prepared.oracle().unwrap().gradient(x.view(), &loss).unwrap();
     let weights = Array2::from_shape_vec((4, 3), WEIGHTS.to_vec()).unwrap();
     assert_near(&found.gradient, &cotangents.dot(&weights.t()));
@@ -96,7 +96,7 @@ fn divergence_to_given_probabilities_is_its_closed_form() {
         [1e-30, 0.5, 0.5],
         [0.0, 0.0, 1.0]
     ];
-    let loss = Loss::KlDivergence { probabilities: probabilities.clone() };
+    let loss = Loss::kl(probabilities.clone());
     let found = prepared.oracle().unwrap().gradient(x.view(), &loss).unwrap();
     for (row, z) in by_hand(&x).rows().into_iter().enumerate() {
         let powers: Vec<f64> = z.iter().map(|z| f64::from(*z).exp()).collect();
@@ -161,7 +161,7 @@ fn quantizers_that_are_cut_and_ways_that_are_dropped_are_noted() {
 fn rows_do_not_depend_on_how_they_are_grouped() {
     let prepared = prepare(linear("N", true), spec(OutputKind::Softmax)).unwrap();
     let x = rows(70);
-    let loss = |rows: std::ops::Range<usize>| Loss::CrossEntropy { labels: rows.map(|row| row % 3).collect() };
+    let loss = |rows: std::ops::Range<usize>| Loss::cross_entropy(&rows.map(|row| row % 3).collect::<Vec<_>>(), 3);
     let (mut oracle, mut judge) = (prepared.oracle().unwrap(), prepared.predictor().unwrap());
     let (together, scores) = (oracle.gradient(x.view(), &loss(0..70)).unwrap(), judge.predict(x.view()).unwrap());
     let mut fresh = prepared.oracle().unwrap();
@@ -185,7 +185,7 @@ fn nan_scores_are_the_callers_to_judge_and_a_count_of_the_oracle() {
     let found: Vec<bool> = scores.iter().map(|score| score.is_nan()).collect();
     assert_eq!(found, [false, false, false, true, true, true]);
     let mut oracle = prepared.oracle().unwrap();
-    let found = oracle.gradient(x.view(), &Loss::CrossEntropy { labels: vec![0, 1] }).unwrap();
+    let found = oracle.gradient(x.view(), &Loss::cross_entropy(&[0, 1], 3)).unwrap();
     assert!(found.loss[0].is_finite() && found.loss[1].is_nan());
     assert_eq!(oracle.non_finite(), 1);
 }
@@ -211,7 +211,7 @@ fn integer_inputs_are_quantized_on_the_host_and_in_the_graph_alike() {
     let near = |found: Array2<f32>| found.iter().zip(&expected).all(|(f, e)| (f - e).abs() <= 1e-4);
     assert!(near(prepared.predictor().unwrap().predict(x.view()).unwrap()));
     assert!(near(prepared.oracle().unwrap().logits(x.view()).unwrap()));
-    let loss = Loss::Linear { cotangents: ndarray::array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]] };
+    let loss = Loss::linear(ndarray::array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]);
     let gradient = prepared.oracle().unwrap().gradient(x.view(), &loss).unwrap().gradient;
     let straight_through = [WEIGHTS[0], WEIGHTS[3], WEIGHTS[6], WEIGHTS[9]];
     assert_eq!(gradient.row(0).to_vec(), straight_through);
@@ -289,7 +289,7 @@ fn a_loss_that_was_not_planned_is_refused() {
     let bytes = ModelBytes::new(linear("N", false).bytes());
     let heads = [LossHead::Margin];
     let prepared = Prepared::new(bytes, spec(OutputKind::Logits), &heads, Provider::Cpu).unwrap();
-    let loss = Loss::CrossEntropy { labels: vec![0] };
+    let loss = Loss::cross_entropy(&[0], 3);
     let text = prepared.oracle().unwrap().gradient(rows(1).view(), &loss).map(|_| ()).unwrap_err().to_string();
     assert!(text.contains("no gradient graph was planned for CrossEntropy"), "{text}");
 }
@@ -298,7 +298,7 @@ fn a_loss_that_was_not_planned_is_refused() {
 fn a_shared_model_serves_many_threads() {
     let prepared = prepare(linear("N", false), spec(OutputKind::Logits)).unwrap();
     let x = rows(20);
-    let loss = || Loss::Margin { labels: (0..20).map(|row| row % 3).collect() };
+    let loss = || Loss::margin(&(0..20).map(|row| row % 3).collect::<Vec<_>>(), 3);
     let expected = prepared.oracle().unwrap().gradient(x.view(), &loss()).unwrap().gradient;
     std::thread::scope(|scope| {
         for _ in 0..4 {

@@ -121,7 +121,7 @@ impl Oracle for GradientOracle {
     fn gradient(&mut self, x: ArrayView2<'_, f32>, loss: &Loss) -> Result<Gradient, OracleError> {
         self.check(x)?;
         let (rows, classes) = (x.nrows(), self.classes());
-        let all = loss.weights(classes);
+        let all = &loss.weights;
         if all.dim() != (rows, classes) {
             let (found, wanted) = (all.dim(), (rows, classes));
             return Err(OracleError(format!("the loss must have weights {wanted:?}, found {found:?}")));
@@ -131,7 +131,7 @@ impl Oracle for GradientOracle {
         let chunks = x.axis_chunks_iter(Axis(0), micro_batch);
         for (chunk, weights) in chunks.zip(all.axis_chunks_iter(Axis(0), micro_batch)) {
             let results = [&mut logits, &mut losses, &mut gradient];
-            let run = self.run_gradient(chunk, weights, loss.head(), results);
+            let run = self.run_gradient(chunk, weights, loss.head, results);
             run.map_err(|error| OracleError(error.to_string()))?;
         }
         let result = Gradient {

@@ -1,11 +1,11 @@
 //! From the entries of `attacks` to attacks with every number.
 
 use crate::entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets};
+use crate::probes;
 use crate::suite::check_name;
 use crate::threat::exact;
-use registry::yaml::Located;
-use registry::yaml::Problem;
-use registry::yaml::{list, nearest};
+use crate::vocabulary::Vocabulary;
+use registry::yaml::{Located, Problem};
 
 use attack::{ATTACKS, AttackSpec, Fgsm, Keep, LossKind, PRESETS, Pgd, Start, ThreatModel, preset};
 use serde::Serialize;
@@ -24,9 +24,16 @@ pub struct PlannedAttack {
     pub revision: u32,
 }
 
-/// The names of all presets.
-pub(crate) fn preset_names() -> Vec<&'static str> {
-    PRESETS.iter().map(|preset| preset.name).collect()
+/// The names of attacks.
+pub(crate) fn vocabulary() -> Vocabulary {
+    Vocabulary {
+        kind: "attack",
+        one: "an attack",
+        verb: "runs",
+        presets: PRESETS.iter().map(|preset| preset.name).collect(),
+        long: ATTACKS.iter().map(|attack| attack.name).collect(),
+        later: LATER,
+    }
 }
 
 /// Gives every entry its numbers and a name of its own.
@@ -63,12 +70,15 @@ fn long_name(entry: &Entry) -> Option<&Located<String>> {
 
 fn resolve(entry: &Located<Entry>, threat: &ThreatModel) -> Result<AttackSpec, Problem> {
     let spec = match &entry.value {
-        Entry::Preset(name) => preset(name).ok_or_else(|| no_preset(name))?.resolve(threat).map_err(refused)?,
+        Entry::Preset(name) => preset(name)
+            .ok_or_else(|| vocabulary().no_preset(name, &probes::vocabulary()))?
+            .resolve(threat)
+            .map_err(refused)?,
         Entry::Fgsm(FgsmForm { loss, targets, .. }) => {
             AttackSpec::Fgsm(Fgsm { loss: loss_kind(*loss), targets: attack_targets(*targets) })
         }
         Entry::Pgd(form) => AttackSpec::Pgd(pgd(form)?),
-        Entry::Unknown(name) => return Err(no_attack(name).at(name.place)),
+        Entry::Unknown(name) => return Err(vocabulary().no_long_form(name, &probes::vocabulary()).at(name.place)),
     };
     spec.check(threat).map_err(refused)?;
     Ok(spec)
@@ -113,39 +123,4 @@ fn refused(error: attack::Error) -> Problem {
         attack::Error::Spec { attack, reason } => Problem::new(format!("`{attack}` is refused: {reason}")),
         other => Problem::new(format!("the attack is refused: failed to {other}")),
     }
-}
-
-fn no_preset(name: &str) -> Problem {
-    if attack_names().contains(&name) {
-        return Problem::new(format!("`{name}` has no short form"))
-            .hint(format!("the short names are {}; the long form is `{name}: {{ ... }}`", list(&preset_names())));
-    }
-    unknown(name, &preset_names())
-}
-
-fn no_attack(name: &str) -> Problem {
-    if preset(name).is_some() {
-        return Problem::new(format!("`{name}` is a preset, whose numbers are fixed"))
-            .hint(format!("write `- {name}`, or one of {} with your own numbers", list(&attack_names())));
-    }
-    unknown(name, &attack_names())
-}
-
-fn unknown(name: &str, known: &[&str]) -> Problem {
-    let all = format!("this version runs {} and the long forms of {}", list(&preset_names()), list(&attack_names()));
-    if probe::preset(name).is_some() || probe::PROBES.iter().any(|probe| probe.name == name) {
-        return Problem::new(format!("`{name}` is a probe, not an attack")).hint("list it under `probes`");
-    }
-    if LATER.contains(&name) {
-        return Problem::new(format!("attack `{name}` is not supported by this version")).hint(all);
-    }
-    let hint = match nearest(name, known.iter().chain(LATER).copied()) {
-        Some(meant) => format!("did you mean `{meant}`? {all}"),
-        None => all,
-    };
-    Problem::new(format!("there is no attack `{name}`")).hint(hint)
-}
-
-fn attack_names() -> Vec<&'static str> {
-    ATTACKS.iter().map(|attack| attack.name).collect()
 }

@@ -1,6 +1,6 @@
 //! One entry of `attacks`: the short name of a preset, or an attack with all its numbers.
 
-use crate::attacks::preset_names;
+use crate::attacks::vocabulary;
 use registry::yaml::Amount;
 use registry::yaml::Located;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -157,7 +157,7 @@ impl JsonSchema for Entry {
         };
         json_schema!({
             "description": "The short name of a preset, or one attack with all its numbers.",
-            "anyOf": [{ "enum": preset_names() }, long("fgsm", fgsm), long("pgd", pgd)]
+            "anyOf": [{ "enum": vocabulary().presets }, long("fgsm", fgsm), long("pgd", pgd)]
         })
     }
 }

@@ -28,6 +28,7 @@ mod slices;
 mod suite;
 mod summary;
 mod threat;
+mod vocabulary;
 
 pub use attacks::PlannedAttack;
 pub use dataset::{PlannedDataset, PlannedDomain};
@@ -51,3 +52,4 @@ pub use schema::schema_json;
 pub use slices::{BLOCK_ROWS, Rows, Slice};
 pub use suite::Suite;
 pub use summary::{EntrySummary, ModelSummary, Summary};
+pub use threat::{exact, threat_model};

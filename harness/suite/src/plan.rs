@@ -11,9 +11,9 @@ use crate::published::{Known, PlannedPublished, published};
 use crate::slices::Slice;
 use crate::suite::Suite;
 use crate::threat::threat_model;
-use attack::{Domain, LossHead, Norm, ThreatModel};
+use attack::{Domain, LossHead, Norm, Picture, ThreatModel};
 use registry::yaml::Problem;
-use registry::{Dataset, Datasets, Digest, Registry};
+use registry::{Dataset, Datasets, Digest, Layout, Registry};
 use serde::{Serialize, Serializer};
 
 /// What runs. Executing it reads no default.
@@ -39,8 +39,6 @@ pub struct Plan {
     pub seed: u64,
     /// The samples, block by block.
     pub slices: Vec<Slice>,
-    /// The loss heads whose gradients the attacks and probes need.
-    pub heads: Vec<LossHead>,
     /// Numbers that a publication states. Nothing that runs depends on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PlannedPublished>,
@@ -99,10 +97,6 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         }
         None => None,
     };
-    let mut heads: Vec<LossHead> = attacks.iter().flat_map(|attack| attack.spec.heads()).collect();
-    heads.extend(probes.iter().flat_map(|probe| probe.spec.heads()));
-    heads.sort();
-    heads.dedup();
     Ok(Plan {
         suite: PlannedSuite { name: suite.name().to_owned(), digest: suite.source().digest() },
         threat: PlannedThreat {
@@ -120,7 +114,6 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         probes,
         seed: document.seed.value,
         slices: dataset.rows.slices(),
-        heads,
         published,
         dataset,
         data,
@@ -145,6 +138,20 @@ fn as_text<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> 
 }
 
 impl Plan {
+    /// How the elements of a row lie in space.
+    pub fn picture(&self) -> Picture {
+        Picture::new(&self.data.shape, self.data.layout == Layout::Nhwc)
+    }
+
+    /// The loss heads whose gradients attacks and probes need of a model with so many classes.
+    pub fn heads(&self, classes: usize) -> Vec<LossHead> {
+        let attacks = self.attacks.iter().flat_map(|attack| attack.spec.heads(classes));
+        let mut heads: Vec<LossHead> = attacks.chain(self.probes.iter().flat_map(|probe| probe.spec.heads())).collect();
+        heads.sort();
+        heads.dedup();
+        heads
+    }
+
     /// SHA-256 of the plan as RFC 8785 JSON. No path and nothing of the machine is in it.
     pub fn digest(&self) -> Digest {
         Digest::of(&serde_json_canonicalizer::to_vec(self).expect("a plan is JSON with finite numbers"))

@@ -117,7 +117,6 @@ fn a_plan_names_every_number_and_pins_every_digest() {
     attacks: [{"name":"fgsm","revision":1,"spec":{"fgsm":{"loss":"cross-entropy","targets":"none"}}},{"name":"pgd-20","revision":1,"spec":{"pgd":{"keep":"best","loss":"cross-entropy","restarts":1,"start":"random","step_size":"2/255","steps":20,"targets":"none"}}},{"name":"pgd-40x5","revision":1,"spec":{"pgd":{"keep":"best","loss":"margin","restarts":5,"start":"random","step_size":"1/255","steps":40,"targets":"none"}}},{"name":"fgsm-each","revision":1,"spec":{"fgsm":{"loss":"margin","targets":"each"}}}]
     dataset: {"digest":null,"name":"signs32","rows":[[0,600]],"split":"test"}
     domain: {"grid":{"levels":255},"lower":"0","upper":"1"}
-    heads: ["cross-entropy","margin","linear"]
     models: null
     seed: "18446744073709551615"
     slices: [{"index":0,"rows":[[0,250]]},{"index":1,"rows":[[250,500]]},{"index":2,"rows":[[500,600]]}]
@@ -209,7 +208,8 @@ fn probes_are_planned_with_every_number() {
     {"name":"lipschitz-l1-linf","revision":1,"spec":{"lipschitz-l1-linf":{"inner":"ratio","start":{"gaussian":"0.001"},"step_size":"2/255","steps":20}}}
     {"name":"lip","revision":1,"spec":{"lipschitz-l1-linf":{"inner":"logit-difference","start":{"gaussian":"0.01"},"step_size":"3e-3","steps":10}}}
     "#);
-    assert_snapshot!(json["heads"].to_string(), @r#"["cross-entropy","margin","linear","kl"]"#);
+    use attack::LossHead::{CrossEntropy, Kl, Linear, Margin};
+    assert_eq!(plan.heads(10), [CrossEntropy, Margin, Linear, Kl]);
     let key = plan.probe_key_material(&plan.models[0], &plan.probes[3], &plan.slices[2]);
     let mut key = serde_json::to_value(&key).expect("a key is JSON");
     key["prediction"].take();

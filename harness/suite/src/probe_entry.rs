@@ -1,6 +1,6 @@
 //! One entry of `probes`: the short name of a preset, or a probe with all its numbers.
 
-use crate::probes::preset_names;
+use crate::probes::vocabulary;
 use registry::yaml::Amount;
 use registry::yaml::Located;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -157,7 +157,7 @@ impl JsonSchema for ProbeEntry {
         let lipschitz = long("lipschitz-l1-linf", generator.subschema_for::<LipschitzL1LinfForm>());
         json_schema!({
             "description": "The short name of a preset, or one probe with all its numbers.",
-            "anyOf": [{ "enum": preset_names() }, kl, lipschitz]
+            "anyOf": [{ "enum": vocabulary().presets }, kl, lipschitz]
         })
     }
 }

@@ -1,13 +1,13 @@
 //! From the entries of `probes` to probes with every number.
 
-use crate::attacks::PlannedAttack;
+use crate::attacks::{self, PlannedAttack};
 use crate::models::PlannedModel;
 use crate::probe_entry::{KlInnerName, ProbeEntry, ProbeKeep, ProbeStart, RatioInnerName};
 use crate::suite::check_name;
 use crate::threat::exact;
+use crate::vocabulary::Vocabulary;
 use registry::yaml::Located;
 use registry::yaml::Problem;
-use registry::yaml::{list, nearest};
 
 use attack::ThreatModel;
 use probe::{Keep, KlInner, KlInstability, LipschitzL1Linf, PRESETS, PROBES, ProbeSpec, RatioInner, Start, preset};
@@ -28,9 +28,16 @@ pub struct PlannedProbe {
     pub revision: u32,
 }
 
-/// The names of all presets.
-pub(crate) fn preset_names() -> Vec<&'static str> {
-    PRESETS.iter().map(|preset| preset.name).collect()
+/// The names of probes.
+pub(crate) fn vocabulary() -> Vocabulary {
+    Vocabulary {
+        kind: "probe",
+        one: "a probe",
+        verb: "measures",
+        presets: PRESETS.iter().map(|preset| preset.name).collect(),
+        long: PROBES.iter().map(|probe| probe.name).collect(),
+        later: LATER,
+    }
 }
 
 /// Gives every entry its numbers and a name that no other entry and no attack has.
@@ -95,7 +102,10 @@ fn long_name(entry: &ProbeEntry) -> Option<&Located<String>> {
 
 fn resolve(entry: &Located<ProbeEntry>, threat: &ThreatModel) -> Result<ProbeSpec, Problem> {
     let spec = match &entry.value {
-        ProbeEntry::Preset(name) => preset(name).ok_or_else(|| no_preset(name))?.resolve(threat).map_err(refused)?,
+        ProbeEntry::Preset(name) => preset(name)
+            .ok_or_else(|| vocabulary().no_preset(name, &attacks::vocabulary()))?
+            .resolve(threat)
+            .map_err(refused)?,
         ProbeEntry::KlInstability(form) => ProbeSpec::KlInstability(KlInstability {
             inner: match form.inner {
                 KlInnerName::CrossEntropy => KlInner::CrossEntropy,
@@ -119,7 +129,9 @@ fn resolve(entry: &Located<ProbeEntry>, threat: &ThreatModel) -> Result<ProbeSpe
             step_size: exact(&form.step_size, "step_size")?,
             start: start(&form.start)?,
         }),
-        ProbeEntry::Unknown(name) => return Err(no_probe(name).at(name.place)),
+        ProbeEntry::Unknown(name) => {
+            return Err(vocabulary().no_long_form(name, &attacks::vocabulary()).at(name.place));
+        }
     };
     spec.check(threat).map_err(refused)?;
     Ok(spec)
@@ -139,41 +151,6 @@ fn refused(error: probe::Error) -> Problem {
         probe::Error::Spec { probe, reason } => Problem::new(format!("`{probe}` is refused: {reason}")),
         other => Problem::new(format!("the probe is refused: failed to {other}")),
     }
-}
-
-fn no_preset(name: &str) -> Problem {
-    if probe_names().contains(&name) {
-        return Problem::new(format!("`{name}` has no short form"))
-            .hint(format!("the short names are {}; the long form is `{name}: {{ ... }}`", list(&preset_names())));
-    }
-    unknown(name, &preset_names())
-}
-
-fn no_probe(name: &str) -> Problem {
-    if preset(name).is_some() {
-        return Problem::new(format!("`{name}` is a preset, whose numbers are fixed"))
-            .hint(format!("write `- {name}`, or one of {} with your own numbers", list(&probe_names())));
-    }
-    unknown(name, &probe_names())
-}
-
-fn unknown(name: &str, known: &[&str]) -> Problem {
-    let all = format!("this version measures {} and the long forms of {}", list(&preset_names()), list(&probe_names()));
-    if attack::preset(name).is_some() || attack::ATTACKS.iter().any(|attack| attack.name == name) {
-        return Problem::new(format!("`{name}` is an attack, not a probe")).hint("list it under `attacks`");
-    }
-    if LATER.contains(&name) {
-        return Problem::new(format!("probe `{name}` is not supported by this version")).hint(all);
-    }
-    let hint = match nearest(name, known.iter().chain(LATER).copied()) {
-        Some(meant) => format!("did you mean `{meant}`? {all}"),
-        None => all,
-    };
-    Problem::new(format!("there is no probe `{name}`")).hint(hint)
-}
-
-fn probe_names() -> Vec<&'static str> {
-    PROBES.iter().map(|probe| probe.name).collect()
 }
 
 #[cfg(test)]

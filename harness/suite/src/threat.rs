@@ -1,13 +1,13 @@
-//! The threat model that a suite states, and its exact numbers.
+//! The threat model that a suite or a recipe states, and its exact numbers.
 
 use crate::document::{NormName, ThreatSection};
 use attack::{Epsilon, Norm, ThreatModel};
-use registry::yaml::Amount;
-use registry::yaml::Located;
-use registry::yaml::Problem;
+use registry::yaml::{Amount, Located, Problem};
 
 /// The threat model, with epsilon read exactly.
-pub(crate) fn threat_model(section: &ThreatSection) -> Result<ThreatModel, Problem> {
+///
+/// Errors: epsilon is no exact number.
+pub fn threat_model(section: &ThreatSection) -> Result<ThreatModel, Problem> {
     let norm = match section.norm.value {
         NormName::Linf => Norm::Linf,
         NormName::L2 => Norm::L2,
@@ -16,7 +16,9 @@ pub(crate) fn threat_model(section: &ThreatSection) -> Result<ThreatModel, Probl
 }
 
 /// An exact number out of its text.
-pub(crate) fn exact(amount: &Located<Amount>, key: &str) -> Result<Epsilon, Problem> {
+///
+/// Errors: it is none; the message names the `key` that it stands at.
+pub fn exact(amount: &Located<Amount>, key: &str) -> Result<Epsilon, Problem> {
     amount.0.parse().map_err(|error| {
         let reason = match error {
             attack::Error::Epsilon { reason, .. } => reason.to_owned(),

@@ -100,9 +100,9 @@ impl InnerAttack {
                 let logits = oracle.logits(shaped).map_err(attack::Error::from)?;
                 let logits: Vec<f32> = logits.into_iter().collect();
                 let probabilities = Array2::from_shape_vec((count, classes), softmax(&logits, classes));
-                Loss::KlDivergence { probabilities: probabilities.expect("one row of logits for each row") }
+                Loss::kl(probabilities.expect("one row of logits for each row"))
             }
-            _ => Loss::CrossEntropy { labels: batch.labels[chunk.first..][..count].to_vec() },
+            _ => Loss::cross_entropy(&batch.labels[chunk.first..][..count], classes),
         };
         let rows = &batch.rows[chunk.first..][..count];
         let starts = self.inner.starts(&balls, &mut |row| stream(self.seed, "train.inner", epoch, rows[row].into()))?;

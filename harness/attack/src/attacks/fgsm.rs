@@ -1,9 +1,10 @@
 use crate::ascent::{Ascent, Keep, Start, Targets};
 use crate::attacks::{Attack, Parameter, Registered};
+use crate::lanes::{Row, Search};
 use crate::moves::Step;
-use crate::run::Job;
-use crate::{AttackSpec, Cost, Error, Judge, LossHead, LossKind, Oracle, RowOutcome, ThreatModel};
+use crate::{AttackSpec, Cost, Error, LossHead, LossKind, ThreatModel};
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// One step from the sample to the surface of the ball: along the sign of the gradient (L-inf: to the corner that it
 /// names, exactly), or along the gradient (L2).
@@ -27,7 +28,7 @@ pub(crate) static FGSM: Registered = Registered {
     about: "One step of size epsilon along the sign of the gradient (L2: along the gradient), from the sample. \
             Goodfellow et al. 2015, arXiv:1412.6572.",
     parameters: &[
-        Parameter { name: "loss", about: "cross-entropy | margin: what is ascended." },
+        Parameter { name: "loss", about: "cross-entropy | margin | dlr: what is ascended." },
         Parameter {
             name: "targets",
             about: "none | least-likely | each: away from the label, to the least likely class, or one step to each rival. Default none.",
@@ -65,15 +66,15 @@ impl Attack for Fgsm {
         Ok(())
     }
 
-    fn heads(&self) -> Vec<LossHead> {
-        self.ascent().heads()
+    fn heads(&self, classes: usize) -> Vec<LossHead> {
+        self.ascent().heads(classes)
     }
 
     fn cost(&self, classes: usize) -> Cost {
         self.ascent().cost(classes)
     }
 
-    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error> {
-        self.ascent().run(job, oracle, judge)
+    fn search<'a>(&'a self, row: Rc<Row>) -> Search<'a> {
+        Box::pin(async move { self.ascent().search(&row).await })
     }
 }

@@ -1,13 +1,16 @@
 //! The attacks, one file each, and their table. An attack is a file, its `mod` line and its line in [`ATTACKS`].
 
+use crate::lanes::{Row, Search, drive};
 use crate::run::Job;
 use crate::{AttackSpec, Cost, Error, Judge, LossHead, Oracle, RowOutcome, ThreatModel};
+use std::rc::Rc;
 
+pub(crate) mod apgd;
 pub(crate) mod fgsm;
 pub(crate) mod pgd;
 
 /// Every attack.
-pub static ATTACKS: &[&Registered] = &[&fgsm::FGSM, &pgd::PGD];
+pub static ATTACKS: &[&Registered] = &[&apgd::APGD, &fgsm::FGSM, &pgd::PGD];
 
 /// What the table knows of an attack.
 #[derive(Debug)]
@@ -40,12 +43,17 @@ pub(crate) trait Attack {
     /// Refuses parameters that make no sense, or not with this threat model.
     fn check(&self, threat: &ThreatModel) -> Result<(), Error>;
 
-    /// The loss heads whose gradients it needs.
-    fn heads(&self) -> Vec<LossHead>;
+    /// The loss heads whose gradients it needs of a model with so many classes.
+    fn heads(&self, classes: usize) -> Vec<LossHead>;
 
     /// What one row costs at worst.
     fn cost(&self, classes: usize) -> Cost;
 
+    /// The search of one row, which ends early once the judge confirms a point.
+    fn search<'a>(&'a self, row: Rc<Row>) -> Search<'a>;
+
     /// Attacks every row of the job; the outcome of a row does not depend on the others.
-    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error>;
+    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error> {
+        drive(job, oracle, judge, |row| self.search(row))
+    }
 }

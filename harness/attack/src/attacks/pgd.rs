@@ -1,9 +1,10 @@
 use crate::ascent::{Ascent, Keep, Start, Targets};
 use crate::attacks::{Attack, Parameter, Registered};
+use crate::lanes::{Row, Search};
 use crate::moves::Step;
-use crate::run::Job;
-use crate::{AttackSpec, Cost, Epsilon, Error, Judge, LossHead, LossKind, Oracle, RowOutcome, ThreatModel};
+use crate::{AttackSpec, Cost, Epsilon, Error, LossHead, LossKind, ThreatModel};
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Projected gradient ascent: steps along the sign of the gradient (L-inf) or the normalised gradient (L2), each
 /// followed by projection to the ball.
@@ -43,7 +44,7 @@ pub(crate) static PGD: Registered = Registered {
             about: "none | random | random-clipped: the sample, a uniform point of the ball within the input's bounds, or one of the whole ball, then clipped.",
         },
         Parameter { name: "restarts", about: "A whole number, at least 1: how often the ascent begins anew." },
-        Parameter { name: "loss", about: "cross-entropy | margin: what is ascended." },
+        Parameter { name: "loss", about: "cross-entropy | margin | dlr: what is ascended." },
         Parameter {
             name: "targets",
             about: "none | least-likely | each: away from the label, to the least likely class, or to each rival in turn. Default none.",
@@ -115,15 +116,15 @@ impl Attack for Pgd {
         Err(Error::Spec { attack: PGD.name, reason: reason.to_owned() })
     }
 
-    fn heads(&self) -> Vec<LossHead> {
-        self.ascent().heads()
+    fn heads(&self, classes: usize) -> Vec<LossHead> {
+        self.ascent().heads(classes)
     }
 
     fn cost(&self, classes: usize) -> Cost {
         self.ascent().cost(classes)
     }
 
-    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error> {
-        self.ascent().run(job, oracle, judge)
+    fn search<'a>(&'a self, row: Rc<Row>) -> Search<'a> {
+        Box::pin(async move { self.ascent().search(&row).await })
     }
 }

@@ -60,7 +60,8 @@ fn shown(problem: Problem, spec: &AttackSpec, threat: &ThreatModel) -> (Vec<Vec<
     let (weights, bias) = network.layers[0].clone();
     let mut judge = Recorder(Network::linear(weights.clone(), bias.clone()), Vec::new());
     let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-    run(spec, &rows, &setting(threat, false), &mut network, &mut judge).expect("it runs");
+    let setting = Setting { picture: Picture::line(x.ncols()), ..setting(threat, false) };
+    run(spec, &rows, &setting, &mut network, &mut judge).expect("it runs");
     let rival = 1 - labels[0];
     let margin = |x: &Vec<f32>| {
         let pairs = weights.row(labels[0]).into_iter().zip(weights.row(rival));

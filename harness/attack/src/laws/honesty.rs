@@ -1,10 +1,11 @@
 //! Tests of the testers: oracles and attacks that lie, break or overspend.
 
 use super::*;
-use crate::lanes::{Answer, Candidate, Query, Search, drive};
+use crate::lanes::{Row, Search, drive};
 use crate::run::Job;
 use crate::testing::Bent;
 use ndarray::Array1;
+use std::rc::Rc;
 
 /// What a bent oracle leads to, with an honest judge.
 fn bent(spec: &AttackSpec, lie: impl FnMut(&mut Gradient)) -> Vec<RowOutcome> {
@@ -86,19 +87,6 @@ fn gradients_that_are_no_numbers_are_flagged() {
     }
 }
 
-/// An attack that proposes, as claimed, whatever it likes.
-struct Liar(Option<Vec<f32>>, Vec<f32>);
-
-impl Search for Liar {
-    fn query(&self) -> Option<(Query, &[f32])> {
-        self.0.as_ref().map(|_| (Query::Logits, &self.1[..]))
-    }
-
-    fn advance(&mut self, _: &Ball, _: &Answer<'_>, _: &mut RowOutcome) -> Vec<Candidate> {
-        self.0.take().map(|x_adv| Candidate { x_adv, claimed: true }).into_iter().collect()
-    }
-}
-
 #[test]
 fn an_attack_that_lies_is_caught_and_never_predicted() {
     let corner = |ball: &Ball| ball.upper.clone();
@@ -121,8 +109,8 @@ fn check_lie(lie: &dyn Fn(&Ball) -> Vec<f32>, count: fn(&RowOutcome) -> u32, for
     let job = Job { rows, setting: setting(&threat, false) };
     let mut predictor = Problem::mlp().network;
     let mut judge = Judge::new(&mut predictor);
-    let begin = |_: usize, ball: &Ball| Liar(Some(lie(ball)), ball.center().to_vec());
-    let outcomes = drive(&job, LossKind::Margin, &mut network, &mut judge, begin).expect("it runs");
+    let begin = |row: Rc<Row>| -> Search<'_> { Box::pin(async move { row.submit(lie(&row.ball), true).await }) };
+    let outcomes = drive(&job, &mut network, &mut judge, begin).expect("it runs");
     for outcome in &outcomes {
         assert_eq!((outcome.found, count(outcome), outcome.judge_forwards), (1, 1, forwards));
         assert!(forwards == 1 || !outcome.broken);
@@ -152,7 +140,7 @@ fn an_attack_cannot_overspend_and_answers_of_the_wrong_shape_are_refused() {
     let mut network = Network::random(&[3, 2], 1);
     let x = Array2::zeros((2, 3));
     let mut metered = Metered::new(&mut network, Cost { forwards: 5, backwards: 2, judge_forwards: 0 });
-    let loss = Loss::Margin { labels: vec![0, 1] };
+    let loss = Loss::margin(&[0, 1], 2);
     assert!(metered.gradient(x.view(), &loss).is_ok() && metered.logits(x.view()).is_ok());
     assert_eq!(metered.spent(), Cost { forwards: 4, backwards: 2, judge_forwards: 0 });
     assert!(metered.logits(x.view()).is_err());

@@ -26,7 +26,8 @@ impl Problem {
         let balls = self.balls(rows, threat);
         let (labels, digests) = (self.select(rows).1, self.digests.clone());
         let x = inner.starts(&balls, &mut |row| stream(7, "pgd", &digests[rows[row]], 0)).expect("starts");
-        let mut loss = |rows: &std::ops::Range<usize>| Loss::CrossEntropy { labels: labels[rows.clone()].to_vec() };
+        let classes = self.network.classes();
+        let mut loss = |rows: &std::ops::Range<usize>| Loss::cross_entropy(&labels[rows.clone()], classes);
         inner.ascend(&mut self.network, &balls, x, &mut loss).expect("it ascends")
     }
 }
@@ -72,7 +73,7 @@ fn every_iterate_and_the_end_are_in_the_ball_however_long_the_steps() {
                         ball.clip(&mut x);
                         assert_eq!(x, before, "clipped already");
                     }
-                    let loss = Loss::CrossEntropy { labels: vec![0; iterate.rows.len()] };
+                    let loss = Loss::cross_entropy(&vec![0; iterate.rows.len()], oracle.classes());
                     Ok(oracle.gradient(iterate.x, &loss)?.gradient)
                 };
                 let ends = inner.follow(&mut problem.network, &balls, x, &mut uphill).expect("it ascends");
@@ -118,10 +119,8 @@ fn divergence_ascends_to_a_corner_of_a_linear_model() {
     let probabilities = (&exp / &exp.sum_axis(Axis(1)).insert_axis(Axis(1))).mapv(|p| p as f32);
     let inner = Inner { steps: 10, ..inner(InnerStart::Gaussian(0.001), &threat) };
     let x = inner.starts(&balls, &mut |row| stream(7, "trades", &problem.digests[row], 0)).expect("starts");
-    let mut loss = |rows: &std::ops::Range<usize>| {
-        let probabilities = probabilities.slice(ndarray::s![rows.clone(), ..]).to_owned();
-        Loss::KlDivergence { probabilities }
-    };
+    let mut loss =
+        |rows: &std::ops::Range<usize>| Loss::kl(probabilities.slice(ndarray::s![rows.clone(), ..]).to_owned());
     let ends = inner.ascend(&mut problem.network, &balls, x, &mut loss).expect("it ascends");
     let (weights, _) = &problem.network.layers[0];
     let w: Array1<f32> = &weights.row(1) - &weights.row(0);
@@ -153,7 +152,7 @@ fn what_does_not_fit_together_is_refused() {
     let mut network = Network::random(&[3, 2], 1);
     let ball = |len| threat.ball(&vec![0.5; len], &Domain::PIXELS, false).expect("a ball");
     let inner = inner(InnerStart::Attack(Start::None), &threat);
-    let mut loss = |rows: &std::ops::Range<usize>| Loss::CrossEntropy { labels: vec![0; rows.len()] };
+    let mut loss = |rows: &std::ops::Range<usize>| Loss::cross_entropy(&vec![0; rows.len()], 2);
     for (balls, x) in [(vec![ball(3)], (1, 4)), (vec![ball(4)], (1, 3)), (vec![ball(3)], (2, 3))] {
         let message = inner.ascend(&mut network, &balls, Array2::zeros(x), &mut loss).expect_err("refused").to_string();
         assert!(message.starts_with("match the shapes: an ascent of"), "{message}");

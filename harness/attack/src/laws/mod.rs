@@ -81,7 +81,8 @@ impl Problem {
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let layers = self.network.layers.clone();
         let mut judge = Network { layers, micro_batch: 0, grid: self.network.grid };
-        let setting = Setting { domain: self.domain, ..setting(threat, self.network.grid.is_some()) };
+        let picture = Picture::line(x.ncols());
+        let setting = Setting { domain: self.domain, picture, ..setting(threat, self.network.grid.is_some()) };
         run(spec, &rows, &setting, &mut self.network, &mut judge).unwrap_or_else(|error| panic!("{spec:?}: {error}"))
     }
 
@@ -105,7 +106,7 @@ impl Problem {
 }
 
 pub(crate) fn setting(threat: &ThreatModel, grid: bool) -> Setting<'_> {
-    Setting { threat, domain: Domain::PIXELS, grid, seed: 7 }
+    Setting { threat, domain: Domain::PIXELS, grid, picture: Picture::line(12), seed: 7 }
 }
 
 pub(crate) fn threat(norm: Norm, epsilon: &str) -> ThreatModel {

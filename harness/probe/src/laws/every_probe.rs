@@ -105,7 +105,8 @@ fn another_seed_moves_random_starts_only() {
         let Problem { mut network, x, labels, digests } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let mut values = |seed| {
-            let setting = Setting { threat: &threat, domain: Domain::PIXELS, grid: false, seed };
+            let setting =
+                Setting { threat: &threat, domain: Domain::PIXELS, grid: false, picture: Picture::line(12), seed };
             run(&spec, &rows, &setting, &mut network).expect("it runs")
         };
         let json = serde_json::to_value(&spec).expect("plain data");
@@ -138,7 +139,7 @@ impl Oracle for Watched {
         x: ndarray::ArrayView2<'_, f32>,
         loss: &attack::Loss,
     ) -> Result<attack::Gradient, attack::OracleError> {
-        assert_eq!(loss.head(), self.1);
+        assert_eq!(loss.head, self.1);
         self.0.gradient(x, loss)
     }
 }
@@ -149,7 +150,7 @@ fn probes_ask_for_the_heads_that_they_state() {
     for spec in settings(threat) {
         let Problem { network, x, labels, digests } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-        let setting = Setting { threat, domain: Domain::PIXELS, grid: false, seed: 7 };
+        let setting = Setting { threat, domain: Domain::PIXELS, grid: false, picture: Picture::line(12), seed: 7 };
         let [head] = spec.heads()[..] else { panic!("one head") };
         run(&spec, &rows, &setting, &mut Watched(network, head)).expect("it runs");
     }
@@ -175,8 +176,13 @@ fn the_point_of_kl_instability_is_that_of_pgd() {
         let labels: Vec<usize> = right.iter().map(|row| problem.labels[*row]).collect();
         let digests: Vec<[u8; 32]> = right.iter().map(|row| problem.digests[*row]).collect();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-        let setting =
-            Setting { threat: &threat, domain: Domain::PIXELS, grid: problem.network.grid.is_some(), seed: 7 };
+        let setting = Setting {
+            threat: &threat,
+            domain: Domain::PIXELS,
+            grid: problem.network.grid.is_some(),
+            picture: Picture::line(12),
+            seed: 7,
+        };
         let mut judge = Judge(problem.network.clone());
         let outcomes =
             attack::run(&AttackSpec::Pgd(pgd), &rows, &setting, &mut problem.network, &mut judge).expect("it runs");
@@ -262,7 +268,7 @@ fn senseless_settings_and_shapes_are_refused() {
     assert!(ProbeSpec::KlInstability(steered).check(&threats()[0]).is_ok());
     let Problem { mut network, mut x, labels, digests } = Problem::mlp();
     let threat = &threats()[0];
-    let setting = Setting { threat, domain: Domain::PIXELS, grid: false, seed: 7 };
+    let setting = Setting { threat, domain: Domain::PIXELS, grid: false, picture: Picture::line(12), seed: 7 };
     let mut refuse = |x: &Array2<f32>, labels: &[usize]| {
         let rows = Rows { x: x.view(), labels, digests: &digests };
         run(&ProbeSpec::KlInstability(plain.clone()), &rows, &setting, &mut network).expect_err("refused").to_string()

@@ -5,7 +5,7 @@ mod every_probe;
 
 use crate::testing::Network;
 use crate::*;
-use attack::{Domain, Norm, Oracle, Rows, Setting, ThreatModel, argmax};
+use attack::{Domain, Norm, Oracle, Picture, Rows, Setting, ThreatModel, argmax};
 use ndarray::{Array2, Axis};
 use sha2::{Digest, Sha256};
 
@@ -65,7 +65,13 @@ impl Problem {
         let labels: Vec<usize> = order.iter().map(|row| self.labels[*row]).collect();
         let digests: Vec<[u8; 32]> = order.iter().map(|row| self.digests[*row]).collect();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-        let setting = Setting { threat, domain: Domain::PIXELS, grid: self.network.grid.is_some(), seed: 7 };
+        let setting = Setting {
+            threat,
+            domain: Domain::PIXELS,
+            grid: self.network.grid.is_some(),
+            picture: Picture::line(12),
+            seed: 7,
+        };
         run(spec, &rows, &setting, &mut self.network).unwrap_or_else(|error| panic!("{spec:?}: {error}"))
     }
 }

@@ -133,13 +133,15 @@ impl Sensitivity for KlInstability {
     }
 
     fn loss(&self, pairs: &[Pair<'_>]) -> Loss {
+        let classes = pairs.first().map_or(0, |pair| pair.logits.len());
         match self.inner {
-            KlInner::CrossEntropy => Loss::CrossEntropy { labels: pairs.iter().map(|pair| pair.label).collect() },
+            KlInner::CrossEntropy => {
+                let labels: Vec<usize> = pairs.iter().map(|pair| pair.label).collect();
+                Loss::cross_entropy(&labels, classes)
+            }
             KlInner::Kl => {
-                let classes = pairs.first().map_or(0, |pair| pair.logits.len());
                 let rows = pairs.iter().flat_map(|pair| softmax(pair.logits)).map(|p| p as f32).collect();
-                let probabilities = Array2::from_shape_vec((pairs.len(), classes), rows).expect("rows of one length");
-                Loss::KlDivergence { probabilities }
+                Loss::kl(Array2::from_shape_vec((pairs.len(), classes), rows).expect("rows of one length"))
             }
         }
     }

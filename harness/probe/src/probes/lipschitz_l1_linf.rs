@@ -140,13 +140,13 @@ impl Sensitivity for LipschitzL1Linf {
     }
 
     fn loss(&self, pairs: &[Pair<'_>]) -> Loss {
-        if self.inner == RatioInner::CrossEntropy {
-            return Loss::CrossEntropy { labels: pairs.iter().map(|pair| pair.label).collect() };
-        }
         let classes = pairs.first().map_or(0, |pair| pair.logits.len());
+        if self.inner == RatioInner::CrossEntropy {
+            let labels: Vec<usize> = pairs.iter().map(|pair| pair.label).collect();
+            return Loss::cross_entropy(&labels, classes);
+        }
         let signs = pairs.iter().flat_map(signs).collect();
-        let cotangents = Array2::from_shape_vec((pairs.len(), classes), signs).expect("rows of one length");
-        Loss::Linear { cotangents }
+        Loss::linear(Array2::from_shape_vec((pairs.len(), classes), signs).expect("rows of one length"))
     }
 
     /// The gradient of the ratio, times its denominator.

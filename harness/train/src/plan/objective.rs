@@ -1,10 +1,10 @@
 //! What is minimised, in numbers.
 
 use crate::recipe::document::{ObjectiveForm, StartForm};
-use crate::recipe::exact;
 use attack::{Epsilon, Inner, InnerStart, Start, ThreatModel};
 use registry::yaml::{Amount, Located, Problem};
 use serde::Serialize;
+use suite::exact;
 
 /// What is minimised.
 #[derive(Clone, Debug, PartialEq, Serialize)]

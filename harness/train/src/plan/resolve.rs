@@ -2,12 +2,11 @@
 
 use super::evaluation::{self, Probes, no_threat};
 use super::{Export, Objective, Optimiser, Plan, PlannedDataset, PlannedThreat, WeightDecay};
-use crate::recipe::document::{DecayOn, Document, NormName, OptimiserForm, ScheduleForm, ThreatSection};
-use crate::recipe::exact;
+use crate::recipe::document::{DecayOn, Document, OptimiserForm, ScheduleForm};
 use crate::{Augmentation, Error, LearningRate, Recipe, Schedule};
-use attack::{Norm, ThreatModel};
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Layout};
+use suite::threat_model;
 
 /// Looks up everything that a recipe names and checks that it fits together. `probes` are what the caller
 /// can measure.
@@ -97,14 +96,6 @@ fn network(document: &Document, data: &Dataset) -> Result<(), Problem> {
     let built = architecture.build(&data.shape, data.classes.len(), 1, document.seed.value);
     let what = format!("the network does not fit data set `{}`", data.name);
     built.map(drop).map_err(|error| Problem::caused_by(what, error).at(architecture.place))
-}
-
-fn threat_model(section: &ThreatSection) -> Result<ThreatModel, Problem> {
-    let norm = match section.norm.value {
-        NormName::Linf => Norm::Linf,
-        NormName::L2 => Norm::L2,
-    };
-    Ok(ThreatModel { norm, epsilon: exact(&section.epsilon, "epsilon")? })
 }
 
 fn optimiser(form: &OptimiserForm) -> Optimiser {

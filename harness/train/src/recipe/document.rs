@@ -4,6 +4,7 @@ use crate::Architecture;
 use registry::yaml::{Amount, Located};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use suite::ThreatSection;
 
 /// A recipe: how a network is made, `models/<name>/recipe.yaml`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -97,27 +98,6 @@ pub struct CropSection {
     /// Pixels of zero on each side.
     #[schemars(range(max = 64))]
     pub padding: Located<u32>,
-}
-
-/// How far an input may be moved.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Threat")]
-pub struct ThreatSection {
-    /// The norm that the distance is measured in.
-    pub norm: Located<NormName>,
-    /// The largest distance, in the data set's units (pixels from 0 to 1): `8/255`, `0.031` or `1e-3`, read exactly.
-    pub epsilon: Located<Amount>,
-}
-
-/// A norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum NormName {
-    /// The largest change of any one component.
-    Linf,
-    /// The Euclidean distance.
-    L2,
 }
 
 /// What is minimised.

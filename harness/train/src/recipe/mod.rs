@@ -2,13 +2,11 @@
 
 mod checks;
 pub mod document;
-mod exact;
 #[cfg(test)]
 pub(crate) mod reading_errors;
 mod schema;
 
 pub use document::Document;
-pub(crate) use exact::exact;
 pub use schema::schema_json;
 
 use crate::Error;
