@@ -214,7 +214,7 @@ fn as_tensor(dtype: DType, shape: &[usize], values: &[f32]) -> Tensor {
     }
 }
 
-/// Compares every head's gradient with central differences and with what ONNX Runtime computes.
+/// Compares the gradient of every head that has enough classes with central differences and with what ONNX Runtime computes.
 ///
 /// Through quantisation there is no derivative to compare with: there some row's gradient must be finite and not zero.
 fn check_gradients(prepared: &Prepared, range: [f64; 2], inputs: usize, provider: Provider) -> Result<Vec<String>> {
@@ -223,7 +223,8 @@ fn check_gradients(prepared: &Prepared, range: [f64; 2], inputs: usize, provider
     let limits = Limits::of(classifier);
     let mut failures = Vec::new();
     let mut rows = Vec::new();
-    for head in Head::ALL {
+    let classes = prepared.spec().classes;
+    for head in Head::ALL.iter().filter(|head| head.least_classes() <= classes) {
         let built = gradient_graph(classifier, *head)?;
         let mut program = OrtExecutor::on(provider).compile(&provider.profile().lower(&built.graph)?)?;
         let mut random = Splitmix::new(1);

@@ -36,6 +36,7 @@ mod threat;
 
 pub use ascent::{Keep, Start, Targets};
 pub use attacks::apgd::Apgd;
+pub use attacks::ensemble::Ensemble;
 pub use attacks::fgsm::Fgsm;
 pub use attacks::pgd::Pgd;
 pub use attacks::{ATTACKS, Parameter, Registered};

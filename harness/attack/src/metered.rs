@@ -15,6 +15,15 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// The cost of both.
+    pub fn plus(self, other: Cost) -> Cost {
+        Cost {
+            forwards: self.forwards.saturating_add(other.forwards),
+            backwards: self.backwards.saturating_add(other.backwards),
+            judge_forwards: self.judge_forwards.saturating_add(other.judge_forwards),
+        }
+    }
+
     /// The cost of `rows` rows that cost this much each.
     pub fn times(self, rows: u64) -> Cost {
         Cost {

@@ -25,6 +25,8 @@ pub struct RowOutcome {
     pub backwards: u64,
     /// Forwards of the judge.
     pub judge_forwards: u64,
+    /// Which stage of an ensemble broke it, from 0; `None` for a row that is not broken. 0 for a single attack.
+    pub stage: Option<usize>,
     /// Whether the confirmed witness rests on a tie of scores.
     pub tie: bool,
     /// Flag. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may
@@ -47,6 +49,22 @@ pub struct Rejections {
 }
 
 impl RowOutcome {
+    /// Adds what a later stage gave.
+    pub(crate) fn then(&mut self, later: RowOutcome) {
+        let earlier = std::mem::replace(self, later);
+        self.found += earlier.found;
+        self.confirmed += earlier.confirmed;
+        self.rejected += earlier.rejected;
+        self.rejections.outside_ball += earlier.rejections.outside_ball;
+        self.rejections.not_a_number += earlier.rejections.not_a_number;
+        self.rejections.not_misclassified += earlier.rejections.not_misclassified;
+        self.forwards += earlier.forwards;
+        self.backwards += earlier.backwards;
+        self.judge_forwards += earlier.judge_forwards;
+        self.zero_gradients += earlier.zero_gradients;
+        self.non_finite_gradients += earlier.non_finite_gradients;
+    }
+
     /// Books the ruling on one proposal.
     pub(crate) fn book(&mut self, ball: &Ball, x_adv: &[f32], claimed: bool, ruling: Ruling) {
         self.judge_forwards += u64::from(ruling.predicted());

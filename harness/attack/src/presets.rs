@@ -1,4 +1,4 @@
-use crate::{AttackSpec, Epsilon, Error, Fgsm, Keep, LossKind, Norm, Pgd, Start, Targets, ThreatModel};
+use crate::{Apgd, AttackSpec, Epsilon, Error, Fgsm, Keep, LossKind, Norm, Pgd, Start, Targets, ThreatModel};
 
 /// A short name for an exact setting. No preset sets epsilon.
 #[derive(Debug)]
@@ -12,6 +12,21 @@ pub struct Preset {
 
 /// Every preset.
 pub static PRESETS: &[Preset] = &[
+    Preset {
+        name: "apgd-ce",
+        about: "Auto-PGD of 100 steps up the cross-entropy, once.",
+        setting: |_| Ok(apgd(LossKind::CrossEntropy, 0, 1)),
+    },
+    Preset {
+        name: "apgd-dlr",
+        about: "Auto-PGD of 100 steps up the difference of logits ratio, once.",
+        setting: |_| Ok(apgd(LossKind::Dlr, 0, 1)),
+    },
+    Preset {
+        name: "apgd-t",
+        about: "Auto-PGD of 100 steps up the targeted ratio, to each of the nine likeliest rivals.",
+        setting: |_| Ok(apgd(LossKind::Dlr, 9, 1)),
+    },
     Preset {
         name: "fgsm",
         about: "One step of epsilon from the sample, cross-entropy.",
@@ -50,6 +65,10 @@ impl Preset {
     pub fn resolve(&self, threat: &ThreatModel) -> Result<AttackSpec, Error> {
         (self.setting)(threat)
     }
+}
+
+fn apgd(loss: LossKind, targets: u32, restarts: u32) -> AttackSpec {
+    AttackSpec::Apgd(Apgd { steps: 100, loss, targets, restarts, eot: 1 })
 }
 
 fn pgd_20(step_size: Epsilon, start: Start, keep: Keep) -> Pgd {

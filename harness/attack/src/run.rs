@@ -1,5 +1,5 @@
 use crate::{AttackSpec, Ball, Domain, Error, Judge, Metered, Oracle, Picture, Predictor, RowOutcome, ThreatModel};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 
 /// The rows to attack.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ pub fn run(
     let mut oracle = Metered::new(oracle, cap);
     let mut judge = Judge::new(predictor);
     let job = Job { rows: Rows { x: rows.x.reborrow(), ..*rows }, setting: *setting };
-    let outcomes = spec.attack().run(&job, &mut oracle, &mut judge)?;
+    let outcomes = in_stages(spec, &job, &mut oracle, &mut judge)?;
     let sum = |count: fn(&RowOutcome) -> u64| outcomes.iter().map(count).sum::<u64>();
     let booked = (sum(|row| row.forwards), sum(|row| row.backwards), sum(|row| row.judge_forwards));
     let metered = (oracle.spent().forwards, oracle.spent().backwards, judge.forwards());
@@ -79,6 +79,30 @@ pub fn run(
             spec.name()
         ))),
     }
+}
+
+/// Each stage on the rows that those before it left unbroken.
+fn in_stages(
+    spec: &AttackSpec,
+    job: &Job<'_>,
+    oracle: &mut dyn Oracle,
+    judge: &mut Judge<'_>,
+) -> Result<Vec<RowOutcome>, Error> {
+    let mut outcomes = vec![RowOutcome::default(); job.len()];
+    let mut left: Vec<usize> = (0..job.len()).collect();
+    for (index, stage) in spec.stages().into_iter().enumerate() {
+        let x = job.rows.x.select(Axis(0), &left);
+        let labels: Vec<usize> = left.iter().map(|row| job.rows.labels[*row]).collect();
+        let digests: Vec<[u8; 32]> = left.iter().map(|row| job.rows.digests[*row]).collect();
+        let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+        let found = stage.run(&Job { rows, setting: job.setting }, oracle, judge)?;
+        for (row, outcome) in left.iter().zip(found) {
+            let stage = outcome.broken.then_some(index);
+            outcomes[*row].then(RowOutcome { stage, ..outcome });
+        }
+        left.retain(|row| !outcomes[*row].broken);
+    }
+    Ok(outcomes)
 }
 
 /// The rows and the setting of one run, as the attacks see them.

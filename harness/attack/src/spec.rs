@@ -1,3 +1,4 @@
+use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
 use crate::{Apgd, Cost, Error, Fgsm, LossHead, Pgd, ThreatModel};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum AttackSpec {
     /// See [`Apgd`].
     Apgd(Apgd),
+    /// See [`Ensemble`].
+    Ensemble(Ensemble),
     /// See [`Fgsm`].
     Fgsm(Fgsm),
     /// See [`Pgd`].
@@ -15,17 +18,22 @@ pub enum AttackSpec {
 }
 
 impl AttackSpec {
-    pub(crate) fn attack(&self) -> &dyn Attack {
+    /// What runs, one after the other: the attack, or those of an ensemble.
+    pub(crate) fn stages(&self) -> Vec<&dyn Attack> {
         match self {
-            AttackSpec::Apgd(apgd) => apgd,
-            AttackSpec::Fgsm(fgsm) => fgsm,
-            AttackSpec::Pgd(pgd) => pgd,
+            AttackSpec::Apgd(apgd) => vec![apgd],
+            AttackSpec::Ensemble(ensemble) => ensemble.stages.iter().flat_map(AttackSpec::stages).collect(),
+            AttackSpec::Fgsm(fgsm) => vec![fgsm],
+            AttackSpec::Pgd(pgd) => vec![pgd],
         }
     }
 
     /// Its line of the table.
     pub fn registered(&self) -> &'static Registered {
-        self.attack().registered()
+        match (self, self.stages().first()) {
+            (AttackSpec::Ensemble(_), _) | (_, None) => &ENSEMBLE,
+            (_, Some(attack)) => attack.registered(),
+        }
     }
 
     /// The attack's own id, such as `pgd`.
@@ -33,23 +41,38 @@ impl AttackSpec {
         self.registered().name
     }
 
-    /// Rises whenever the attack's numbers move.
+    /// The ids of the stages of an ensemble; empty for a single attack.
+    pub fn stage_names(&self) -> Vec<&'static str> {
+        match self {
+            AttackSpec::Ensemble(_) => self.stages().iter().map(|stage| stage.registered().name).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Rises whenever the attack's numbers move, or those of one of its stages.
     pub fn revision(&self) -> u32 {
-        self.registered().revision
+        let own = if matches!(self, AttackSpec::Ensemble(_)) { ENSEMBLE.revision } else { 0 };
+        own + self.stages().iter().map(|stage| stage.registered().revision).sum::<u32>()
     }
 
     /// What one row costs at worst.
     pub fn cost(&self, classes: usize) -> Cost {
-        self.attack().cost(classes)
+        self.stages().iter().map(|stage| stage.cost(classes)).fold(Cost::default(), Cost::plus)
     }
 
-    /// The loss heads whose gradients it needs of a model with so many classes.
+    /// The loss heads whose gradients it needs of a model with so many classes, in order.
     pub fn heads(&self, classes: usize) -> Vec<LossHead> {
-        self.attack().heads(classes)
+        let mut heads: Vec<LossHead> = self.stages().iter().flat_map(|stage| stage.heads(classes)).collect();
+        heads.sort();
+        heads.dedup();
+        heads
     }
 
     /// Refuses parameters that make no sense, or not with this threat model.
     pub fn check(&self, threat: &ThreatModel) -> Result<(), Error> {
-        self.attack().check(threat)
+        if let AttackSpec::Ensemble(ensemble) = self {
+            ensemble.check()?;
+        }
+        self.stages().iter().try_for_each(|stage| stage.check(threat))
     }
 }

@@ -48,9 +48,10 @@ fn check_folder(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Writes a file under another name first.
+/// Writes a file under another name first: always the same one, so that what a killed training left there goes away
+/// when it is resumed.
 fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let (path, staging) = (folder.join(name), folder.join(format!(".{name}-{}.tmp", std::process::id())));
+    let (path, staging) = (folder.join(name), folder.join(format!(".{name}.tmp")));
     write_synced(&staging, bytes)
         .and_then(|()| fs::rename(&staging, &path).map_err(Error::io(&path)))
         .inspect_err(|_| drop(fs::remove_file(&staging)))
@@ -119,11 +120,13 @@ mod tests {
         let (root, registry) = world();
         let folder = root.path().join("net");
         for onnx in [b"one".as_slice(), b"two"] {
+            fs::write(folder.join(".metrics.jsonl.tmp"), b"what a killed training left").unwrap();
             let files = [("metrics.jsonl", b"{}\n".to_vec())];
             let model = write_trained(&folder, onnx, &files, manifest("net")).unwrap();
             assert_eq!(model.load().unwrap()[0].1, onnx);
             let found = registry.find_one("net").unwrap();
             assert_eq!((found.digest, &found.manifest), (model.digest, &model.manifest));
+            assert!(!folder.join(".metrics.jsonl.tmp").exists());
         }
         fs::create_dir(folder.join("training")).unwrap();
         fs::write(folder.join("training/checkpoint"), b"state").unwrap();

@@ -6,11 +6,12 @@ use crate::{AttackSpec, Cost, Error, Judge, LossHead, Oracle, RowOutcome, Threat
 use std::rc::Rc;
 
 pub(crate) mod apgd;
+pub(crate) mod ensemble;
 pub(crate) mod fgsm;
 pub(crate) mod pgd;
 
 /// Every attack.
-pub static ATTACKS: &[&Registered] = &[&apgd::APGD, &fgsm::FGSM, &pgd::PGD];
+pub static ATTACKS: &[&Registered] = &[&apgd::APGD, &ensemble::ENSEMBLE, &fgsm::FGSM, &pgd::PGD];
 
 /// What the table knows of an attack.
 #[derive(Debug)]
