@@ -166,7 +166,8 @@ impl Run<'_> {
             .iter()
             .map(|attack| {
                 let (name, parameters) = (attack.name.clone(), parameters(&attack.spec)?);
-                Ok(AttackFacts { name, revision: attack.revision, parameters })
+                let stages = attack.spec.stage_names(&plan.threat_model);
+                Ok(AttackFacts { name, revision: attack.revision, parameters, stages, minimises: false })
             })
             .collect::<Result<_>>()?;
         let probes: Vec<ProbeFacts> = plan.probes.iter().map(probe_facts).collect::<Result<_>>()?;

@@ -25,7 +25,7 @@ pub struct RowOutcome {
     pub backwards: u64,
     /// Forwards of the judge.
     pub judge_forwards: u64,
-    /// Which stage of an ensemble broke it, from 0; `None` for a row that is not broken. 0 for a single attack.
+    /// Which stage of an ensemble broke it, from 0; `None` for a row that is not broken, and for a single attack.
     pub stage: Option<usize>,
     /// Whether the confirmed witness rests on a tie of scores.
     pub tie: bool,

@@ -90,6 +90,7 @@ fn in_stages(
 ) -> Result<Vec<RowOutcome>, Error> {
     let mut outcomes = vec![RowOutcome::default(); job.len()];
     let mut left: Vec<usize> = (0..job.len()).collect();
+    let staged = matches!(spec, AttackSpec::Ensemble(_));
     for (index, stage) in spec.stages().into_iter().enumerate() {
         let x = job.rows.x.select(Axis(0), &left);
         let labels: Vec<usize> = left.iter().map(|row| job.rows.labels[*row]).collect();
@@ -97,7 +98,7 @@ fn in_stages(
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let found = stage.run(&Job { rows, setting: job.setting }, oracle, judge)?;
         for (row, outcome) in left.iter().zip(found) {
-            let stage = outcome.broken.then_some(index);
+            let stage = (staged && outcome.broken).then_some(index);
             outcomes[*row].then(RowOutcome { stage, ..outcome });
         }
         left.retain(|row| !outcomes[*row].broken);

@@ -1,6 +1,6 @@
 use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
-use crate::{Apgd, Cost, Error, Fgsm, LossHead, Pgd, ThreatModel};
+use crate::{Apgd, Cost, Error, Fgsm, LossHead, PRESETS, Pgd, ThreatModel};
 use serde::{Deserialize, Serialize};
 
 /// One attack with every number explicit. Its canonical JSON is part of the key of its evidence.
@@ -41,10 +41,15 @@ impl AttackSpec {
         self.registered().name
     }
 
-    /// The ids of the stages of an ensemble; empty for a single attack.
-    pub fn stage_names(&self) -> Vec<&'static str> {
+    /// What the attacks of an ensemble are called: the preset's name where it is one, otherwise the attack's. Empty for a
+    /// single attack.
+    pub fn stage_names(&self, threat: &ThreatModel) -> Vec<String> {
+        let name = |stage: &AttackSpec| {
+            let preset = PRESETS.iter().find(|preset| preset.resolve(threat).is_ok_and(|spec| spec == *stage));
+            preset.map_or(stage.name(), |preset| preset.name).to_owned()
+        };
         match self {
-            AttackSpec::Ensemble(_) => self.stages().iter().map(|stage| stage.registered().name).collect(),
+            AttackSpec::Ensemble(ensemble) => ensemble.stages.iter().map(name).collect(),
             _ => Vec::new(),
         }
     }

@@ -219,6 +219,8 @@ mod tests {
             confirmed: 0,
             rejected: 0,
             ties: 0,
+            stages: Vec::new(),
+            distances: None,
             flags: BTreeMap::new(),
             forwards: 0,
             backwards: 0,

@@ -72,8 +72,7 @@ impl Block {
     ///
     /// Errors: [`Error::Block`] if the rows do not form a block or contradict themselves.
     pub fn attack(keyed: Keyed, rows: &[AttackRow]) -> Result<Self, Error> {
-        let mut columns = AttackColumns::default();
-        rows.iter().for_each(|row| columns.push(row));
+        let columns = AttackColumns::of(rows);
         Self::new(keyed, rows.iter().map(|row| row.row).collect(), Outcome::Attack(columns))
     }
 

@@ -50,6 +50,11 @@ pub struct AttackRow {
     pub outside_ball: u32,
     /// Of these, those that held a NaN, or whose scores did.
     pub not_a_number: u32,
+    /// Which stage of an ensemble broke it, from 0; `None` for a row that is not broken, and for a single attack.
+    pub stage: Option<u32>,
+    /// For attacks that look for the nearest adversarial input: the distance of the nearest one that the judge saw, in the
+    /// threat model's norm, inside the ball or not.
+    pub nearest: Option<f64>,
     /// Gradients that were zero in every element.
     pub zero_gradients: u32,
     /// Gradients that were NaN or infinite somewhere.
@@ -79,6 +84,8 @@ impl AttackRow {
             rejected: 0,
             outside_ball: 0,
             not_a_number: 0,
+            stage: None,
+            nearest: None,
             zero_gradients: 0,
             non_finite_gradients: 0,
             forwards: 0,
@@ -147,10 +154,25 @@ pub struct AttackColumns {
     pub judge_forwards: Vec<u64>,
     pub flags: Vec<Vec<Flag>>,
     pub witness: Vec<Option<Digest>>,
+    /// Empty where no row has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stage: Vec<Option<u32>>,
+    /// Empty where no row has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<Option<f64>>,
 }
 
 impl AttackColumns {
-    pub(crate) fn push(&mut self, row: &AttackRow) {
+    /// The columns of these rows.
+    pub(crate) fn of(rows: &[AttackRow]) -> Self {
+        let mut columns = Self::default();
+        rows.iter().for_each(|row| columns.push(row));
+        columns.stage = where_any(rows.iter().map(|row| row.stage));
+        columns.nearest = where_any(rows.iter().map(|row| row.nearest.and_then(number)));
+        columns
+    }
+
+    fn push(&mut self, row: &AttackRow) {
         self.verdict.push(row.verdict);
         self.adversarial_class.push(row.adversarial_class);
         self.distance.push(row.distance.and_then(number));
@@ -179,15 +201,32 @@ impl AttackColumns {
             self.witness.len(),
         ];
         same_length(rows, &lengths)?;
+        if !is_whole_or_empty(&self.stage, rows) || !is_whole_or_empty(&self.nearest, rows) {
+            return Err(Error::Block("a column that may be left out has no value, or not one for each row".into()));
+        }
         for (i, verdict) in self.verdict.iter().enumerate() {
             let attacked = *verdict == Verdict::Attacked;
             let says = [self.confirmed[i] > 0, self.witness[i].is_some(), self.adversarial_class[i].is_some()];
             if says != [attacked; 3] {
                 return Err(Error::Block(format!("position {i} is {verdict:?}, but its confirmations say otherwise")));
             }
+            if self.stage.get(i).is_some_and(|stage| stage.is_some() != attacked) {
+                return Err(Error::Block(format!("position {i} is {verdict:?}, but its stage says otherwise")));
+            }
         }
         Ok(())
     }
+}
+
+/// The column, or none if no row has a value.
+fn where_any<T>(column: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+    let column: Vec<Option<T>> = column.collect();
+    if column.iter().any(Option::is_some) { column } else { Vec::new() }
+}
+
+/// Whether a column is one that [`where_any`] gives.
+fn is_whole_or_empty<T>(column: &[Option<T>], rows: usize) -> bool {
+    column.is_empty() || (column.len() == rows && column.iter().any(Option::is_some))
 }
 
 pub(crate) fn same_length(rows: usize, lengths: &[usize]) -> Result<(), Error> {

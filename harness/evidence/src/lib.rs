@@ -5,6 +5,7 @@
 //! nor ONNX.
 
 mod analysis;
+mod attack_summary;
 mod block;
 mod columns;
 mod correlation;
@@ -37,8 +38,8 @@ pub use probe_columns::{ProbeColumns, ProbeRow};
 pub use probe_summary::ProbeFacts;
 pub use published::{Published, PublishedModel};
 pub use results::{
-    AttackResult, Bound, DatasetFacts, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts,
-    ThreatFacts, WorstCase,
+    AttackResult, Bound, DatasetFacts, Distances, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION, Results,
+    RuntimeFacts, StageResult, ThreatFacts, WorstCase,
 };
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
 pub use store::{Damage, Keep, Lookup, Store};

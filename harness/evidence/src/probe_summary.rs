@@ -84,6 +84,11 @@ fn mean(measured: &[(u64, f64)]) -> Option<f64> {
 fn percentile(measured: &[(u64, f64)], percent: usize) -> Option<f64> {
     let mut sorted: Vec<f64> = measured.iter().map(|(_, value)| *value).collect();
     sorted.sort_by(f64::total_cmp);
+    nearest_rank(&sorted, percent)
+}
+
+/// The first of sorted values that at least `percent` of them do not exceed.
+pub(crate) fn nearest_rank(sorted: &[f64], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()
 }

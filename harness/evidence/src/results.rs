@@ -175,6 +175,12 @@ pub struct AttackResult {
     pub rejected: u64,
     /// Verdicts that rest on a tie between outputs.
     pub ties: u64,
+    /// Of an ensemble: its attacks in their order, and what each added. Left out for a single attack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageResult>,
+    /// Of an attack that looks for the nearest adversarial input: how far away they were. Left out for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distances: Option<Distances>,
     /// How many rows have each flag; absent is none.
     pub flags: BTreeMap<Flag, u64>,
     /// Forwards of the gradient graphs.
@@ -187,6 +193,37 @@ pub struct AttackResult {
     pub revision: u32,
     /// Every number of the attack.
     pub parameters: BTreeMap<String, Value>,
+}
+
+/// One attack of an ensemble, which ran on the rows that those before it left unbroken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageResult {
+    /// The preset's name where it is one, otherwise the attack's.
+    pub name: String,
+    /// Rows that it broke, and none before it.
+    pub attacked: u64,
+    /// Rows that are right and withstand it and all before it.
+    pub robust: u64,
+    /// `robust / total`; as the ensemble's, an upper bound.
+    pub robust_accuracy: f64,
+}
+
+/// Distances of the nearest adversarial inputs found, in the threat model's norm. Each is an upper bound: there may be
+/// a nearer one. Quantiles are over the rows that are right before any attack, and a row without one is infinitely far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distances {
+    /// Rows that are right before any attack.
+    pub rows: u64,
+    /// Of these, those for which one was found.
+    pub found: u64,
+    /// The first quartile (nearest rank, as all of them); `None` if it is infinite.
+    pub p25: Option<f64>,
+    /// The median.
+    pub median: Option<f64>,
+    /// The third quartile.
+    pub p75: Option<f64>,
 }
 
 /// One probe on one model: how its values spread over the rows.

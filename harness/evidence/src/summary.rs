@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::analysis::analyse;
+use crate::attack_summary::attack_result;
 use crate::probe_summary::probe_result;
 use crate::{
-    AttackColumns, AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts,
-    Published, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
+    Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, ModelResult, ProbeFacts, Published, RESULTS_SCHEMA_VERSION,
+    Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
 };
 
 /// What `results.json` takes from the plan.
@@ -46,6 +47,10 @@ pub struct AttackFacts {
     pub name: String,
     pub revision: u32,
     pub parameters: BTreeMap<String, Value>,
+    /// The names of an ensemble's attacks; empty for a single one.
+    pub stages: Vec<String>,
+    /// Whether it looks for the nearest adversarial input.
+    pub minimises: bool,
 }
 
 /// The blocks of one model, in any order.
@@ -111,7 +116,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         for (row, verdict) in &verdicts {
             withstands.entry(*row).and_modify(|robust| *robust &= *verdict == Verdict::Unknown);
         }
-        attacks.push(attack_result(facts, blocks, &verdicts));
+        let check = facts.name.clone();
+        attacks.push(attack_result(facts, blocks, &verdicts).map_err(|reason| refuse(&check, reason))?);
     }
     let mut probes = Vec::new();
     for (facts, blocks) in probe_facts.into_iter().zip(&blocks.probes) {
@@ -183,60 +189,20 @@ fn verdicts(blocks: &[Block], clean: &BTreeMap<u64, bool>) -> Result<BTreeMap<u6
     }
 }
 
-fn attack_result(facts: AttackFacts, blocks: &[Block], verdicts: &BTreeMap<u64, Verdict>) -> AttackResult {
-    let columns: Vec<_> = blocks.iter().filter_map(Block::attack_columns).collect();
-    let rows = |verdict| verdicts.values().filter(|&&v| v == verdict).count() as u64;
-    let [wrong, attacked, unknown] = [Verdict::Wrong, Verdict::Attacked, Verdict::Unknown].map(rows);
-    let small = |column: fn(&AttackColumns) -> &[u32]| -> u64 {
-        columns.iter().flat_map(|c| column(c)).map(|&n| u64::from(n)).sum()
-    };
-    let large = |column: fn(&AttackColumns) -> &[u64]| -> u64 { columns.iter().flat_map(|c| column(c)).sum() };
-    let mut flags: BTreeMap<Flag, u64> = BTreeMap::new();
-    for flag in columns.iter().flat_map(|c| c.flags.iter().flatten()) {
-        *flags.entry(*flag).or_default() += 1;
-    }
-    let (certified, total) = (0, verdicts.len() as u64);
-    let robust = certified + unknown;
-    let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
-    AttackResult {
-        name: facts.name,
-        robust_accuracy,
-        bound: Bound::Upper,
-        ci_low,
-        ci_high,
-        robust,
-        total,
-        wrong,
-        attacked,
-        certified,
-        unknown,
-        found: small(|c| &c.found),
-        confirmed: small(|c| &c.confirmed),
-        rejected: small(|c| &c.rejected),
-        ties: flags.get(&Flag::Tie).copied().unwrap_or(0),
-        flags,
-        forwards: large(|c| &c.forwards),
-        backwards: large(|c| &c.backwards),
-        judge_forwards: large(|c| &c.judge_forwards),
-        revision: facts.revision,
-        parameters: facts.parameters,
-    }
-}
-
 fn count<T>(items: &[T], holds: impl Fn(&T) -> bool) -> u64 {
     items.iter().filter(|item| holds(item)).count() as u64
 }
 
 /// The proportion and its confidence limits; an accuracy of no rows is 0.
-fn proportion(successes: u64, total: u64) -> (f64, f64, f64) {
+pub(crate) fn proportion(successes: u64, total: u64) -> (f64, f64, f64) {
     let interval = clopper_pearson(successes, total, CONFIDENCE);
     (successes as f64 / total.max(1) as f64, interval.low, interval.high)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::{AttackRow, CleanRow, keyed, witness_digest};
+    use crate::{AttackRow, CleanRow, Flag, keyed, witness_digest};
     use serde_json::json;
     use std::ops::Range;
 
@@ -246,7 +212,7 @@ mod tests {
     }
 
     /// Breaks every `period`-th row that is classified correctly.
-    fn attack_row(row: u64, period: u64) -> AttackRow {
+    pub(crate) fn attack_row(row: u64, period: u64) -> AttackRow {
         if clean_row(row).prediction != 0 {
             return AttackRow::wrong(row);
         }
@@ -291,7 +257,13 @@ mod tests {
 
     fn facts(samples: u64, attacks: &[&str]) -> Facts {
         let text = str::to_owned;
-        let attack = |name: &&str| AttackFacts { name: text(name), revision: 1, parameters: BTreeMap::new() };
+        let attack = |name: &&str| AttackFacts {
+            name: text(name),
+            revision: 1,
+            parameters: BTreeMap::new(),
+            stages: Vec::new(),
+            minimises: false,
+        };
         Facts {
             suite: text("test"),
             tinyassay: text("0.1.0"),

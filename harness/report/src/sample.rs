@@ -92,6 +92,8 @@ fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
         confirmed: correct.saturating_sub(robust),
         rejected: 12,
         ties: 3,
+        stages: Vec::new(),
+        distances: None,
         flags: [(Flag::Tie, 3), (Flag::Unconfirmed, 2)].into(),
         forwards: 20 * correct,
         backwards: 20 * correct,

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use evidence::{AttackResult, Flag, FlagDoc, ModelResult, ProbeResult, Results};
+use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results};
 
 use crate::board::{Board, board};
 use crate::text::{bound_name, bounded, limits, markdown, percent, plain, short, table};
@@ -25,9 +25,11 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     for (title, text) in compared {
         sections.extend(text.map(|text| format!("## {title}\n\n{text}")));
     }
+    sections
+        .extend([format!("## Cost\n\n{COST}\n\n{}", cost(results)), format!("## Verdicts\n\n{}", verdicts(&board))]);
+    sections.extend(stages(&board).map(|text| format!("## Ensembles\n\n{STAGES}\n\n{text}")));
+    sections.extend(distances(&board).map(|text| format!("## Distances\n\n{DISTANCES}\n\n{text}")));
     sections.extend([
-        format!("## Cost\n\n{COST}\n\n{}", cost(results)),
-        format!("## Verdicts\n\n{}", verdicts(&board)),
         format!("## Search and judge\n\n{SEARCH}\n\n{}", search(&board)),
         format!("## Flags\n\n{}", flags(&board)),
         format!("## Models\n\n{}", models(results)),
@@ -52,6 +54,14 @@ const SEARCH: &str = "\
 An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, \
 and confirms or rejects it. *Ties* are verdicts \
 that rest on two equal highest outputs. Forwards and backwards are counted in rows.";
+
+const STAGES: &str = "\
+The attacks of an ensemble run one after the other, each on the rows that those before it left unbroken, and each from the \
+sample. *Broken* are the rows that an attack broke and none before it; *robust* is what is left, an upper bound.";
+
+const DISTANCES: &str = "\
+Of the nearest adversarial inputs that the judge saw, in the norm of the threat model, inside the ball or not. Each is an upper \
+bound: there may be a nearer one. Quantiles are over the rows that are right before any attack; ∞ where too few were found.";
 
 const COST: &str = "\
 Of one inference. **MACs** are multiply-accumulates of convolutions and dense layers: no bias, no batch normalisation, no \
@@ -174,6 +184,34 @@ fn verdicts(board: &Board) -> String {
     table(&["model", "attack", "wrong", "attacked", "certified", "unknown", "total"], rows)
 }
 
+/// What each attack of the ensembles added, if there are any.
+fn stages(board: &Board) -> Option<String> {
+    let rows: Vec<Vec<String>> = each_attack(board)
+        .flat_map(|(model, attack)| attack.stages.iter().map(move |stage| (model, attack, stage)))
+        .map(|(model, attack, stage)| {
+            let robust = format!("{} ({} %)", stage.robust, percent(stage.robust_accuracy));
+            vec![model.name.clone(), attack.name.clone(), stage.name.clone(), stage.attacked.to_string(), robust]
+        })
+        .collect();
+    (!rows.is_empty()).then(|| table(&["model", "ensemble", "attack", "broken", "robust"], rows.into_iter()))
+}
+
+/// How far the nearest adversarial inputs are, if any attack looked for them.
+fn distances(board: &Board) -> Option<String> {
+    let rows: Vec<Vec<String>> = each_attack(board)
+        .filter_map(|(model, attack)| Some((model, attack, attack.distances.as_ref()?)))
+        .map(|(model, attack, distances)| {
+            let quantile =
+                |value: Option<f64>| value.map_or("∞".to_owned(), |value| bounded(Bound::Upper, Some(value)));
+            let quantiles = [distances.p25, distances.median, distances.p75].map(quantile);
+            let found = format!("{} of {}", distances.found, distances.rows);
+            let names = [model.name.clone(), attack.name.clone()];
+            names.into_iter().chain(quantiles).chain([found]).collect()
+        })
+        .collect();
+    (!rows.is_empty()).then(|| table(&["model", "attack", "p25", "median", "p75", "found"], rows.into_iter()))
+}
+
 fn search(board: &Board) -> String {
     let rows = each_attack(board).map(|(model, attack)| {
         let counts = [
@@ -284,6 +322,7 @@ fn accuracy(proportion: f64, low: f64, high: f64) -> String {
 mod tests {
     use super::*;
     use crate::sample::{example, model, results, with_probes};
+    use evidence::{Distances, StageResult};
 
     #[test]
     fn the_report() {
@@ -409,6 +448,37 @@ mod tests {
         | resnet8-cifar10-int8 | kl-instability    | ≥ 0.01235 | ≥ 0.03703 | ≥ 0.1235 | 4711 | 9999 of 10000 | nats            | 220000   | 200000    |
         | resnet8-cifar10-int8 | lipschitz-l1-linf | –         | –         | –        | –    | 0 of 10000    | logits per unit | 220000   | 200000    |
         - **zero-gradient**: 5 rows of resnet8-cifar10 under kl-instability; 5 rows of resnet8-cifar10 under lipschitz-l1-linf; 5 rows of resnet8-cifar10-int8 under kl-instability; 5 rows of resnet8-cifar10-int8 under lipschitz-l1-linf. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may be too weak. Do: try the margin loss or a random start.
+        ");
+    }
+
+    #[test]
+    fn ensembles_and_distances_have_sections_where_there_are_any() {
+        let without = render(&example(), None);
+        let mut both = example();
+        let attack = &mut both.models[0].attacks[1];
+        let stage = |name: &str, attacked, robust| StageResult {
+            name: name.into(),
+            attacked,
+            robust,
+            robust_accuracy: robust as f64 / 10_000.0,
+        };
+        attack.stages = vec![stage("apgd-ce", 8000, 719), stage("square", 0, 719)];
+        attack.distances =
+            Some(Distances { rows: 8719, found: 6000, p25: Some(0.0125), median: Some(0.03), p75: None });
+        let with = render(&both, None);
+        let new: String = with.lines().filter(|line| !without.contains(line)).map(|line| format!("{line}\n")).collect();
+        insta::assert_snapshot!(new, @r"
+        ## Ensembles
+        The attacks of an ensemble run one after the other, each on the rows that those before it left unbroken, and each from the sample. *Broken* are the rows that an attack broke and none before it; *robust* is what is left, an upper bound.
+        | model                | ensemble | attack  | broken | robust       |
+        |----------------------|----------|---------|--------|--------------|
+        | resnet8-cifar10-int8 | pgd-20   | apgd-ce | 8000   | 719 (7.19 %) |
+        | resnet8-cifar10-int8 | pgd-20   | square  | 0      | 719 (7.19 %) |
+        ## Distances
+        Of the nearest adversarial inputs that the judge saw, in the norm of the threat model, inside the ball or not. Each is an upper bound: there may be a nearer one. Quantiles are over the rows that are right before any attack; ∞ where too few were found.
+        | model                | attack | p25       | median    | p75 | found        |
+        |----------------------|--------|-----------|-----------|-----|--------------|
+        | resnet8-cifar10-int8 | pgd-20 | ≤ 0.01250 | ≤ 0.03000 | ∞   | 6000 of 8719 |
         ");
     }
 

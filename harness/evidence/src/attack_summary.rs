@@ -1,0 +1,134 @@
+//! What the rows of one attack come to.
+
+use std::collections::BTreeMap;
+
+use crate::probe_summary::nearest_rank;
+use crate::summary::proportion;
+use crate::{AttackColumns, AttackFacts, AttackResult, Block, Bound, Distances, Flag, StageResult, Verdict};
+
+/// The result of one attack, from its blocks in any order and the verdict of each row.
+///
+/// Errors: a row was broken by a stage that the plan does not have.
+pub(crate) fn attack_result(
+    facts: AttackFacts,
+    blocks: &[Block],
+    verdicts: &BTreeMap<u64, Verdict>,
+) -> Result<AttackResult, String> {
+    let columns: Vec<_> = blocks.iter().filter_map(Block::attack_columns).collect();
+    let rows = |verdict| verdicts.values().filter(|&&v| v == verdict).count() as u64;
+    let [wrong, attacked, unknown] = [Verdict::Wrong, Verdict::Attacked, Verdict::Unknown].map(rows);
+    let small = |column: fn(&AttackColumns) -> &[u32]| -> u64 {
+        columns.iter().flat_map(|c| column(c)).map(|&n| u64::from(n)).sum()
+    };
+    let large = |column: fn(&AttackColumns) -> &[u64]| -> u64 { columns.iter().flat_map(|c| column(c)).sum() };
+    let mut flags: BTreeMap<Flag, u64> = BTreeMap::new();
+    for flag in columns.iter().flat_map(|c| c.flags.iter().flatten()) {
+        *flags.entry(*flag).or_default() += 1;
+    }
+    let (certified, total) = (0, verdicts.len() as u64);
+    let robust = certified + unknown;
+    let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
+    Ok(AttackResult {
+        name: facts.name,
+        robust_accuracy,
+        bound: Bound::Upper,
+        ci_low,
+        ci_high,
+        robust,
+        total,
+        wrong,
+        attacked,
+        certified,
+        unknown,
+        found: small(|c| &c.found),
+        confirmed: small(|c| &c.confirmed),
+        rejected: small(|c| &c.rejected),
+        ties: flags.get(&Flag::Tie).copied().unwrap_or(0),
+        stages: stages(&facts.stages, &columns, total - wrong, total)?,
+        distances: facts.minimises.then(|| distances(&columns, total - wrong)),
+        flags,
+        forwards: large(|c| &c.forwards),
+        backwards: large(|c| &c.backwards),
+        judge_forwards: large(|c| &c.judge_forwards),
+        revision: facts.revision,
+        parameters: facts.parameters,
+    })
+}
+
+/// What each stage added, of so many rows that are right.
+fn stages(names: &[String], columns: &[&AttackColumns], right: u64, total: u64) -> Result<Vec<StageResult>, String> {
+    let mut attacked = vec![0_u64; names.len()];
+    for stage in columns.iter().flat_map(|c| c.stage.iter().flatten()) {
+        let count = attacked.get_mut(*stage as usize);
+        *count.ok_or_else(|| format!("a row was broken by stage {stage} of {}", names.len()))? += 1;
+    }
+    let mut robust = right;
+    let results = names.iter().zip(attacked).map(|(name, attacked)| {
+        robust = robust.saturating_sub(attacked);
+        let robust_accuracy = proportion(robust, total).0;
+        StageResult { name: name.clone(), attacked, robust, robust_accuracy }
+    });
+    Ok(results.collect())
+}
+
+/// Of so many rows that are right.
+fn distances(columns: &[&AttackColumns], right: u64) -> Distances {
+    let mut all: Vec<f64> = columns.iter().flat_map(|c| c.nearest.iter().flatten().copied()).collect();
+    let found = all.len() as u64;
+    all.resize(right.max(found) as usize, f64::INFINITY);
+    all.sort_by(f64::total_cmp);
+    let [p25, median, p75] = [25, 50, 75].map(|percent| nearest_rank(&all, percent).filter(|value| value.is_finite()));
+    Distances { rows: right, found, p25, median, p75 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::tests::attack_row;
+    use crate::{AttackRow, keyed};
+    use serde_json::json;
+
+    fn facts(stages: &[&str], minimises: bool) -> AttackFacts {
+        let stages = stages.iter().map(|name| (*name).to_owned()).collect();
+        AttackFacts { name: "e".into(), revision: 1, parameters: BTreeMap::new(), stages, minimises }
+    }
+
+    /// Ten rows, two of them wrong; what `change` makes of the others.
+    fn result(facts: AttackFacts, change: impl Fn(&mut AttackRow)) -> Result<AttackResult, String> {
+        let rows: Vec<AttackRow> = (0..10)
+            .map(|row| {
+                let mut row = attack_row(row, 2);
+                if row.verdict != Verdict::Wrong {
+                    change(&mut row);
+                }
+                row
+            })
+            .collect();
+        let verdicts = rows.iter().map(|row| (row.row, row.verdict)).collect();
+        let block = Block::attack(keyed(&json!("e")).unwrap(), &rows).unwrap();
+        attack_result(facts, &[block], &verdicts)
+    }
+
+    #[test]
+    fn stages_take_from_what_is_left() {
+        // Rows 0 and 7 are wrong; of the eight others 2, 4, 6 and 8 fall.
+        let staged =
+            |row: &mut AttackRow| row.stage = (row.verdict == Verdict::Attacked).then_some(u32::from(row.row > 5));
+        let found = result(facts(&["a", "b", "c"], false), staged).unwrap();
+        let counts: Vec<(&str, u64, u64, f64)> =
+            found.stages.iter().map(|s| (s.name.as_str(), s.attacked, s.robust, s.robust_accuracy)).collect();
+        assert_eq!(counts, [("a", 2, 6, 0.6), ("b", 2, 4, 0.4), ("c", 0, 4, 0.4)]);
+        assert_eq!(found.stages.last().map(|s| s.robust), Some(found.robust));
+        assert!(result(facts(&["a"], false), staged).unwrap_err().contains("stage 1 of 1"));
+        assert_eq!(result(facts(&[], false), |_| ()).unwrap().stages, []);
+    }
+
+    #[test]
+    fn rows_without_a_distance_are_infinitely_far() {
+        let near = |row: &mut AttackRow| row.nearest = (row.row < 6).then_some(row.row as f64);
+        let found = result(facts(&[], true), near).unwrap().distances.unwrap();
+        assert_eq!(found, Distances { rows: 8, found: 5, p25: Some(2.0), median: Some(4.0), p75: None });
+        let none = result(facts(&[], true), |_| ()).unwrap().distances.unwrap();
+        assert_eq!((none.found, none.median), (0, None));
+    }
+}
