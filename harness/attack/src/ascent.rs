@@ -3,10 +3,11 @@
 use crate::lanes::Row;
 use crate::moves::{self, Step};
 use crate::{Cost, LossHead, LossKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where an ascent begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// At the sample.
@@ -18,7 +19,7 @@ pub enum Start {
 }
 
 /// Which classes an ascent heads for. Whatever the target, any misclassification breaks the row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Targets {
     /// Away from the label.
@@ -31,7 +32,7 @@ pub enum Targets {
 }
 
 /// Which iterates are put before the judge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// The last of each restart.

@@ -1,5 +1,7 @@
 use crate::Error;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -188,7 +190,27 @@ impl Serialize for Epsilon {
 
 impl<'de> Deserialize<'de> for Epsilon {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| match error {
+            Error::Epsilon { text, reason } => de::Error::custom(format!("`{text}`: {reason}")),
+            other => de::Error::custom(other),
+        })
+    }
+}
+
+impl JsonSchema for Epsilon {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An exact number: a fraction (`8/255`) or a decimal (`0.031`, `1e-3`).",
+            "anyOf": [
+                { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?(/[0-9]+)?$" },
+                { "type": "number", "minimum": 0 }
+            ]
+        })
     }
 }
 

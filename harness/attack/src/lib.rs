@@ -39,7 +39,7 @@ pub use attacks::apgd::Apgd;
 pub use attacks::ensemble::Ensemble;
 pub use attacks::fgsm::Fgsm;
 pub use attacks::pgd::Pgd;
-pub use attacks::{ATTACKS, Parameter, Registered};
+pub use attacks::{ATTACKS, Registered};
 pub use ball::{Ball, Balls};
 pub use epsilon::Epsilon;
 pub use error::Error;

@@ -1,4 +1,5 @@
 use ndarray::{Array2, ArrayView1};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an oracle differentiates: a scalar function of the logits for each row. Every loss is maximised.
@@ -66,7 +67,7 @@ fn one_hot(labels: &[usize], classes: usize, weight: f32) -> Array2<f32> {
 }
 
 /// The loss that an attack ascends, as its parameters name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
     /// Cross-entropy.

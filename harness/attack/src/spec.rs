@@ -1,15 +1,17 @@
 use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
 use crate::{Apgd, Cost, Error, Fgsm, LossHead, PRESETS, Pgd, ThreatModel};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One attack with every number explicit. Its canonical JSON is part of the key of its evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttackSpec {
     /// See [`Apgd`].
     Apgd(Apgd),
     /// See [`Ensemble`].
+    #[schemars(skip)]
     Ensemble(Ensemble),
     /// See [`Fgsm`].
     Fgsm(Fgsm),

@@ -1,9 +1,10 @@
 use crate::{Ball, Balls, Epsilon, Error, Grid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How the size of a perturbation is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Norm {
     /// The largest change of any element.
@@ -22,8 +23,9 @@ impl fmt::Display for Norm {
 }
 
 /// What the adversary may do: move the input by at most `epsilon` in `norm`, within the input's bounds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Threat")]
 pub struct ThreatModel {
     /// The norm.
     pub norm: Norm,

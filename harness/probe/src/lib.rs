@@ -22,6 +22,6 @@ pub use path::{Keep, Start};
 pub use presets::{PRESETS, Preset, preset};
 pub use probes::kl_instability::{KlInner, KlInstability};
 pub use probes::lipschitz_l1_linf::{LipschitzL1Linf, RatioInner};
-pub use probes::{Bound, PROBES, Parameter, Registered};
+pub use probes::{Bound, PROBES, Registered};
 pub use run::{RowValue, run};
 pub use spec::ProbeSpec;

@@ -4,12 +4,14 @@ use crate::Error;
 use crate::run::{Job, RowValue};
 use attack::{Ball, Cost, Epsilon, Inner, InnerStart, Iterate, Loss, Oracle, stream};
 use ndarray::{Array2, ArrayView2, Axis, s};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Where an ascent begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ProbeStart")]
 pub enum Start {
     /// At the sample.
     None,
@@ -22,8 +24,9 @@ pub enum Start {
 }
 
 /// Which iterate of a path counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ProbeKeep")]
 pub enum Keep {
     /// The last.
     Last,

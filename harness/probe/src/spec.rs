@@ -1,10 +1,11 @@
 use crate::probes::{Probe, Registered};
 use crate::{Error, KlInstability, LipschitzL1Linf};
 use attack::{Cost, LossHead, ThreatModel};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One probe with every number explicit. Its canonical JSON is part of the key of its evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeSpec {
     /// See [`KlInstability`].

@@ -1,17 +1,18 @@
 //! From the entries of `attacks` to attacks with every number.
 
-use crate::entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets};
+use crate::entry::{Entry, Kind};
+use crate::long_form::{LongForm, variant};
 use crate::probes;
 use crate::suite::check_name;
-use crate::threat::exact;
 use crate::vocabulary::Vocabulary;
 use registry::yaml::{Located, Problem};
 
-use attack::{ATTACKS, AttackSpec, Fgsm, Keep, LossKind, PRESETS, Pgd, Start, ThreatModel, preset};
-use serde::Serialize;
+use attack::{ATTACKS, AttackSpec, Ensemble, PRESETS, ThreatModel, preset};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Attacks that a later version runs; naming one is no spelling mistake.
-const LATER: &[&str] = &["apgd-ce", "apgd-dlr", "apgd-t", "cw", "ensemble", "ensemble-standard", "fab-t", "square"];
+const LATER: &[&str] = &["cw", "ensemble-standard", "fab-t", "square"];
 
 /// One attack of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,31 +25,75 @@ pub struct PlannedAttack {
     pub revision: u32,
 }
 
-/// The names of attacks.
-pub(crate) fn vocabulary() -> Vocabulary {
-    Vocabulary {
-        kind: "attack",
-        one: "an attack",
-        verb: "runs",
-        presets: PRESETS.iter().map(|preset| preset.name).collect(),
-        long: ATTACKS.iter().map(|attack| attack.name).collect(),
-        later: LATER,
+/// The entries of `attacks`.
+#[derive(Clone, Debug)]
+pub struct Attacks;
+
+/// What the long form of an attack says.
+#[derive(Clone, Debug)]
+pub enum AttackForm {
+    /// Attacks that may be presets, whose numbers depend on the threat model.
+    Ensemble(EnsembleForm),
+    /// Any other attack: every number stands there.
+    Single(AttackSpec),
+}
+
+/// Attacks one after the other, each from the sample and on the rows that are still unbroken.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Ensemble")]
+pub struct EnsembleForm {
+    /// The attacks, in their order: presets and long forms without a `name`, none of them an ensemble.
+    #[schemars(length(min = 1))]
+    pub stages: Vec<Located<Entry<Attacks>>>,
+}
+
+/// The one attack whose parameters are entries themselves.
+const ENSEMBLE: &str = "ensemble";
+
+impl Kind for Attacks {
+    type Form = AttackForm;
+    const NAME: &'static str = "attack";
+    const ONE: &'static str = "an attack";
+    const PRESET: &'static str = "pgd-20";
+    const LONG: &'static str = "pgd";
+
+    fn presets() -> Vec<&'static str> {
+        PRESETS.iter().map(|preset| preset.name).collect()
+    }
+
+    fn long() -> Vec<&'static str> {
+        ATTACKS.iter().map(|attack| attack.name).collect()
+    }
+
+    fn read<'de, D: Deserializer<'de>>(long: &str, form: D) -> Result<AttackForm, D::Error> {
+        match long {
+            ENSEMBLE => EnsembleForm::deserialize(form).map(AttackForm::Ensemble),
+            _ => variant(long, form).map(AttackForm::Single),
+        }
+    }
+
+    fn forms(generator: &mut SchemaGenerator) -> Vec<LongForm> {
+        let mut forms = LongForm::of::<AttackSpec>(generator);
+        forms.push(LongForm { name: ENSEMBLE.to_owned(), form: generator.subschema_for::<EnsembleForm>() });
+        forms
     }
 }
 
+/// The names of attacks.
+pub(crate) fn vocabulary() -> Vocabulary {
+    Vocabulary::of::<Attacks>("runs", LATER)
+}
+
 /// Gives every entry its numbers and a name of its own.
-pub(crate) fn attacks(entries: &[Located<Entry>], threat: &ThreatModel) -> Result<Vec<PlannedAttack>, Problem> {
+pub(crate) fn attacks(
+    entries: &[Located<Entry<Attacks>>],
+    threat: &ThreatModel,
+) -> Result<Vec<PlannedAttack>, Problem> {
     let mut planned: Vec<PlannedAttack> = Vec::new();
     for entry in entries {
-        let (name, place) = match long_name(entry) {
-            Some(name) => (Some(name.value.clone()), name.place),
-            None => (None, entry.place),
-        };
-        let spec = resolve(entry, threat).map_err(|problem| problem.at(entry.place))?;
-        let name = name.unwrap_or_else(|| match &entry.value {
-            Entry::Preset(name) => name.clone(),
-            _ => spec.name().to_owned(),
-        });
+        let spec = resolve(entry, threat)?;
+        let (name, place) = entry.own_name(entry.place, spec.name());
         check_name(&name, "attack name").map_err(|problem| problem.at(place))?;
         if planned.iter().any(|other| other.name == name) {
             return Err(Problem::new(format!("two attacks are named `{name}`"))
@@ -60,62 +105,30 @@ pub(crate) fn attacks(entries: &[Located<Entry>], threat: &ThreatModel) -> Resul
     Ok(planned)
 }
 
-fn long_name(entry: &Entry) -> Option<&Located<String>> {
-    match entry {
-        Entry::Fgsm(form) => form.name.as_ref(),
-        Entry::Pgd(form) => form.name.as_ref(),
-        Entry::Preset(_) | Entry::Unknown(_) => None,
-    }
-}
-
-fn resolve(entry: &Located<Entry>, threat: &ThreatModel) -> Result<AttackSpec, Problem> {
+fn resolve(entry: &Located<Entry<Attacks>>, threat: &ThreatModel) -> Result<AttackSpec, Problem> {
     let spec = match &entry.value {
         Entry::Preset(name) => preset(name)
-            .ok_or_else(|| vocabulary().no_preset(name, &probes::vocabulary()))?
-            .resolve(threat)
-            .map_err(refused)?,
-        Entry::Fgsm(FgsmForm { loss, targets, .. }) => {
-            AttackSpec::Fgsm(Fgsm { loss: loss_kind(*loss), targets: attack_targets(*targets) })
+            .ok_or_else(|| vocabulary().no_preset(name, &probes::vocabulary()))
+            .and_then(|preset| preset.resolve(threat).map_err(refused))
+            .map_err(|problem| problem.at(entry.place))?,
+        Entry::Long(_, AttackForm::Single(spec)) => spec.clone(),
+        Entry::Long(_, AttackForm::Ensemble(form)) => {
+            let stages = form.stages.iter().map(|stage| resolve_stage(stage, threat)).collect::<Result<_, _>>()?;
+            AttackSpec::Ensemble(Ensemble { stages })
         }
-        Entry::Pgd(form) => AttackSpec::Pgd(pgd(form)?),
         Entry::Unknown(name) => return Err(vocabulary().no_long_form(name, &probes::vocabulary()).at(name.place)),
     };
-    spec.check(threat).map_err(refused)?;
+    spec.check(threat).map_err(|error| refused(error).at(entry.place))?;
     Ok(spec)
 }
 
-fn pgd(form: &PgdForm) -> Result<Pgd, Problem> {
-    Ok(Pgd {
-        steps: form.steps.value,
-        step_size: exact(&form.step_size, "step_size")?,
-        start: match form.start {
-            StartName::None => Start::None,
-            StartName::Random => Start::Random,
-            StartName::RandomClipped => Start::RandomClipped,
-        },
-        restarts: form.restarts.value,
-        loss: loss_kind(form.loss),
-        targets: attack_targets(form.targets),
-        keep: match form.keep {
-            KeepName::Best => Keep::Best,
-            KeepName::Last => Keep::Last,
-        },
-    })
-}
-
-fn loss_kind(loss: LossName) -> LossKind {
-    match loss {
-        LossName::CrossEntropy => LossKind::CrossEntropy,
-        LossName::Margin => LossKind::Margin,
+fn resolve_stage(entry: &Located<Entry<Attacks>>, threat: &ThreatModel) -> Result<AttackSpec, Problem> {
+    if let Entry::Long(Some(name), _) = &entry.value {
+        return Err(Problem::new("an attack of an ensemble has no name of its own")
+            .hint("take `name` out")
+            .at(name.place));
     }
-}
-
-fn attack_targets(targets: Targets) -> attack::Targets {
-    match targets {
-        Targets::None => attack::Targets::None,
-        Targets::LeastLikely => attack::Targets::LeastLikely,
-        Targets::Each => attack::Targets::Each,
-    }
+    resolve(entry, threat)
 }
 
 fn refused(error: attack::Error) -> Problem {

@@ -1,9 +1,11 @@
 //! The keys of a suite, as they are written. Nothing is checked here but names and types.
 
+use crate::attacks::Attacks;
 use crate::entry::Entry;
 use crate::named::Named;
-use crate::probe_entry::ProbeEntry;
-use registry::yaml::{Amount, Located};
+use crate::probes::Probes;
+use attack::ThreatModel;
+use registry::yaml::Located;
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -25,17 +27,17 @@ pub struct Document {
     #[schemars(length(min = 1))]
     pub models: Located<Vec<Located<String>>>,
     /// How far an input may be moved.
-    pub threat: ThreatSection,
+    pub threat: ThreatModel,
     /// The attacks. A short name is an exact published setting; the long form names every number.
     #[schemars(length(min = 1))]
-    pub attacks: Located<Vec<Located<Entry>>>,
+    pub attacks: Located<Vec<Located<Entry<Attacks>>>>,
     /// All randomness comes from this number.
     pub seed: Located<u64>,
     /// What is measured beside the attacks: how sensitive a model is. A short name is an exact setting; the long form names
     /// every number. Without it: nothing.
     #[serde(default)]
     #[schemars(length(min = 1))]
-    pub probes: Option<Located<Vec<Located<ProbeEntry>>>>,
+    pub probes: Option<Located<Vec<Located<Entry<Probes>>>>>,
     /// Numbers that a publication states about these models. The report shows them beside ours; they decide nothing.
     #[serde(default)]
     pub published: Option<Located<PublishedSection>>,
@@ -78,27 +80,6 @@ pub enum Choice {
     First,
     /// A random set, drawn from the suite's seed.
     Random,
-}
-
-/// How far an input may be moved.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Threat")]
-pub struct ThreatSection {
-    /// The norm that the distance is measured in.
-    pub norm: Located<NormName>,
-    /// The largest distance, in the data set's units (pixels from 0 to 1): `8/255`, `0.031` or `1e-3`, read exactly.
-    pub epsilon: Located<Amount>,
-}
-
-/// A norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum NormName {
-    /// The largest change of any one component.
-    Linf,
-    /// The Euclidean distance.
-    L2,
 }
 
 /// Numbers that a publication states.

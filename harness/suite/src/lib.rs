@@ -11,6 +11,7 @@ mod error;
 mod grid;
 mod input_map;
 mod key;
+mod long_form;
 mod models;
 mod named;
 mod plan;
@@ -18,7 +19,6 @@ mod plan;
 mod planning;
 #[cfg(test)]
 mod planning_errors;
-mod probe_entry;
 mod probes;
 mod published;
 #[cfg(test)]
@@ -27,29 +27,23 @@ mod schema;
 mod slices;
 mod suite;
 mod summary;
-mod threat;
 mod vocabulary;
 
-pub use attacks::PlannedAttack;
+pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
 pub use dataset::{PlannedDataset, PlannedDomain};
-pub use document::{
-    Choice, DatasetSection, Document, NormName, PublishedForm, PublishedSection, ThreatSection, Unread,
-};
-pub use entry::{Entry, FgsmForm, KeepName, LossName, PgdForm, StartName, Targets};
+pub use document::{Choice, DatasetSection, Document, PublishedForm, PublishedSection, Unread};
+pub use entry::{Entry, Kind};
 pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
 pub use key::{CheckKey, PredictionKey, ProbeKey};
+pub use long_form::LongForm;
 pub use models::PlannedModel;
 pub use named::Named;
 pub use plan::{Plan, PlannedSuite, PlannedThreat, plan};
-pub use probe_entry::{
-    KlInnerName, KlInstabilityForm, LipschitzL1LinfForm, ProbeEntry, ProbeKeep, ProbeStart, RatioInnerName,
-};
-pub use probes::PlannedProbe;
+pub use probes::{PlannedProbe, Probes};
 pub use published::{PlannedPublished, PublishedModel};
 pub use schema::schema_json;
 pub use slices::{BLOCK_ROWS, Rows, Slice};
 pub use suite::Suite;
 pub use summary::{EntrySummary, ModelSummary, Summary};
-pub use threat::{exact, threat_model};

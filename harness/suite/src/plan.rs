@@ -10,7 +10,6 @@ use crate::probes::{PlannedProbe, check_models, probes};
 use crate::published::{Known, PlannedPublished, published};
 use crate::slices::Slice;
 use crate::suite::Suite;
-use crate::threat::threat_model;
 use attack::{Domain, LossHead, Norm, Picture, ThreatModel};
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Digest, Layout, Registry};
@@ -81,7 +80,7 @@ pub fn plan(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<P
 fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Plan, Problem> {
     let document = suite.document();
     refuse_later_sections(document)?;
-    let threat = threat_model(&document.threat)?;
+    let threat = document.threat.clone();
     let attacks = attacks(&document.attacks, &threat)?;
     let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
     let probes = match &document.probes {

@@ -1,18 +1,18 @@
 //! From the entries of `probes` to probes with every number.
 
 use crate::attacks::{self, PlannedAttack};
+use crate::entry::{Entry, Kind};
+use crate::long_form::{LongForm, variant};
 use crate::models::PlannedModel;
-use crate::probe_entry::{KlInnerName, ProbeEntry, ProbeKeep, ProbeStart, RatioInnerName};
 use crate::suite::check_name;
-use crate::threat::exact;
 use crate::vocabulary::Vocabulary;
-use registry::yaml::Located;
-use registry::yaml::Problem;
+use registry::yaml::{Located, Problem};
 
 use attack::ThreatModel;
-use probe::{Keep, KlInner, KlInstability, LipschitzL1Linf, PRESETS, PROBES, ProbeSpec, RatioInner, Start, preset};
+use probe::{PRESETS, PROBES, ProbeSpec, preset};
 use registry::OutputKind;
-use serde::Serialize;
+use schemars::SchemaGenerator;
+use serde::{Deserializer, Serialize};
 
 /// Probes that a later version runs; naming one is no spelling mistake.
 const LATER: &[&str] = &["clever", "clever-quick"];
@@ -28,35 +28,49 @@ pub struct PlannedProbe {
     pub revision: u32,
 }
 
+/// The entries of `probes`.
+#[derive(Clone, Debug)]
+pub struct Probes;
+
+impl Kind for Probes {
+    type Form = ProbeSpec;
+    const NAME: &'static str = "probe";
+    const ONE: &'static str = "a probe";
+    const PRESET: &'static str = "kl-instability";
+    const LONG: &'static str = "kl-instability";
+
+    fn presets() -> Vec<&'static str> {
+        PRESETS.iter().map(|preset| preset.name).collect()
+    }
+
+    fn long() -> Vec<&'static str> {
+        PROBES.iter().map(|probe| probe.name).collect()
+    }
+
+    fn read<'de, D: Deserializer<'de>>(long: &str, form: D) -> Result<ProbeSpec, D::Error> {
+        variant(long, form)
+    }
+
+    fn forms(generator: &mut SchemaGenerator) -> Vec<LongForm> {
+        LongForm::of::<ProbeSpec>(generator)
+    }
+}
+
 /// The names of probes.
 pub(crate) fn vocabulary() -> Vocabulary {
-    Vocabulary {
-        kind: "probe",
-        one: "a probe",
-        verb: "measures",
-        presets: PRESETS.iter().map(|preset| preset.name).collect(),
-        long: PROBES.iter().map(|probe| probe.name).collect(),
-        later: LATER,
-    }
+    Vocabulary::of::<Probes>("measures", LATER)
 }
 
 /// Gives every entry its numbers and a name that no other entry and no attack has.
 pub(crate) fn probes(
-    entries: &[Located<ProbeEntry>],
+    entries: &[Located<Entry<Probes>>],
     threat: &ThreatModel,
     attacks: &[PlannedAttack],
 ) -> Result<Vec<PlannedProbe>, Problem> {
     let mut planned: Vec<PlannedProbe> = Vec::new();
     for entry in entries {
-        let (name, place) = match long_name(entry) {
-            Some(name) => (Some(name.value.clone()), name.place),
-            None => (None, entry.place),
-        };
         let spec = resolve(entry, threat).map_err(|problem| problem.at(entry.place))?;
-        let name = name.unwrap_or_else(|| match &entry.value {
-            ProbeEntry::Preset(name) => name.clone(),
-            _ => spec.name().to_owned(),
-        });
+        let (name, place) = entry.own_name(entry.place, spec.name());
         check_name(&name, "probe name").map_err(|problem| problem.at(place))?;
         let twice = match () {
             () if planned.iter().any(|other| other.name == name) => format!("two probes are named `{name}`"),
@@ -92,58 +106,19 @@ fn check_output(kind: OutputKind) -> Result<(), String> {
     }
 }
 
-fn long_name(entry: &ProbeEntry) -> Option<&Located<String>> {
-    match entry {
-        ProbeEntry::KlInstability(form) => form.name.as_ref(),
-        ProbeEntry::LipschitzL1Linf(form) => form.name.as_ref(),
-        ProbeEntry::Preset(_) | ProbeEntry::Unknown(_) => None,
-    }
-}
-
-fn resolve(entry: &Located<ProbeEntry>, threat: &ThreatModel) -> Result<ProbeSpec, Problem> {
+fn resolve(entry: &Located<Entry<Probes>>, threat: &ThreatModel) -> Result<ProbeSpec, Problem> {
     let spec = match &entry.value {
-        ProbeEntry::Preset(name) => preset(name)
+        Entry::Preset(name) => preset(name)
             .ok_or_else(|| vocabulary().no_preset(name, &attacks::vocabulary()))?
             .resolve(threat)
             .map_err(refused)?,
-        ProbeEntry::KlInstability(form) => ProbeSpec::KlInstability(KlInstability {
-            inner: match form.inner {
-                KlInnerName::CrossEntropy => KlInner::CrossEntropy,
-                KlInnerName::Kl => KlInner::Kl,
-            },
-            steps: form.steps.value,
-            step_size: exact(&form.step_size, "step_size")?,
-            start: start(&form.start)?,
-            keep: match form.keep {
-                ProbeKeep::Best => Keep::Best,
-                ProbeKeep::Last => Keep::Last,
-            },
-        }),
-        ProbeEntry::LipschitzL1Linf(form) => ProbeSpec::LipschitzL1Linf(LipschitzL1Linf {
-            inner: match form.inner {
-                RatioInnerName::Ratio => RatioInner::Ratio,
-                RatioInnerName::LogitDifference => RatioInner::LogitDifference,
-                RatioInnerName::CrossEntropy => RatioInner::CrossEntropy,
-            },
-            steps: form.steps.value,
-            step_size: exact(&form.step_size, "step_size")?,
-            start: start(&form.start)?,
-        }),
-        ProbeEntry::Unknown(name) => {
+        Entry::Long(_, spec) => spec.clone(),
+        Entry::Unknown(name) => {
             return Err(vocabulary().no_long_form(name, &attacks::vocabulary()).at(name.place));
         }
     };
     spec.check(threat).map_err(refused)?;
     Ok(spec)
-}
-
-fn start(start: &ProbeStart) -> Result<Start, Problem> {
-    Ok(match start {
-        ProbeStart::None => Start::None,
-        ProbeStart::Random => Start::Random,
-        ProbeStart::RandomClipped => Start::RandomClipped,
-        ProbeStart::Gaussian(sigma) => Start::Gaussian(exact(sigma, "gaussian")?),
-    })
 }
 
 fn refused(error: probe::Error) -> Problem {

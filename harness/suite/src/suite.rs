@@ -2,7 +2,7 @@
 
 use crate::document::Document;
 use crate::error::Error;
-use crate::{published, threat};
+use crate::published;
 use registry::yaml;
 use registry::yaml::Problem;
 use registry::yaml::Source;
@@ -61,7 +61,7 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, threat, attacks, probes, published, .. } = document;
+    let Document { version, name, dataset, models, attacks, probes, published, .. } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -79,7 +79,6 @@ fn check(document: &Document) -> Result<(), Problem> {
     if let Some(section) = published {
         published::check(section)?;
     }
-    threat::threat_model(threat)?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What is said of a name that is none of its kind: presets are written short, the others long.
 
+use crate::entry::Kind;
 use registry::yaml::{Problem, list, nearest};
 
 /// The names of attacks, or of probes.
@@ -19,6 +20,11 @@ pub(crate) struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// The names of a kind of entries.
+    pub(crate) fn of<K: Kind>(verb: &'static str, later: &'static [&'static str]) -> Self {
+        Self { kind: K::NAME, one: K::ONE, verb, presets: K::presets(), long: K::long(), later }
+    }
+
     /// A name that stands alone and is no preset. `other` is the vocabulary that it may have been meant for.
     pub(crate) fn no_preset(&self, name: &str, other: &Vocabulary) -> Problem {
         if !self.long.contains(&name) {

@@ -1,7 +1,8 @@
-use crate::attacks::{Attack, Parameter, Registered};
+use crate::attacks::{Attack, Registered};
 use crate::lanes::{Row, Search};
 use crate::moves;
 use crate::{AttackSpec, Cost, Error, LossHead, LossKind, ThreatModel};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -12,37 +13,27 @@ use std::rc::Rc;
 /// twice epsilon. The first window of steps is compared with the loss at the start; the authors' code compares it with
 /// a loss of 0.
 /// Source: Croce and Hein 2020, arXiv:2003.01690, algorithm 1 and section 4.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apgd {
     /// Steps of each ascent, at least 1.
+    #[schemars(range(min = 1))]
     pub steps: u32,
     /// What is ascended.
     pub loss: LossKind,
     /// How many rivals it heads for in turn, those with the largest logits at the sample; 0: away from the label.
     pub targets: u32,
     /// How often it begins anew, at least 1.
+    #[schemars(range(min = 1))]
     pub restarts: u32,
     /// Gradients of each point that are averaged: more than 1 for models that draw random numbers.
+    #[schemars(range(min = 1))]
     pub eot: u32,
 }
 
 pub(crate) static APGD: Registered = Registered {
     name: "apgd",
     about: "Gradient ascent with momentum that chooses its own steps. Croce and Hein 2020, arXiv:2003.01690.",
-    parameters: &[
-        Parameter { name: "steps", about: "A whole number, at least 1: steps of each ascent." },
-        Parameter { name: "loss", about: "cross-entropy | margin | dlr: what is ascended." },
-        Parameter {
-            name: "targets",
-            about: "A whole number: how many of the likeliest rivals it heads for in turn; 0: away from the label.",
-        },
-        Parameter { name: "restarts", about: "A whole number, at least 1: how often the ascent begins anew." },
-        Parameter {
-            name: "eot",
-            about: "A whole number, at least 1: gradients of each point that are averaged, for models that draw random numbers.",
-        },
-    ],
     revision: 1,
     cases,
 };

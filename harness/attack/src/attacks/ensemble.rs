@@ -1,4 +1,4 @@
-use crate::attacks::{Parameter, Registered};
+use crate::attacks::Registered;
 use crate::{Apgd, AttackSpec, Error, LossKind};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,6 @@ pub struct Ensemble {
 pub(crate) static ENSEMBLE: Registered = Registered {
     name: "ensemble",
     about: "Attacks one after the other, each on the rows that are still unbroken. Croce and Hein 2020, arXiv:2003.01690.",
-    parameters: &[Parameter { name: "stages", about: "A list of attacks in their long forms." }],
     revision: 1,
     cases: || {
         let apgd = |loss, targets| AttackSpec::Apgd(Apgd { steps: 5, loss, targets, restarts: 1, eot: 1 });

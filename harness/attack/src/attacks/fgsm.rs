@@ -1,8 +1,9 @@
 use crate::ascent::{Ascent, Keep, Start, Targets};
-use crate::attacks::{Attack, Parameter, Registered};
+use crate::attacks::{Attack, Registered};
 use crate::lanes::{Row, Search};
 use crate::moves::Step;
 use crate::{AttackSpec, Cost, Error, LossHead, LossKind, ThreatModel};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ use std::rc::Rc;
 ///
 /// Ties: an element with gradient zero stays.
 /// Source: Goodfellow et al. 2015, arXiv:1412.6572, section 4.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fgsm {
     /// What is ascended.
@@ -27,13 +28,6 @@ pub(crate) static FGSM: Registered = Registered {
     name: "fgsm",
     about: "One step of size epsilon along the sign of the gradient (L2: along the gradient), from the sample. \
             Goodfellow et al. 2015, arXiv:1412.6572.",
-    parameters: &[
-        Parameter { name: "loss", about: "cross-entropy | margin | dlr: what is ascended." },
-        Parameter {
-            name: "targets",
-            about: "none | least-likely | each: away from the label, to the least likely class, or one step to each rival. Default none.",
-        },
-    ],
     revision: 1,
     cases: || {
         let all = [LossKind::CrossEntropy, LossKind::Margin];

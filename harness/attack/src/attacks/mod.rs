@@ -20,21 +20,10 @@ pub struct Registered {
     pub name: &'static str,
     /// What it does, with its source.
     pub about: &'static str,
-    /// Its parameters.
-    pub parameters: &'static [Parameter],
     /// Rises whenever its numbers move; a test holds it against a digest of outcomes.
     pub revision: u32,
     /// Settings that the tests run, each parameter at work in one of them.
     pub cases: fn() -> Vec<AttackSpec>,
-}
-
-/// One parameter of an attack.
-#[derive(Debug)]
-pub struct Parameter {
-    /// Its key.
-    pub name: &'static str,
-    /// Its values and what they do.
-    pub about: &'static str,
 }
 
 /// What every attack does.

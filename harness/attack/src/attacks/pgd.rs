@@ -1,8 +1,9 @@
 use crate::ascent::{Ascent, Keep, Start, Targets};
-use crate::attacks::{Attack, Parameter, Registered};
+use crate::attacks::{Attack, Registered};
 use crate::lanes::{Row, Search};
 use crate::moves::Step;
 use crate::{AttackSpec, Cost, Epsilon, Error, LossHead, LossKind, ThreatModel};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -13,16 +14,18 @@ use std::rc::Rc;
 ///
 /// Ties: an element with gradient zero stays.
 /// Source: Madry et al. 2018, arXiv:1706.06083, section 2.1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pgd {
     /// Steps of each ascent, at least 1.
+    #[schemars(range(min = 1))]
     pub steps: u32,
     /// The size of a step, in the norm and units of epsilon.
     pub step_size: Epsilon,
     /// Where each ascent begins.
     pub start: Start,
     /// How often it begins anew, at least 1.
+    #[schemars(range(min = 1))]
     pub restarts: u32,
     /// What is ascended.
     pub loss: LossKind,
@@ -36,24 +39,6 @@ pub struct Pgd {
 pub(crate) static PGD: Registered = Registered {
     name: "pgd",
     about: "Projected gradient ascent with random starts and restarts. Madry et al. 2018, arXiv:1706.06083.",
-    parameters: &[
-        Parameter { name: "steps", about: "A whole number, at least 1: steps of each ascent." },
-        Parameter { name: "step_size", about: "An exact number such as 2/255: the size of a step." },
-        Parameter {
-            name: "start",
-            about: "none | random | random-clipped: the sample, a uniform point of the ball within the input's bounds, or one of the whole ball, then clipped.",
-        },
-        Parameter { name: "restarts", about: "A whole number, at least 1: how often the ascent begins anew." },
-        Parameter { name: "loss", about: "cross-entropy | margin | dlr: what is ascended." },
-        Parameter {
-            name: "targets",
-            about: "none | least-likely | each: away from the label, to the least likely class, or to each rival in turn. Default none.",
-        },
-        Parameter {
-            name: "keep",
-            about: "last | best: judge the last iterate only, or every one that looks misclassified and the one with the highest loss.",
-        },
-    ],
     revision: 1,
     cases,
 };

@@ -1,9 +1,10 @@
 use crate::path::{Keep, Pair, Path, Sensitivity, Start, measure};
-use crate::probes::{Bound, Parameter, Probe, Registered, START, STEP_SIZE, STEPS, check_path};
+use crate::probes::{Bound, Probe, Registered, check_path};
 use crate::run::{Job, RowValue};
 use crate::{Error, ProbeSpec, kl_divergence, softmax};
 use attack::{Cost, Epsilon, Loss, LossHead, Oracle, ThreatModel};
 use ndarray::Array2;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `KL(f(x) || f(x'))` of the class distributions at a sample and at a point of the ball, natural logarithm, in nats.
@@ -14,12 +15,13 @@ use serde::{Deserialize, Serialize};
 ///
 /// The label of a row steers cross-entropy only; rows that are classified wrong count as well.
 /// Source: Mousavi, Zoljodi, Daneshtalab 2023, eq. 3; the inner maximum as in Zhang et al. 2019, arXiv:1901.08573.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KlInstability {
     /// What is ascended.
     pub inner: KlInner,
     /// Steps of the ascent, at least 1.
+    #[schemars(range(min = 1))]
     pub steps: u32,
     /// The size of a step, in the norm and units of epsilon.
     pub step_size: Epsilon,
@@ -30,7 +32,7 @@ pub struct KlInstability {
 }
 
 /// What the ascent of [`KlInstability`] maximises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KlInner {
     /// The cross-entropy of the right class.
@@ -45,13 +47,6 @@ pub(crate) static KL_INSTABILITY: Registered = Registered {
             Mousavi et al. 2023 (there: perturbation instability).",
     bound: Bound::Lower,
     units: "nats",
-    parameters: &[
-        Parameter { name: "inner", about: "cross-entropy | kl: what the ascent maximises." },
-        STEPS,
-        STEP_SIZE,
-        START,
-        Parameter { name: "keep", about: "last | best: the last iterate, or the one with the largest divergence." },
-    ],
     revision: 1,
     cases,
 };

@@ -1,9 +1,10 @@
 use crate::path::{Keep, Pair, Path, Sensitivity, Start, measure};
-use crate::probes::{Bound, Parameter, Probe, Registered, START, STEP_SIZE, STEPS, check_path};
+use crate::probes::{Bound, Probe, Registered, check_path};
 use crate::run::{Job, RowValue};
 use crate::{Error, ProbeSpec};
 use attack::{Cost, Epsilon, Loss, LossHead, Oracle, ThreatModel, argmax};
 use ndarray::Array2;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The empirical local Lipschitz constant `max ||z(x') - z(x)||_1 / ||x' - x||_inf` over the iterates of an ascent; `z` are
@@ -20,12 +21,13 @@ use serde::{Deserialize, Serialize};
 /// A row where the sample is the only point of the ball has no value.
 /// Source: Yang et al. 2020, arXiv:2003.02460, `lolip/utils.py`; Mousavi, Zoljodi, Daneshtalab 2023, eq. 4, which names no
 /// norms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LipschitzL1Linf {
     /// What is ascended.
     pub inner: RatioInner,
     /// Steps of the ascent, at least 1.
+    #[schemars(range(min = 1))]
     pub steps: u32,
     /// The size of a step, in the norm and units of epsilon.
     pub step_size: Epsilon,
@@ -34,7 +36,7 @@ pub struct LipschitzL1Linf {
 }
 
 /// What the ascent of [`LipschitzL1Linf`] maximises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RatioInner {
     /// The ratio itself.
@@ -51,15 +53,6 @@ pub(crate) static LIPSCHITZ_L1_LINF: Registered = Registered {
             over all iterates of an ascent. Yang et al. 2020, arXiv:2003.02460; Mousavi et al. 2023.",
     bound: Bound::Lower,
     units: "logits per unit",
-    parameters: &[
-        Parameter {
-            name: "inner",
-            about: "ratio | logit-difference | cross-entropy: what the ascent maximises; every iterate counts.",
-        },
-        STEPS,
-        STEP_SIZE,
-        START,
-    ],
     revision: 1,
     cases,
 };

@@ -22,8 +22,6 @@ pub struct Registered {
     pub bound: Bound,
     /// What its number is measured in.
     pub units: &'static str,
-    /// Its parameters.
-    pub parameters: &'static [Parameter],
     /// Rises whenever its numbers move; a test holds it against a digest of values.
     pub revision: u32,
     /// Settings that the tests run, each parameter at work in one of them.
@@ -39,15 +37,6 @@ pub enum Bound {
     Lower,
     /// Neither.
     Estimate,
-}
-
-/// One parameter of a probe.
-#[derive(Debug)]
-pub struct Parameter {
-    /// Its key.
-    pub name: &'static str,
-    /// Its values and what they do.
-    pub about: &'static str,
 }
 
 /// What every probe does.
@@ -69,18 +58,6 @@ pub(crate) trait Probe {
     /// Measures every row of the job; what a row gets does not depend on the others.
     fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle) -> Result<Vec<RowValue>, Error>;
 }
-
-/// Parameters that every probe along a path has.
-pub(crate) const STEPS: Parameter =
-    Parameter { name: "steps", about: "A whole number, at least 1: steps of the ascent." };
-pub(crate) const STEP_SIZE: Parameter = Parameter {
-    name: "step_size",
-    about: "An exact number such as 2/255: the size of a step, in the units of epsilon.",
-};
-pub(crate) const START: Parameter = Parameter {
-    name: "start",
-    about: "none | random | random-clipped | gaussian: 0.001 (with its deviation): where the ascent begins.",
-};
 
 /// Why a path makes no sense; `flat` says that what it ascends has no gradient at the sample itself.
 pub(crate) fn check_path(path: &Path, flat: bool, threat: &ThreatModel) -> Result<(), String> {

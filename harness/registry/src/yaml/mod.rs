@@ -3,14 +3,12 @@
 //! A complaint carries `file:line:column`, the line itself with a mark, and for a misspelt key or value the nearest one
 //! that is allowed. Manifests, suites and recipes are all read here.
 
-mod amount;
 mod excerpt;
 mod located;
 mod nearest;
 mod problem;
 mod source;
 
-pub use amount::Amount;
 pub use located::Located;
 pub use nearest::{list, nearest, suggestion};
 pub use problem::{Complaint, Problem};

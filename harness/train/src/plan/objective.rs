@@ -2,9 +2,8 @@
 
 use crate::recipe::document::{ObjectiveForm, StartForm};
 use attack::{Epsilon, Inner, InnerStart, Start, ThreatModel};
-use registry::yaml::{Amount, Located, Problem};
+use registry::yaml::{Located, Problem};
 use serde::Serialize;
-use suite::exact;
 
 /// What is minimised.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -100,17 +99,16 @@ impl Objective {
 }
 
 impl InnerPlan {
-    fn resolve(steps: u32, step_size: &Located<Amount>, start: &StartForm) -> Result<InnerPlan, Problem> {
-        let size = exact(step_size, "step_size")?;
-        if size.is_zero() {
+    fn resolve(steps: u32, step_size: &Located<Epsilon>, start: &StartForm) -> Result<InnerPlan, Problem> {
+        if step_size.is_zero() {
             return Err(Problem::new("`step_size` is 0, and must be more").at(step_size.place));
         }
         let start = match start {
             StartForm::None => StartPlan::None,
             StartForm::Uniform => StartPlan::Uniform,
-            StartForm::Gaussian(sigma) => StartPlan::Gaussian(exact(sigma, "gaussian")?),
+            StartForm::Gaussian(sigma) => StartPlan::Gaussian(sigma.value.clone()),
         };
-        Ok(InnerPlan { steps, step_size: size, start })
+        Ok(InnerPlan { steps, step_size: step_size.value.clone(), start })
     }
 
     /// The ascent in the balls of a threat model.

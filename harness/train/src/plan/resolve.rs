@@ -6,7 +6,6 @@ use crate::recipe::document::{DecayOn, Document, OptimiserForm, ScheduleForm};
 use crate::{Augmentation, Error, LearningRate, Recipe, Schedule};
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Layout};
-use suite::threat_model;
 
 /// Looks up everything that a recipe names and checks that it fits together. `probes` are what the caller
 /// can measure.
@@ -18,7 +17,7 @@ pub fn plan(recipe: &Recipe, datasets: &Datasets, probes: Probes<'_>) -> Result<
 }
 
 fn resolve(document: &Document, datasets: &Datasets, probes: Probes<'_>) -> Result<Plan, Problem> {
-    let threat = document.threat.as_ref().map(threat_model).transpose()?;
+    let threat = document.threat.clone();
     let objective = Objective::resolve(&document.objective)?;
     if objective.inner().is_some() && threat.is_none() {
         return Err(no_threat("an adversarial objective").at(document.objective.place));

@@ -1,10 +1,10 @@
 //! The keys of a recipe, as they are written. Nothing is checked here but names and types.
 
 use crate::Architecture;
-use registry::yaml::{Amount, Located};
+use attack::{Epsilon, ThreatModel};
+use registry::yaml::Located;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use suite::ThreatSection;
 
 /// A recipe: how a network is made, `models/<name>/recipe.yaml`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ pub struct Document {
     pub objective: Located<ObjectiveForm>,
     /// How far the adversary of the objective and of the evaluation may move an input.
     #[serde(default)]
-    pub threat: Option<ThreatSection>,
+    pub threat: Option<ThreatModel>,
     /// How a gradient becomes a step.
     pub optimiser: Located<OptimiserForm>,
     /// Weight decay. Without it: none.
@@ -133,7 +133,7 @@ pub struct StandardForm {
 #[schemars(rename = "FgsmRs")]
 pub struct FgsmRsForm {
     /// The length of the step, in the units of epsilon; it may be more than epsilon.
-    pub step_size: Located<Amount>,
+    pub step_size: Located<Epsilon>,
     /// The part of a target that is spread over all classes. Without it: 0.
     #[serde(default)]
     pub label_smoothing: Option<Located<f64>>,
@@ -148,7 +148,7 @@ pub struct PgdForm {
     #[schemars(range(min = 1))]
     pub steps: Located<u32>,
     /// The length of a step, in the units of epsilon.
-    pub step_size: Located<Amount>,
+    pub step_size: Located<Epsilon>,
     /// Where the first step starts.
     pub start: StartForm,
     /// The part of a target that is spread over all classes. Without it: 0.
@@ -167,7 +167,7 @@ pub struct RegularisedForm {
     #[schemars(range(min = 1))]
     pub steps: Located<u32>,
     /// The length of a step, in the units of epsilon.
-    pub step_size: Located<Amount>,
+    pub step_size: Located<Epsilon>,
     /// Where the first step starts.
     pub start: StartForm,
 }
@@ -182,7 +182,7 @@ pub enum StartForm {
     /// At a point drawn uniformly from the ball, then clipped to the bounds of the input.
     Uniform,
     /// At the sample plus normal noise of this deviation, within the ball and the bounds of the input.
-    Gaussian(Located<Amount>),
+    Gaussian(Located<Epsilon>),
 }
 
 /// How a gradient becomes a step.
