@@ -192,7 +192,7 @@ fn misspelt_keys() -> Result<(), Failed> {
 fn suites_that_ask_for_what_cannot_be() -> Result<(), Failed> {
     let scratch = Scratch::tiny()?;
     let cases: &[(&str, &str, &[&str])] = &[
-        ("8/255 }", "-1 }", &[":5:32", "`epsilon` is `-1`", "negative"]),
+        ("8/255 }", "-1 }", &[":5:32", "`-1`", "negative"]),
         ("8/255 }", "8/0 }", &[":5:32", "`8/0`"]),
         ("8/255 }", "eight }", &[":5:32", "`eight`"]),
         ("linf", "l3", &[":5:17", "`l3`"]),

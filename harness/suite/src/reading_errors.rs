@@ -15,6 +15,9 @@ attacks:
 seed: 0
 ";
 
+const PROBE: &str =
+    "probes: [lipschitz-l1-linf: { inner: ratio, steps: 7, step_size: 1/255, start: { gaussian: wide } }]\nseed: 0";
+
 fn complaint(bytes: &[u8]) -> String {
     Suite::parse("suites/my.yaml", bytes).expect_err("the suite is wrong").to_string()
 }
@@ -121,7 +124,7 @@ fn values() {
         ("list for a number", changed("samples: 500", "samples: [500]")),
         ("number for an attack", changed("  - fgsm", "  - 20")),
         ("norm", changed("norm: linf", "norm: lnif")),
-        ("no such loss", changed("loss: margin", "loss: dlr")),
+        ("no such loss", changed("loss: margin", "loss: drl")),
         ("models", changed("[signs32-linear10]", "[]")),
         ("one model without a list", changed("[signs32-linear10]", "signs32-linear10")),
         ("attacks", complaint(no_attacks.as_bytes())),
@@ -178,11 +181,11 @@ fn values() {
     hint: did you mean `linf`?
 
     == no such loss
-    read suites/my.yaml:8:91: unknown value `dlr`, expected one of `cross-entropy`, `margin`
+    read suites/my.yaml:8:91: unknown value `drl`, expected one of `cross-entropy`, `margin`, `dlr`
       |
-    8 | ...: { name: pgd-40x5, steps: 40, step_size: 1/255, start: random, restarts: 5, loss: dlr, keep: best }
+    8 | ...: { name: pgd-40x5, steps: 40, step_size: 1/255, start: random, restarts: 5, loss: drl, keep: best }
       |                                                                                       ^^^
-    hint: known here: `cross-entropy`, `margin`
+    hint: did you mean `dlr`?
 
     == models
     read suites/my.yaml:4:9: `models` is empty, and a suite needs at least one
@@ -217,21 +220,24 @@ fn epsilons() {
         ("zero denominator", changed("epsilon: 8/255", "epsilon: 8/0")),
         ("a word", changed("epsilon: 8/255", "epsilon: \"eight\"")),
         ("nothing", changed("epsilon: 8/255", "epsilon:")),
+        ("a step backwards", changed("step_size: 1/255", "step_size: -1/255")),
+        ("a start without its number", changed("seed: 0", PROBE)),
+        ("a misspelt key of a stage", changed("  - fgsm", "  - ensemble: { stages: [fgsm: { los: margin }] }")),
     ]), @r#"
     == negative
-    read suites/my.yaml:5:32: `epsilon` is `-1`: it must not be negative
+    read suites/my.yaml:5:32: `-1`: it must not be negative
       |
     5 | threat: { norm: linf, epsilon: -1 }
       |                                ^^
 
     == zero denominator
-    read suites/my.yaml:5:32: `epsilon` is `8/0`: its denominator is zero
+    read suites/my.yaml:5:32: `8/0`: its denominator is zero
       |
     5 | threat: { norm: linf, epsilon: 8/0 }
       |                                ^^^
 
     == a word
-    read suites/my.yaml:5:32: `epsilon` is `eight`: expected a fraction or a decimal such as 8/255, 0.031 or 1e-3
+    read suites/my.yaml:5:32: `eight`: expected a fraction or a decimal such as 8/255, 0.031 or 1e-3
       |
     5 | threat: { norm: linf, epsilon: "eight" }
       |                                ^^^^^^^
@@ -241,6 +247,25 @@ fn epsilons() {
       |
     5 | threat: { norm: linf, epsilon: }
       |                              ^
+
+    == a step backwards
+    read suites/my.yaml:8:50: `-1/255`: it must not be negative
+      |
+    8 |   - pgd: { name: pgd-40x5, steps: 40, step_size: -1/255, start: random, restarts: 5, loss: margin, k...
+      |                                                  ^^^^^^
+
+    == a start without its number
+    read suites/my.yaml:9:92: `wide`: expected a fraction or a decimal such as 8/255, 0.031 or 1e-3
+      |
+    9 | probes: [lipschitz-l1-linf: { inner: ratio, steps: 7, step_size: 1/255, start: { gaussian: wide } }]
+      |                                                                                            ^^^^
+
+    == a misspelt key of a stage
+    read suites/my.yaml:7:34: unknown key `los`
+      |
+    7 |   - ensemble: { stages: [fgsm: { los: margin }] }
+      |                                  ^^^
+    hint: did you mean `loss`?
     "#);
 }
 

@@ -83,7 +83,7 @@ fn complaints() {
     hint: add `threat: { norm: linf, epsilon: 8/255 }`
 
     == epsilon
-    plan models/my/recipe.yaml:6:32: `epsilon` is `8/0`: its denominator is zero
+    plan models/my/recipe.yaml:6:32: `8/0`: its denominator is zero
       |
     6 | threat: { norm: linf, epsilon: 8/0 }
       |                                ^^^
