@@ -61,7 +61,13 @@ impl Course {
         let element = |(w, x): (&f32, &f32)| {
             let (weight, x) = (f64::from(w.abs()), f64::from(*x));
             let ahead = (*w > 0.0) == (gap > 0.0);
-            let side = if weight == 0.0 { 0.0 } else if ahead { 1.0 } else { -1.0 };
+            let side = if weight == 0.0 {
+                0.0
+            } else if ahead {
+                1.0
+            } else {
+                -1.0
+            };
             let speed = match norm {
                 Norm::Linf => f64::from(weight > 0.0),
                 Norm::L2 => weight,
@@ -154,7 +160,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(5_000))]
+        #![proptest_config(ProptestConfig::with_cases(500))]
 
         #[test]
         fn moves_stay_in_the_domain_and_gain_what_they_can((w, x, gap) in problem(60)) {
@@ -175,7 +181,7 @@ mod tests {
         fn no_linf_move_is_shorter((w, x, gap) in problem(60)) {
             let least = length(Norm::Linf, &nearest_move(Norm::Linf, &w, gap, &x, &Domain::PIXELS));
             let most = |length: f64| {
-                let room = |w: f32, x: f32| f64::from(if (w > 0.0) == (gap > 0.0) { 1.0 - x } else { x });
+                let room = |w: f32, x: f32| if (w > 0.0) == (gap > 0.0) { 1.0 - f64::from(x) } else { f64::from(x) };
                 w.iter().zip(&x).map(|(w, x)| f64::from(w.abs()) * room(*w, *x).min(length)).sum::<f64>()
             };
             prop_assert!(most(least * (1.0 - 1e-9)) <= gap.abs() + slack(&w));
@@ -229,7 +235,7 @@ mod tests {
         let l2 = nearest_move(Norm::L2, &w, -gap, &x, &Domain::UNBOUNDED);
         let time = 1.9 / 169.0;
         assert_eq!(l2, [-3.0 * time, 4.0 * time, 0.0, -12.0 * time]);
-        assert_eq!((length(Norm::Linf, &linf), dual_length(Norm::Linf, &w)), (0.1, 19.0));
+        assert_eq!((length(Norm::Linf, &linf), dual_length(Norm::Linf, &w)), (1.9 / 19.0, 19.0));
         // Four roundings.
         assert!((length(Norm::L2, &l2) * dual_length(Norm::L2, &w) - 1.9).abs() < 1e-15);
         assert_eq!(dual_length(Norm::L2, &w), 13.0);

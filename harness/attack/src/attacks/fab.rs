@@ -139,9 +139,10 @@ async fn nearest(row: &Row, x: &[f32], rivals: &[usize]) -> Option<Boundary> {
 /// A step from `x` across a boundary, in the domain; `x` itself where the step cannot be told in f32.
 fn crossed(row: &Row, x: Vec<f32>, boundary: &Boundary) -> Vec<f32> {
     let (norm, center, w) = (row.ball.norm(), row.ball.center(), &boundary.gradient);
-    let between = w.iter().zip(x.iter().zip(center)).fold(0.0, |sum, (w, (x, center))| {
-        sum + f64::from(*w) * (f64::from(*x) - f64::from(*center))
-    });
+    let between = w
+        .iter()
+        .zip(x.iter().zip(center))
+        .fold(0.0, |sum, (w, (x, center))| sum + f64::from(*w) * (f64::from(*x) - f64::from(*center)));
     let own = nearest_move(norm, w, -boundary.lead, &x, &row.domain);
     let direct = nearest_move(norm, w, between - boundary.lead, center, &row.domain);
     let (here, there) = (length(norm, &own), length(norm, &direct));
