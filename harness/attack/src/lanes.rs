@@ -6,7 +6,7 @@
 
 use crate::loss::Goal;
 use crate::run::Job;
-use crate::{Ball, Error, Judge, Oracle, Proposal, RowOutcome, argmax, stream};
+use crate::{Ball, Domain, Error, Judge, Oracle, Proposal, RowOutcome, argmax, stream};
 use ndarray::ArrayView2;
 use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
@@ -28,6 +28,8 @@ pub(crate) struct Row {
     pub(crate) classes: usize,
     /// The radius of the threat model.
     pub(crate) epsilon: f64,
+    /// The inputs that exist, inside and outside of the ball.
+    pub(crate) domain: Domain,
     seed: u64,
     digest: [u8; 32],
     desk: RefCell<Desk>,
@@ -71,6 +73,7 @@ impl Row {
             label: job.rows.labels[row],
             classes,
             epsilon: job.setting.threat.epsilon.to_f64(),
+            domain: job.setting.domain,
             seed: job.setting.seed,
             digest: job.rows.digests[row],
             desk: RefCell::default(),

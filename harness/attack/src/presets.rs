@@ -1,4 +1,4 @@
-use crate::{Apgd, AttackSpec, Epsilon, Error, Fgsm, Keep, LossKind, Norm, Pgd, Start, Targets, ThreatModel};
+use crate::{Apgd, AttackSpec, Epsilon, Error, Fab, Fgsm, Keep, LossKind, Norm, Pgd, Start, Targets, ThreatModel};
 
 /// A short name for an exact setting. No preset sets epsilon.
 #[derive(Debug)]
@@ -26,6 +26,16 @@ pub static PRESETS: &[Preset] = &[
         name: "apgd-t",
         about: "Auto-PGD of 100 steps up the targeted ratio, to each of the nine likeliest rivals.",
         setting: |_| Ok(apgd(LossKind::Dlr, 9, 1)),
+    },
+    Preset {
+        name: "fab",
+        about: "FAB of 100 steps, each across the nearest of the boundaries to all rivals, once.",
+        setting: |_| Ok(AttackSpec::Fab(Fab { steps: 100, targets: 0, restarts: 1 })),
+    },
+    Preset {
+        name: "fab-t",
+        about: "FAB of 100 steps across the boundary to each of the nine likeliest rivals, once.",
+        setting: |_| Ok(AttackSpec::Fab(Fab { steps: 100, targets: 9, restarts: 1 })),
     },
     Preset {
         name: "fgsm",

@@ -1,6 +1,6 @@
 use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
-use crate::{Apgd, Cost, Error, Fgsm, LossHead, PRESETS, Pgd, ThreatModel};
+use crate::{Apgd, Cost, Error, Fab, Fgsm, LossHead, PRESETS, Pgd, ThreatModel};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ pub enum AttackSpec {
     /// See [`Ensemble`].
     #[schemars(skip)]
     Ensemble(Ensemble),
+    /// See [`Fab`].
+    Fab(Fab),
     /// See [`Fgsm`].
     Fgsm(Fgsm),
     /// See [`Pgd`].
@@ -25,6 +27,7 @@ impl AttackSpec {
         match self {
             AttackSpec::Apgd(apgd) => vec![apgd],
             AttackSpec::Ensemble(ensemble) => ensemble.stages.iter().flat_map(AttackSpec::stages).collect(),
+            AttackSpec::Fab(fab) => vec![fab],
             AttackSpec::Fgsm(fgsm) => vec![fgsm],
             AttackSpec::Pgd(pgd) => vec![pgd],
         }

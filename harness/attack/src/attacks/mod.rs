@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 pub(crate) mod apgd;
 pub(crate) mod ensemble;
+pub(crate) mod fab;
 pub(crate) mod fgsm;
 pub(crate) mod pgd;
 
 /// Every attack.
-pub static ATTACKS: &[&Registered] = &[&apgd::APGD, &ensemble::ENSEMBLE, &fgsm::FGSM, &pgd::PGD];
+pub static ATTACKS: &[&Registered] = &[&apgd::APGD, &ensemble::ENSEMBLE, &fab::FAB, &fgsm::FGSM, &pgd::PGD];
 
 /// What the table knows of an attack.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ fn two_class_linear_models_meet_their_exact_worst_case() {
     for epsilon in ["1/255", "8/255", "0.05", "0.2"] {
         let threat = threat(Norm::Linf, epsilon);
         let exact: Vec<f64> = (0..200).map(|row| problem.worst_margin(row, &threat)).collect();
-        let mut specs: Vec<AttackSpec> = ["fgsm", "pgd-20"]
+        let mut specs: Vec<AttackSpec> = ["fgsm", "pgd-20", "fab", "fab-t"]
             .map(|name| preset(name).expect("a preset").resolve(&threat).expect("it resolves"))
             .to_vec();
         specs.push(AttackSpec::Fgsm(Fgsm { loss: LossKind::Margin, targets: Targets::None }));
@@ -36,7 +36,12 @@ fn ten_class_linear_models_fall_to_one_step_on_each_margin() {
         }
         let robust = |outcomes: &[RowOutcome]| outcomes.iter().filter(|outcome| !outcome.broken).count();
         assert!((1..200).contains(&robust(&outcomes)), "{epsilon}");
-        for name in ["fgsm", "pgd-20"] {
+        let fab = preset("fab-t").expect("a preset").resolve(&threat).expect("it resolves");
+        for (outcome, exact) in problem.attack(&fab, &threat).iter().zip(&exact).filter(|(_, exact)| exact.abs() > 2e-6)
+        {
+            assert_eq!(outcome.broken, *exact < 0.0, "fab-t at {epsilon}: exact margin {exact}");
+        }
+        for name in ["fgsm", "pgd-20", "fab"] {
             let spec = preset(name).expect("a preset").resolve(&threat).expect("it resolves");
             let untargeted = problem.attack(&spec, &threat);
             assert!(robust(&untargeted) >= robust(&outcomes), "nothing beats the exact worst case");

@@ -175,6 +175,7 @@ fn attacks_ask_for_the_heads_that_they_state_and_keep_to_their_cost() {
 const GOLDEN: &[(&str, u32, &str)] = &[
     ("apgd", 1, "d8c73faed7c2c67c"),
     ("ensemble", 1, "ddf2f3ce94c7e180"),
+    ("fab", 1, "c7659a1c653554bf"),
     ("fgsm", 1, "d06bfb289a4d4f19"),
     ("pgd", 1, "0f53c3a0aab38958"),
 ];
