@@ -30,7 +30,8 @@ fn every_preset_runs_on_every_norm_that_it_has() -> Result<(), Failed> {
         scratch.write("tiny.yaml", suite(norm, epsilon, &entries)?)?;
         let results = scratch.results(&[])?;
         for model in list(&results["models"])? {
-            let found: Vec<&str> = list(&model["attacks"])?.iter().filter_map(|attack| attack["name"].as_str()).collect();
+            let found: Vec<&str> =
+                list(&model["attacks"])?.iter().filter_map(|attack| attack["name"].as_str()).collect();
             ensure(found == names, format!("{found:?}, not {names:?}"))?;
             // What is found by search is never more than there is: the worst case of all bounds each.
             for attack in list(&model["attacks"])? {

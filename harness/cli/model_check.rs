@@ -174,7 +174,7 @@ fn spec(model: &Model) -> Result<ModelSpec> {
     let (graph, _) = model.smallest()?;
     let (_, cut) = graph::cut_softmax(&graph::fold_batch_norm(&graph)?)?;
     let classes = graph.shape(graph.outputs()[0]).iter().skip(1).product();
-    ensure!(classes >= 2, "the output has {classes} score per row, and a classifier has 2 or more");
+    ensure!(classes >= 2, "output `{}` has {classes} score per row, and a classifier has 2 or more", output.name);
     Ok(ModelSpec {
         input: input.name.clone(),
         map: InputMap { quantize, ..InputMap::identity(&row) },
