@@ -6,7 +6,7 @@
 
 use crate::loss::Goal;
 use crate::run::Job;
-use crate::{Ball, Domain, Error, Judge, Oracle, Proposal, RowOutcome, argmax, stream};
+use crate::{Ball, Domain, Error, Judge, Oracle, Picture, Proposal, RowOutcome, argmax, stream};
 use ndarray::ArrayView2;
 use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
@@ -30,6 +30,8 @@ pub(crate) struct Row {
     pub(crate) epsilon: f64,
     /// The inputs that exist, inside and outside of the ball.
     pub(crate) domain: Domain,
+    /// How its elements lie in space.
+    pub(crate) picture: Picture,
     seed: u64,
     digest: [u8; 32],
     desk: RefCell<Desk>,
@@ -74,6 +76,7 @@ impl Row {
             classes,
             epsilon: job.setting.threat.epsilon.to_f64(),
             domain: job.setting.domain,
+            picture: job.setting.picture,
             seed: job.setting.seed,
             digest: job.rows.digests[row],
             desk: RefCell::default(),

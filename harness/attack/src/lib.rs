@@ -41,6 +41,7 @@ pub use attacks::ensemble::Ensemble;
 pub use attacks::fab::Fab;
 pub use attacks::fgsm::Fgsm;
 pub use attacks::pgd::Pgd;
+pub use attacks::square::Square;
 pub use attacks::{ATTACKS, Registered};
 pub use ball::{Ball, Balls};
 pub use epsilon::Epsilon;

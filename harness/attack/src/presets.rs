@@ -1,4 +1,7 @@
-use crate::{Apgd, AttackSpec, Epsilon, Error, Fab, Fgsm, Keep, LossKind, Norm, Pgd, Start, Targets, ThreatModel};
+use crate::{
+    Apgd, AttackSpec, Ensemble, Epsilon, Error, Fab, Fgsm, Keep, LossKind, Norm, Pgd, Square, Start, Targets,
+    ThreatModel,
+};
 
 /// A short name for an exact setting. No preset sets epsilon.
 #[derive(Debug)]
@@ -28,14 +31,51 @@ pub static PRESETS: &[Preset] = &[
         setting: |_| Ok(apgd(LossKind::Dlr, 9, 1)),
     },
     Preset {
+        name: "ensemble-fast",
+        about: "For every change: Auto-PGD of 50 steps up the cross-entropy, then up the targeted ratio to the three likeliest \
+                rivals. Without FAB, Square and six of the rivals of ensemble-standard.",
+        setting: |_| {
+            let apgd = |loss, targets| Apgd { steps: 50, loss, targets, restarts: 1, eot: 1 };
+            Ok(ensemble(
+                [(LossKind::CrossEntropy, 0), (LossKind::Dlr, 3)].map(|(loss, n)| AttackSpec::Apgd(apgd(loss, n))),
+            ))
+        },
+    },
+    Preset {
+        name: "ensemble-plus",
+        about: "Five restarts of apgd-ce, apgd-dlr and fab, then square, apgd-t and fab-t. AutoAttack's `plus`.",
+        setting: |_| {
+            let (ce, dlr) = (apgd(LossKind::CrossEntropy, 0, 5), apgd(LossKind::Dlr, 0, 5));
+            Ok(ensemble([ce, dlr, fab(0, 5), square()?, apgd(LossKind::Dlr, 9, 1), fab(9, 1)]))
+        },
+    },
+    Preset {
+        name: "ensemble-rand",
+        about: "Auto-PGD up the cross-entropy, then up the difference of logits ratio, with gradients averaged over 20 draws, \
+                for models that draw random numbers. AutoAttack's `rand`.",
+        setting: |_| {
+            let apgd = |loss| AttackSpec::Apgd(Apgd { steps: 100, loss, targets: 0, restarts: 1, eot: 20 });
+            Ok(ensemble([LossKind::CrossEntropy, LossKind::Dlr].map(apgd)))
+        },
+    },
+    Preset {
+        name: "ensemble-standard",
+        about: "apgd-ce, apgd-t, fab-t, square, each on what is left. AutoAttack's `standard`: Croce and Hein 2020, \
+                arXiv:2003.01690.",
+        setting: |_| {
+            let (ce, targeted) = (apgd(LossKind::CrossEntropy, 0, 1), apgd(LossKind::Dlr, 9, 1));
+            Ok(ensemble([ce, targeted, fab(9, 1), square()?]))
+        },
+    },
+    Preset {
         name: "fab",
         about: "FAB of 100 steps, each across the nearest of the boundaries to all rivals, once.",
-        setting: |_| Ok(AttackSpec::Fab(Fab { steps: 100, targets: 0, restarts: 1 })),
+        setting: |_| Ok(fab(0, 1)),
     },
     Preset {
         name: "fab-t",
         about: "FAB of 100 steps across the boundary to each of the nine likeliest rivals, once.",
-        setting: |_| Ok(AttackSpec::Fab(Fab { steps: 100, targets: 9, restarts: 1 })),
+        setting: |_| Ok(fab(9, 1)),
     },
     Preset {
         name: "fgsm",
@@ -61,6 +101,11 @@ pub static PRESETS: &[Preset] = &[
             Ok(AttackSpec::Pgd(pgd_20("0.003".parse()?, Start::RandomClipped, Keep::Last)))
         },
     },
+    Preset {
+        name: "square",
+        about: "Square of 5,000 queries, the first windows over four fifths of the picture, once.",
+        setting: |_| square(),
+    },
 ];
 
 /// The preset of this name.
@@ -79,6 +124,18 @@ impl Preset {
 
 fn apgd(loss: LossKind, targets: u32, restarts: u32) -> AttackSpec {
     AttackSpec::Apgd(Apgd { steps: 100, loss, targets, restarts, eot: 1 })
+}
+
+fn fab(targets: u32, restarts: u32) -> AttackSpec {
+    AttackSpec::Fab(Fab { steps: 100, targets, restarts })
+}
+
+fn square() -> Result<AttackSpec, Error> {
+    Ok(AttackSpec::Square(Square { queries: 5000, p_init: "0.8".parse()?, restarts: 1 }))
+}
+
+fn ensemble<const N: usize>(stages: [AttackSpec; N]) -> AttackSpec {
+    AttackSpec::Ensemble(Ensemble { stages: stages.to_vec() })
 }
 
 fn pgd_20(step_size: Epsilon, start: Start, keep: Keep) -> Pgd {

@@ -26,6 +26,16 @@ pub(crate) fn unit(rng: &mut ChaCha8Rng) -> f64 {
     (f64::from(rng.next_u32()) + 0.5) / 4_294_967_296.0
 }
 
+/// A whole number from 0 to `end - 1`; each as likely but for 2^-32. `end` is at least 1.
+pub(crate) fn below(rng: &mut ChaCha8Rng, end: usize) -> usize {
+    ((u128::from(rng.next_u32()) * end as u128) >> 32) as usize
+}
+
+/// 1 or -1.
+pub(crate) fn sign(rng: &mut ChaCha8Rng) -> f64 {
+    if rng.next_u32() >> 31 == 0 { 1.0 } else { -1.0 }
+}
+
 /// Nearly normal (the sum of twelve 16-bit uniforms, centred): whole-number arithmetic instead of a logarithm.
 pub(crate) fn bell(rng: &mut ChaCha8Rng) -> f64 {
     let sum: i64 = (0..3)

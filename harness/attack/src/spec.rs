@@ -1,6 +1,6 @@
 use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
-use crate::{Apgd, Cost, Error, Fab, Fgsm, LossHead, PRESETS, Pgd, ThreatModel};
+use crate::{Apgd, Cost, Error, Fab, Fgsm, LossHead, PRESETS, Pgd, Square, ThreatModel};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub enum AttackSpec {
     Fgsm(Fgsm),
     /// See [`Pgd`].
     Pgd(Pgd),
+    /// See [`Square`].
+    Square(Square),
 }
 
 impl AttackSpec {
@@ -30,6 +32,7 @@ impl AttackSpec {
             AttackSpec::Fab(fab) => vec![fab],
             AttackSpec::Fgsm(fgsm) => vec![fgsm],
             AttackSpec::Pgd(pgd) => vec![pgd],
+            AttackSpec::Square(square) => vec![square],
         }
     }
 

@@ -12,6 +12,7 @@ mod tests {
     const DIGESTS: &[(u32, &[Head], u64)] = &[
         (2, &[Head::CrossEntropy, Head::Margin, Head::Linear], 0x7ca4_c9c4_55a2_2cb0),
         (2, &[Head::Kl], 0xac57_b5c2_b213_4ca3),
+        (2, &[Head::Dlr, Head::DlrTargeted], 0x232a_5cd6_042c_4297),
     ];
 
     /// A small convolutional net with a residual, a pool, a quantizer and a dense layer.

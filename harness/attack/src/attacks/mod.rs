@@ -10,9 +10,11 @@ pub(crate) mod ensemble;
 pub(crate) mod fab;
 pub(crate) mod fgsm;
 pub(crate) mod pgd;
+pub(crate) mod square;
 
 /// Every attack.
-pub static ATTACKS: &[&Registered] = &[&apgd::APGD, &ensemble::ENSEMBLE, &fab::FAB, &fgsm::FGSM, &pgd::PGD];
+pub static ATTACKS: &[&Registered] =
+    &[&apgd::APGD, &ensemble::ENSEMBLE, &fab::FAB, &fgsm::FGSM, &pgd::PGD, &square::SQUARE];
 
 /// What the table knows of an attack.
 #[derive(Debug)]

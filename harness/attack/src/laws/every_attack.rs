@@ -178,6 +178,7 @@ const GOLDEN: &[(&str, u32, &str)] = &[
     ("fab", 1, "c7659a1c653554bf"),
     ("fgsm", 1, "d06bfb289a4d4f19"),
     ("pgd", 1, "0f53c3a0aab38958"),
+    ("square", 1, "9ada8ab35fc51c79"),
 ];
 
 #[test]

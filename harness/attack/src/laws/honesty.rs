@@ -71,7 +71,8 @@ fn a_rejected_row_stays_in_play() {
 
 #[test]
 fn gradients_that_are_no_numbers_are_flagged() {
-    for spec in cases() {
+    // What looks at logits alone has none.
+    for spec in cases().filter(|spec| !spec.heads(3).is_empty()) {
         let all = bent(&spec, |answer| {
             answer.gradient.fill(f32::NAN);
             answer.loss.fill(f32::NAN);
