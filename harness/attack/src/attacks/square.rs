@@ -293,7 +293,11 @@ impl Attack for Square {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::laws::{Problem, setting, threat};
     use crate::seeds::stream;
+    use crate::testing::Network;
+    use crate::{RowOutcome, Rows, Setting, run};
+    use ndarray::Axis;
 
     fn square() -> Square {
         Square { queries: 5000, p_init: "0.8".parse().expect("a decimal"), restarts: 1 }
@@ -340,6 +344,53 @@ mod tests {
             assert_eq!(window.elements(picture, 1).count(), 6);
         }
         assert_eq!(seen.len(), 2 * 5);
+    }
+
+    /// With one window of a single element at a time every bound of a linear model can be reached.
+    #[test]
+    fn linear_models_fall_where_they_must_and_nowhere_else() {
+        let mut problem = Problem::linear(2, 100);
+        for epsilon in ["8/255", "0.05"] {
+            let threat = threat(Norm::Linf, epsilon);
+            let spec = AttackSpec::Square(Square { queries: 1000, ..square() });
+            let outcomes = problem.attack(&spec, &threat);
+            let exact: Vec<f64> = (0..100).map(|row| problem.worst_margin(row, &threat)).collect();
+            let fallen = |outcome: &&RowOutcome| outcome.broken;
+            assert!(outcomes.iter().zip(&exact).all(|(outcome, exact)| !outcome.broken || *exact < 2e-6));
+            let (found, most) = (outcomes.iter().filter(fallen).count(), exact.iter().filter(|m| **m < -2e-6).count());
+            assert!(10 < most && most < 100 && found * 10 >= most * 9, "{epsilon}: {found} of {most}");
+        }
+    }
+
+    /// The same picture with its channels first and last, through a network that knows.
+    #[test]
+    fn the_layout_changes_nothing() {
+        let threat = threat(Norm::Linf, "8/255");
+        let [first, last] =
+            [false, true].map(|channels_last| Picture { channels: 2, height: 3, width: 5, channels_last });
+        let mut order = vec![0; first.len()];
+        for (c, y, x) in (0..2).flat_map(|c| (0..3).flat_map(move |y| (0..5).map(move |x| (c, y, x)))) {
+            order[last.index(c, y, x)] = first.index(c, y, x);
+        }
+        let Problem { network, x, labels, digests, .. } = Problem::linear(3, 60);
+        // Sixteenths, so that sums are exact in any order.
+        let weights = network.layers[0].0.mapv(|w| (w * 16.0).round() / 16.0);
+        let outcomes = |picture, order: &[usize]| {
+            let (x, weights) = (x.select(Axis(1), order), weights.select(Axis(1), order));
+            let [mut oracle, mut judge] =
+                [(); 2].map(|()| Network::linear(weights.clone(), network.layers[0].1.clone()));
+            let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
+            let setting = Setting { picture, ..setting(&threat, false) };
+            run(&AttackSpec::Square(Square { queries: 40, ..square() }), &rows, &setting, &mut oracle, &mut judge)
+                .expect("it runs")
+        };
+        let straight: Vec<usize> = (0..first.len()).collect();
+        let (one, other) = (outcomes(first, &straight), outcomes(last, &order));
+        assert!(one.iter().any(|row| row.broken && row.forwards > 1) && one.iter().any(|row| !row.broken));
+        for (one, other) in one.iter().zip(&other) {
+            let moved = one.witness.as_ref().map(|x| order.iter().map(|at| x[*at]).collect::<Vec<f32>>());
+            assert_eq!((one.forwards, moved), (other.forwards, other.witness.clone()));
+        }
     }
 
     #[test]
