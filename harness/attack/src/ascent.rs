@@ -64,6 +64,15 @@ impl Targets {
             Targets::Each => classes.saturating_sub(1) as u64,
         }
     }
+
+    /// The classes that it heads for in turn; `None` is away from the label.
+    pub(crate) async fn of(self, row: &Row) -> Vec<Option<usize>> {
+        match self {
+            Targets::None => vec![None],
+            Targets::Each => (0..row.classes).filter(|class| *class != row.label).map(Some).collect(),
+            Targets::LeastLikely => vec![least_likely(&row.logits(row.ball.center()).await, row.label)],
+        }
+    }
 }
 
 impl Ascent {
@@ -84,19 +93,11 @@ impl Ascent {
 
     /// The ascents of one row, one after the other.
     pub(crate) async fn search(&self, row: &Row) {
-        let targets = self.targets_of(row).await;
+        let targets = self.targets.of(row).await;
         for restart in 0..self.restarts as usize {
             for (index, &target) in targets.iter().enumerate() {
                 self.climb(row, target, restart * targets.len() + index).await;
             }
-        }
-    }
-
-    async fn targets_of(&self, row: &Row) -> Vec<Option<usize>> {
-        match self.targets {
-            Targets::None => vec![None],
-            Targets::Each => (0..row.classes).filter(|class| *class != row.label).map(Some).collect(),
-            Targets::LeastLikely => vec![least_likely(&row.logits(row.ball.center()).await, row.label)],
         }
     }
 

@@ -40,6 +40,8 @@ pub use attacks::apgd::Apgd;
 pub use attacks::ensemble::Ensemble;
 pub use attacks::fab::Fab;
 pub use attacks::fgsm::Fgsm;
+pub use attacks::mi_fgsm::MiFgsm;
+pub use attacks::noise::{Noise, NoiseKind};
 pub use attacks::pgd::Pgd;
 pub use attacks::square::Square;
 pub use attacks::{ATTACKS, Registered};

@@ -1,6 +1,6 @@
 use crate::{
-    Apgd, AttackSpec, Ensemble, Epsilon, Error, Fab, Fgsm, Keep, LossKind, Norm, Pgd, Square, Start, Targets,
-    ThreatModel,
+    Apgd, AttackSpec, Ensemble, Epsilon, Error, Fab, Fgsm, Keep, LossKind, MiFgsm, Noise, NoiseKind, Norm, Pgd, Square,
+    Start, Targets, ThreatModel,
 };
 
 /// A short name for an exact setting. No preset sets epsilon.
@@ -29,6 +29,15 @@ pub static PRESETS: &[Preset] = &[
         name: "apgd-t",
         about: "Auto-PGD of 100 steps up the targeted ratio, to each of the nine likeliest rivals.",
         setting: |_| Ok(apgd(LossKind::Dlr, 9, 1)),
+    },
+    Preset {
+        name: "cw-pgd",
+        about: "20 steps of epsilon/4 up the margin from a uniform start, best iterate: what papers call CW under L-inf. \
+                Carlini and Wagner's own attack is another.",
+        setting: |threat| {
+            let pgd = pgd_20(threat.epsilon.divided_by(4)?, Start::Random, Keep::Best);
+            Ok(AttackSpec::Pgd(Pgd { loss: LossKind::Margin, ..pgd }))
+        },
     },
     Preset {
         name: "ensemble-fast",
@@ -83,6 +92,21 @@ pub static PRESETS: &[Preset] = &[
         setting: |_| Ok(AttackSpec::Fgsm(Fgsm { loss: LossKind::CrossEntropy, targets: Targets::None })),
     },
     Preset {
+        name: "gaussian-noise",
+        about: "100 nearly normal draws, clipped to the ball: a baseline.",
+        setting: |_| Ok(AttackSpec::Noise(Noise { kind: NoiseKind::Gaussian, draws: 100 })),
+    },
+    Preset {
+        name: "mi-fgsm",
+        about: "10 steps of epsilon/10 with momentum that does not fade, from the sample, cross-entropy. Dong et al. 2018, \
+                arXiv:1710.06081.",
+        setting: |threat| {
+            let (step_size, decay) = (threat.epsilon.divided_by(10)?, "1".parse()?);
+            let (loss, targets) = (LossKind::CrossEntropy, Targets::None);
+            Ok(AttackSpec::MiFgsm(MiFgsm { steps: 10, step_size, decay, loss, targets }))
+        },
+    },
+    Preset {
         name: "pgd-20",
         about: "20 steps of epsilon/4, uniform start in the ball, cross-entropy, best iterate.",
         setting: |threat| Ok(AttackSpec::Pgd(pgd_20(threat.epsilon.divided_by(4)?, Start::Random, Keep::Best))),
@@ -105,6 +129,11 @@ pub static PRESETS: &[Preset] = &[
         name: "square",
         about: "Square of 5,000 queries, the first windows over four fifths of the picture, once.",
         setting: |_| square(),
+    },
+    Preset {
+        name: "uniform-noise",
+        about: "100 uniform draws from the ball: a baseline.",
+        setting: |_| Ok(AttackSpec::Noise(Noise { kind: NoiseKind::Uniform, draws: 100 })),
     },
 ];
 

@@ -1,6 +1,6 @@
 use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
-use crate::{Apgd, Cost, Error, Fab, Fgsm, LossHead, PRESETS, Pgd, Square, ThreatModel};
+use crate::{Apgd, Cost, Error, Fab, Fgsm, LossHead, MiFgsm, Noise, PRESETS, Pgd, Square, ThreatModel};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,10 @@ pub enum AttackSpec {
     Fab(Fab),
     /// See [`Fgsm`].
     Fgsm(Fgsm),
+    /// See [`MiFgsm`].
+    MiFgsm(MiFgsm),
+    /// See [`Noise`].
+    Noise(Noise),
     /// See [`Pgd`].
     Pgd(Pgd),
     /// See [`Square`].
@@ -31,6 +35,8 @@ impl AttackSpec {
             AttackSpec::Ensemble(ensemble) => ensemble.stages.iter().flat_map(AttackSpec::stages).collect(),
             AttackSpec::Fab(fab) => vec![fab],
             AttackSpec::Fgsm(fgsm) => vec![fgsm],
+            AttackSpec::MiFgsm(mi_fgsm) => vec![mi_fgsm],
+            AttackSpec::Noise(noise) => vec![noise],
             AttackSpec::Pgd(pgd) => vec![pgd],
             AttackSpec::Square(square) => vec![square],
         }

@@ -9,12 +9,22 @@ pub(crate) mod apgd;
 pub(crate) mod ensemble;
 pub(crate) mod fab;
 pub(crate) mod fgsm;
+pub(crate) mod mi_fgsm;
+pub(crate) mod noise;
 pub(crate) mod pgd;
 pub(crate) mod square;
 
 /// Every attack.
-pub static ATTACKS: &[&Registered] =
-    &[&apgd::APGD, &ensemble::ENSEMBLE, &fab::FAB, &fgsm::FGSM, &pgd::PGD, &square::SQUARE];
+pub static ATTACKS: &[&Registered] = &[
+    &apgd::APGD,
+    &ensemble::ENSEMBLE,
+    &fab::FAB,
+    &fgsm::FGSM,
+    &mi_fgsm::MI_FGSM,
+    &noise::NOISE,
+    &pgd::PGD,
+    &square::SQUARE,
+];
 
 /// What the table knows of an attack.
 #[derive(Debug)]

@@ -177,6 +177,8 @@ const GOLDEN: &[(&str, u32, &str)] = &[
     ("ensemble", 1, "ddf2f3ce94c7e180"),
     ("fab", 1, "c7659a1c653554bf"),
     ("fgsm", 1, "d06bfb289a4d4f19"),
+    ("mi-fgsm", 1, "34ff3359422aaba2"),
+    ("noise", 1, "a528a306fc7447a3"),
     ("pgd", 1, "0f53c3a0aab38958"),
     ("square", 1, "9ada8ab35fc51c79"),
 ];
