@@ -133,6 +133,9 @@ pub(super) fn squeezenet() -> Graph {
         y = net.concat(&expanded, 1);
     }
     let y = net.conv(y, super::CLASSES, Window::of(1));
+    // Above 0, or the scores of dead classes would all be equal, which no gradient of an order of theirs survives.
+    let one = net.scalar(1.0);
+    let y = net.op("Add", &[y, one]);
     let y = net.relu(y);
     let y = net.op("GlobalAveragePool", &[y]);
     let y = net.with("Flatten", &[y], Attrs::new().int("axis", 1));

@@ -83,7 +83,7 @@ fn complaints() {
     hint: add `threat: { norm: linf, epsilon: 8/255 }`
 
     == epsilon
-    plan models/my/recipe.yaml:6:32: `8/0`: its denominator is zero
+    read models/my/recipe.yaml:6:32: `8/0`: its denominator is zero
       |
     6 | threat: { norm: linf, epsilon: 8/0 }
       |                                ^^^
@@ -99,7 +99,7 @@ fn complaints() {
        |
     15 | evaluate: { split: test, samples: 200, every: 1, attack: pgd-21 }
        |                                                          ^^^^^^
-    hint: the presets are `fgsm`, `pgd-20`, `pgd-20-trades`
+    hint: the presets are `apgd-ce`, `apgd-dlr`, `apgd-t`, `cw-pgd`, `ensemble-fast`, `ensemble-plus`, `ensemble-rand`, `ensemble-standard`, `fab`, `fab-t`, `fgsm`, `gaussian-noise`, `mi-fgsm`, `pgd-20`, `pgd-20-trades`, `square`, `uniform-noise`
 
     == a preset for another epsilon
     plan models/my/recipe.yaml:15:58: failed to set up `pgd-20-trades`: it is defined for linf and epsilon 0.031; found linf and 8/255
