@@ -4,6 +4,7 @@ use crate::recipe::reading_errors::GOOD;
 use crate::{Plan, Probes, Recipe, plan};
 use insta::assert_snapshot;
 use registry::Datasets;
+use registry::yaml::list;
 use std::fs;
 use std::path::Path;
 
@@ -20,8 +21,11 @@ fn changed(good: &str, bad: &str) -> String {
     planned(&GOOD.replace(good, bad)).map(|_| ()).expect_err("the recipe is wrong")
 }
 
+/// One text out of all complaints, without the names of presets, which change with every new one.
 fn all(complaints: &[(&str, String)]) -> String {
-    complaints.iter().map(|(what, complaint)| format!("== {what}\n{complaint}\n\n")).collect()
+    let presets: Vec<&str> = attack::PRESETS.iter().map(|preset| preset.name).collect();
+    let text: String = complaints.iter().map(|(what, complaint)| format!("== {what}\n{complaint}\n\n")).collect();
+    text.replace(&list(&presets), "(presets)")
 }
 
 #[test]
@@ -99,7 +103,7 @@ fn complaints() {
        |
     15 | evaluate: { split: test, samples: 200, every: 1, attack: pgd-21 }
        |                                                          ^^^^^^
-    hint: the presets are `apgd-ce`, `apgd-dlr`, `apgd-t`, `cw-pgd`, `ensemble-fast`, `ensemble-plus`, `ensemble-rand`, `ensemble-standard`, `fab`, `fab-t`, `fgsm`, `gaussian-noise`, `mi-fgsm`, `pgd-20`, `pgd-20-trades`, `square`, `uniform-noise`
+    hint: the presets are (presets)
 
     == a preset for another epsilon
     plan models/my/recipe.yaml:15:58: failed to set up `pgd-20-trades`: it is defined for linf and epsilon 0.031; found linf and 8/255
