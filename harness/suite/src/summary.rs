@@ -53,7 +53,7 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let models: Vec<ModelSummary> =
             self.models.iter().map(|m| self.model_summary(&m.name, m.output.classes)).collect();
-        let total = models.iter().map(|model| model.total).fold(Cost::default(), sum);
+        let total = models.iter().map(|model| model.total).fold(Cost::default(), Cost::plus);
         let samples = self.dataset.rows.len();
         Summary {
             suite: self.suite.name.clone(),
@@ -75,7 +75,7 @@ impl Plan {
         let attacks: Vec<Cost> = self.attacks.iter().map(|attack| attack.spec.cost(classes).times(rows)).collect();
         let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost().times(rows)).collect();
         let clean = Cost { judge_forwards: rows, ..Cost::default() };
-        let total = attacks.iter().chain(&probes).copied().fold(clean, sum);
+        let total = attacks.iter().chain(&probes).copied().fold(clean, Cost::plus);
         ModelSummary { name: name.to_owned(), total, attacks, probes }
     }
 }
@@ -89,19 +89,33 @@ impl EntrySummary {
     }
 }
 
-/// A value as it is written in a suite, a choice with its number as `gaussian 0.001`.
+/// A value as it is written in a suite: a choice with its number as `gaussian 0.001`, stages as
+/// `apgd (steps 100, ...), then fab (steps 100, ...)`.
 fn text(value: &Value) -> String {
-    match (value.as_str(), value.as_object().and_then(|choice| choice.iter().next())) {
-        (Some(text), _) => text.to_owned(),
-        (None, Some((choice, number))) => format!("{choice} {}", text(number)),
-        (None, None) => value.to_string(),
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(stages) => stages.iter().map(text).collect::<Vec<_>>().join(", then "),
+        Value::Object(fields) => {
+            let field = |(key, value): (&String, &Value)| match value {
+                Value::Object(_) => format!("{key} ({})", text(value)),
+                value => format!("{key} {}", text(value)),
+            };
+            fields.iter().map(field).collect::<Vec<_>>().join(", ")
+        }
+        value => value.to_string(),
     }
 }
 
-fn sum(a: Cost, b: Cost) -> Cost {
-    Cost {
-        forwards: a.forwards.saturating_add(b.forwards),
-        backwards: a.backwards.saturating_add(b.backwards),
-        judge_forwards: a.judge_forwards.saturating_add(b.judge_forwards),
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use serde_json::json;
+
+    #[test]
+    fn values_read_as_they_are_written() {
+        let stages = json!([{ "apgd": { "loss": "dlr", "steps": 5 } }, { "fgsm": { "loss": "margin" } }]);
+        assert_eq!(text(&stages), "apgd (loss dlr, steps 5), then fgsm (loss margin)");
+        assert_eq!(text(&json!({ "gaussian": "0.001" })), "gaussian 0.001");
+        assert_eq!((text(&json!(7)), text(&json!("2/255"))), ("7".into(), "2/255".into()));
     }
 }
