@@ -91,7 +91,7 @@ fn attack_row(row: usize, outcome: &RowOutcome) -> AttackRow {
         outside_ball: outcome.rejections.outside_ball,
         not_a_number: outcome.rejections.not_a_number,
         stage: outcome.stage.map(|stage| stage as u32),
-        nearest: None,
+        nearest: outcome.nearest,
         zero_gradients: outcome.zero_gradients,
         non_finite_gradients: outcome.non_finite_gradients,
         forwards: outcome.forwards,

@@ -167,7 +167,13 @@ impl Run<'_> {
             .map(|attack| {
                 let (name, parameters) = (attack.name.clone(), parameters(&attack.spec)?);
                 let stages = attack.spec.stage_names(&plan.threat_model);
-                Ok(AttackFacts { name, revision: attack.revision, parameters, stages, minimises: false })
+                Ok(AttackFacts {
+                    name,
+                    revision: attack.revision,
+                    parameters,
+                    stages,
+                    minimises: attack.spec.minimises(),
+                })
             })
             .collect::<Result<_>>()?;
         let probes: Vec<ProbeFacts> = plan.probes.iter().map(probe_facts).collect::<Result<_>>()?;

@@ -1,4 +1,4 @@
-use crate::{Ball, Error, OracleError, Predictor, argmax};
+use crate::{Ball, Domain, Error, OracleError, Predictor, argmax};
 use ndarray::Array2;
 
 /// The only one who decides what counts.
@@ -19,6 +19,8 @@ pub struct Proposal<'a> {
     pub label: usize,
     /// The point, flattened.
     pub x_adv: &'a [f32],
+    /// Where it may lie instead of in the ball: anywhere that the model takes inputs from.
+    pub anywhere: Option<Domain>,
 }
 
 /// What the judge says of one proposal.
@@ -38,7 +40,7 @@ pub enum Ruling {
 /// Why a proposal was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// It leaves the ball, the bounds or the grid. Such a point is never predicted.
+    /// It leaves the ball where that is asked for, the bounds or the grid. Such a point is never predicted.
     OutsideBall,
     /// It holds a NaN. Such a point is never predicted.
     NotANumber,
@@ -105,12 +107,15 @@ impl<'a> Judge<'a> {
 }
 
 fn inadmissible(proposal: &Proposal<'_>) -> Option<Refusal> {
-    if proposal.x_adv.iter().any(|x| x.is_nan()) {
+    let Proposal { ball, x_adv, .. } = proposal;
+    let allowed = match proposal.anywhere {
+        None => ball.contains(x_adv),
+        Some(domain) => x_adv.len() == ball.center().len() && domain.contains(x_adv, ball.is_grid()),
+    };
+    if x_adv.iter().any(|x| x.is_nan()) {
         Some(Refusal::NotANumber)
-    } else if !proposal.ball.contains(proposal.x_adv) {
-        Some(Refusal::OutsideBall)
     } else {
-        None
+        (!allowed).then_some(Refusal::OutsideBall)
     }
 }
 

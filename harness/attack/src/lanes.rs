@@ -55,12 +55,22 @@ struct Desk {
     outcome: RowOutcome,
     /// The latest point that the judge did not confirm; a search that stands still is not judged again.
     refused: Vec<f32>,
+    /// Whether a point of the ball was confirmed that the search was for.
+    done: bool,
 }
 
 enum Ask {
     Logits { x: Vec<f32> },
     Gradient { x: Vec<f32>, goal: Goal },
-    Judge { x_adv: Vec<f32>, claimed: bool },
+    Judge(Question),
+}
+
+/// A point for the judge.
+struct Question {
+    x_adv: Vec<f32>,
+    claimed: bool,
+    /// Points out of the ball count too, and the search goes on whatever the answer.
+    anywhere: bool,
 }
 
 enum Told {
@@ -120,8 +130,25 @@ impl Row {
 
     /// [`Row::propose`] of exactly this point.
     pub(crate) async fn submit(&self, x_adv: Vec<f32>, claimed: bool) {
-        if x_adv != self.ball.center() && x_adv != self.desk.borrow().refused {
-            self.put(Ask::Judge { x_adv, claimed });
+        self.question(Question { x_adv, claimed, anywhere: false }).await;
+    }
+
+    /// Puts the nearest input, in the ball or not, before the judge, who keeps the distance of the nearest that is
+    /// misclassified. The search goes on.
+    pub(crate) async fn offer(&self, x_adv: &[f32], claimed: bool) {
+        self.question(Question { x_adv: self.as_input(x_adv), claimed, anywhere: true }).await;
+    }
+
+    /// The nearest input.
+    pub(crate) fn as_input(&self, x: &[f32]) -> Vec<f32> {
+        let mut x = x.to_vec();
+        self.domain.project(&mut x, self.ball.is_grid());
+        x
+    }
+
+    async fn question(&self, question: Question) {
+        if question.x_adv != self.ball.center() && question.x_adv != self.desk.borrow().refused {
+            self.put(Ask::Judge(question));
             self.told().await;
         }
     }
@@ -196,8 +223,8 @@ pub(crate) fn drive<'a>(
 impl Lane<'_> {
     /// Goes on to the next question, if there is one.
     fn is_done(&mut self) -> bool {
-        let broken = self.row.desk.borrow().outcome.broken;
-        broken || self.search.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        let done = self.row.desk.borrow().done;
+        done || self.search.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 }
 
@@ -209,7 +236,7 @@ fn answer(lanes: &[Lane<'_>], oracle: &mut dyn Oracle, judge: &mut Judge<'_>) ->
     let (mut points, mut plain, mut graded) = (Vec::new(), Vec::new(), Vec::new());
     for (row, ask) in asked {
         match ask {
-            Ask::Judge { x_adv, claimed } => points.push((row, x_adv, claimed)),
+            Ask::Judge(question) => points.push((row, question)),
             Ask::Logits { x } => plain.push((row, x)),
             Ask::Gradient { x, goal } => graded.push((row, x, goal)),
         }
@@ -248,13 +275,25 @@ fn grade(group: &[(&Row, Vec<f32>, Goal)], oracle: &mut dyn Oracle) -> Result<()
     Ok(())
 }
 
-fn rule(points: Vec<(&Row, Vec<f32>, bool)>, judge: &mut Judge<'_>) -> Result<(), Error> {
-    let proposals: Vec<Proposal<'_>> =
-        points.iter().map(|(row, x_adv, _)| Proposal { ball: &row.ball, label: row.label, x_adv }).collect();
+fn rule(points: Vec<(&Row, Question)>, judge: &mut Judge<'_>) -> Result<(), Error> {
+    let proposals: Vec<Proposal<'_>> = points
+        .iter()
+        .map(|(row, Question { x_adv, anywhere, .. })| Proposal {
+            ball: &row.ball,
+            label: row.label,
+            x_adv,
+            anywhere: anywhere.then_some(row.domain),
+        })
+        .collect();
     let rulings = judge.rule(&proposals)?;
-    for ((row, x_adv, claimed), ruling) in points.into_iter().zip(rulings) {
+    for ((row, Question { x_adv, claimed, anywhere }), ruling) in points.into_iter().zip(rulings) {
         let mut desk = row.desk.borrow_mut();
-        desk.outcome.book(&row.ball, &x_adv, claimed, ruling);
+        if anywhere {
+            desk.outcome.book_nearest(&row.ball, &x_adv, claimed, ruling);
+        } else {
+            desk.outcome.book(&row.ball, &x_adv, claimed, ruling);
+            desk.done = desk.outcome.broken;
+        }
         desk.refused = x_adv;
         desk.told = Some(Told::Ruled);
     }

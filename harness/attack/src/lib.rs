@@ -9,6 +9,8 @@
 mod ascent;
 mod attacks;
 mod ball;
+mod boundary;
+mod descent;
 mod epsilon;
 mod error;
 mod exact;
@@ -37,6 +39,9 @@ mod threat;
 
 pub use ascent::{Keep, Start, Targets};
 pub use attacks::apgd::Apgd;
+pub use attacks::cw_l2::CwL2;
+pub use attacks::cw_linf::CwLinf;
+pub use attacks::deepfool::Deepfool;
 pub use attacks::ensemble::Ensemble;
 pub use attacks::fab::Fab;
 pub use attacks::fgsm::Fgsm;

@@ -27,6 +27,9 @@ pub struct RowOutcome {
     pub judge_forwards: u64,
     /// Which stage of an ensemble broke it, from 0; `None` for a row that is not broken, and for a single attack.
     pub stage: Option<usize>,
+    /// For attacks that look for the nearest misclassified input: how far the nearest is that the judge saw, in the threat
+    /// model's norm, in the ball or not.
+    pub nearest: Option<f64>,
     /// Whether the confirmed witness rests on a tie of scores.
     pub tie: bool,
     /// Flag. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may
@@ -63,6 +66,30 @@ impl RowOutcome {
         self.judge_forwards += earlier.judge_forwards;
         self.zero_gradients += earlier.zero_gradients;
         self.non_finite_gradients += earlier.non_finite_gradients;
+    }
+
+    /// Books the ruling on one point that may lie out of the ball. A nearer witness takes the place of one that there is.
+    pub(crate) fn book_nearest(&mut self, ball: &Ball, x_adv: &[f32], claimed: bool, ruling: Ruling) {
+        let is_inside = ball.contains(x_adv);
+        let distance = ball.distance(x_adv);
+        let confirmed = matches!(ruling, Ruling::Confirmed { .. });
+        let is_nearer = self.nearest.is_none_or(|nearest| distance < nearest);
+        if confirmed && is_nearer {
+            self.nearest = Some(distance);
+        }
+        let counts = match ruling {
+            Ruling::Confirmed { .. } => is_inside && (is_nearer || !self.broken),
+            Ruling::Rejected(Refusal::NotMisclassified) => is_inside,
+            Ruling::Rejected(_) => true,
+        };
+        if !counts {
+            self.judge_forwards += u64::from(ruling.predicted());
+            return;
+        }
+        if confirmed && self.broken {
+            (self.confirmed, self.found) = (self.confirmed - 1, self.found - 1);
+        }
+        self.book(ball, x_adv, claimed, ruling);
     }
 
     /// Books the ruling on one proposal.

@@ -1,6 +1,6 @@
 use crate::{
-    Apgd, AttackSpec, Ensemble, Epsilon, Error, Fab, Fgsm, Keep, LossKind, MiFgsm, Noise, NoiseKind, Norm, Pgd, Square,
-    Start, Targets, ThreatModel,
+    Apgd, AttackSpec, CwL2, CwLinf, Deepfool, Ensemble, Epsilon, Error, Fab, Fgsm, Keep, LossKind, MiFgsm, Noise,
+    NoiseKind, Norm, Pgd, Square, Start, Targets, ThreatModel,
 };
 
 /// A short name for an exact setting. No preset sets epsilon.
@@ -31,6 +31,24 @@ pub static PRESETS: &[Preset] = &[
         setting: |_| Ok(apgd(LossKind::Dlr, 9, 1)),
     },
     Preset {
+        name: "cw-l2",
+        about: "Carlini and Wagner's nearest misclassified input in L2: 9 descents of at most 1,000 steps of Adam at 0.01, c \
+                from 0.01.",
+        setting: |_| {
+            let [learning_rate, c, confidence] = decimals(["0.01", "0.01", "0"])?;
+            Ok(AttackSpec::CwL2(CwL2 { steps: 1000, searches: 9, learning_rate, c, confidence }))
+        },
+    },
+    Preset {
+        name: "cw-linf",
+        about: "Carlini and Wagner's nearest misclassified input in L-inf: at most 60 descents of at most 200 steps of Adam at \
+                0.02, c from 0.01.",
+        setting: |_| {
+            let [learning_rate, c, confidence] = decimals(["0.02", "0.01", "0"])?;
+            Ok(AttackSpec::CwLinf(CwLinf { steps: 200, searches: 60, learning_rate, c, confidence }))
+        },
+    },
+    Preset {
         name: "cw-pgd",
         about: "20 steps of epsilon/4 up the margin from a uniform start, best iterate: what papers call CW under L-inf. \
                 Carlini and Wagner's own attack is another.",
@@ -38,6 +56,12 @@ pub static PRESETS: &[Preset] = &[
             let pgd = pgd_20(threat.epsilon.divided_by(4)?, Start::Random, Keep::Best);
             Ok(AttackSpec::Pgd(Pgd { loss: LossKind::Margin, ..pgd }))
         },
+    },
+    Preset {
+        name: "deepfool",
+        about: "DeepFool of at most 50 steps to the nearest of nine rivals' boundaries, 2 % beyond: the nearest misclassified \
+                input that it finds.",
+        setting: |_| Ok(AttackSpec::Deepfool(Deepfool { steps: 50, candidates: 10, overshoot: "0.02".parse()? })),
     },
     Preset {
         name: "ensemble-fast",
@@ -165,6 +189,11 @@ fn square() -> Result<AttackSpec, Error> {
 
 fn ensemble<const N: usize>(stages: [AttackSpec; N]) -> AttackSpec {
     AttackSpec::Ensemble(Ensemble { stages: stages.to_vec() })
+}
+
+fn decimals<const N: usize>(texts: [&str; N]) -> Result<[Epsilon; N], Error> {
+    let parsed: Vec<Epsilon> = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+    Ok(std::array::from_fn(|index| parsed[index].clone()))
 }
 
 fn pgd_20(step_size: Epsilon, start: Start, keep: Keep) -> Pgd {

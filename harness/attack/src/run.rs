@@ -99,7 +99,9 @@ fn in_stages(
         let found = stage.run(&Job { rows, setting: job.setting }, oracle, judge)?;
         for (row, outcome) in left.iter().zip(found) {
             let stage = (staged && outcome.broken).then_some(index);
-            outcomes[*row].then(RowOutcome { stage, ..outcome });
+            // A later stage does not look at rows that an earlier one broke, so an ensemble has no nearest input.
+            let nearest = outcome.nearest.filter(|_| !staged);
+            outcomes[*row].then(RowOutcome { stage, nearest, ..outcome });
         }
         left.retain(|row| !outcomes[*row].broken);
     }

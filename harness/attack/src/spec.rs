@@ -1,6 +1,8 @@
 use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
-use crate::{Apgd, Cost, Error, Fab, Fgsm, LossHead, MiFgsm, Noise, PRESETS, Pgd, Square, ThreatModel};
+use crate::{
+    Apgd, Cost, CwL2, CwLinf, Deepfool, Error, Fab, Fgsm, LossHead, MiFgsm, Noise, PRESETS, Pgd, Square, ThreatModel,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,12 @@ use serde::{Deserialize, Serialize};
 pub enum AttackSpec {
     /// See [`Apgd`].
     Apgd(Apgd),
+    /// See [`CwL2`].
+    CwL2(CwL2),
+    /// See [`CwLinf`].
+    CwLinf(CwLinf),
+    /// See [`Deepfool`].
+    Deepfool(Deepfool),
     /// See [`Ensemble`].
     #[schemars(skip)]
     Ensemble(Ensemble),
@@ -32,6 +40,9 @@ impl AttackSpec {
     pub(crate) fn stages(&self) -> Vec<&dyn Attack> {
         match self {
             AttackSpec::Apgd(apgd) => vec![apgd],
+            AttackSpec::CwL2(cw_l2) => vec![cw_l2],
+            AttackSpec::CwLinf(cw_linf) => vec![cw_linf],
+            AttackSpec::Deepfool(deepfool) => vec![deepfool],
             AttackSpec::Ensemble(ensemble) => ensemble.stages.iter().flat_map(AttackSpec::stages).collect(),
             AttackSpec::Fab(fab) => vec![fab],
             AttackSpec::Fgsm(fgsm) => vec![fgsm],
@@ -72,6 +83,11 @@ impl AttackSpec {
     pub fn revision(&self) -> u32 {
         let own = if matches!(self, AttackSpec::Ensemble(_)) { ENSEMBLE.revision } else { 0 };
         own + self.stages().iter().map(|stage| stage.registered().revision).sum::<u32>()
+    }
+
+    /// Whether it looks for the nearest misclassified input, in the ball or not, so that outcomes say how far that is.
+    pub fn minimises(&self) -> bool {
+        !matches!(self, AttackSpec::Ensemble(_)) && self.stages().iter().all(|stage| stage.minimises())
     }
 
     /// What one row costs at worst.

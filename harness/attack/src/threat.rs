@@ -64,6 +64,29 @@ impl Domain {
     /// Every finite number.
     pub const UNBOUNDED: Domain = Domain { lower: f32::NEG_INFINITY, upper: f32::INFINITY, grid: None };
 
+    /// Whether these are inputs: finite, within the bounds, and with `grid` points of the grid.
+    pub(crate) fn contains(&self, x: &[f32], grid: bool) -> bool {
+        let on_grid = |x: f32| !grid || self.grid.is_some_and(|grid| grid.step_of(x).is_some());
+        x.iter().all(|x| x.is_finite() && self.lower <= *x && *x <= self.upper && on_grid(*x))
+    }
+
+    /// Moves `x` to the nearest input. What is not a number stays so.
+    pub(crate) fn project(&self, x: &mut [f32], grid: bool) {
+        let extent = self.grid.filter(|_| grid).map(|grid| (grid, grid.extent(self)));
+        for x in x.iter_mut().filter(|x| !x.is_nan()) {
+            *x = x.clamp(self.lower, self.upper);
+            if let Some((grid, (least, largest))) = extent {
+                *x = grid.value((grid.nearest(*x) as i64).clamp(least, largest));
+            }
+        }
+    }
+
+    /// How far it reaches, 1 where it has no end.
+    pub(crate) fn width(&self) -> f64 {
+        let width = f64::from(self.upper) - f64::from(self.lower);
+        if width.is_finite() { width } else { 1.0 }
+    }
+
     /// The points of the grid within the bounds, in order: none where there is no grid or its points run together.
     pub fn grid_points(&self) -> impl Iterator<Item = f32> + use<> {
         let grid = self.grid.filter(|grid| grid.check().is_ok());

@@ -20,7 +20,7 @@ fn networks(criterion: &mut Criterion) {
         let x: Vec<Vec<f32>> = batch.x.rows().into_iter().map(|row| row.to_vec()).collect();
         let balls: Vec<_> = x.iter().map(|x| ball(x)).collect();
         let proposals: Vec<Proposal<'_>> = (balls.iter().zip(&batch.labels).zip(&x))
-            .map(|((ball, &label), x_adv)| Proposal { ball, label, x_adv })
+            .map(|((ball, &label), x_adv)| Proposal { ball, label, x_adv, anywhere: None })
             .collect();
 
         let mut group = criterion.benchmark_group(net.name);

@@ -1,6 +1,7 @@
 use crate::attacks::apgd::rivals;
 use crate::attacks::{Attack, Registered};
-use crate::hyperplane::{dual_length, length, nearest_move};
+use crate::boundary::Boundary;
+use crate::hyperplane::{length, nearest_move};
 use crate::lanes::{Row, Search};
 use crate::{AttackSpec, Cost, Error, LossHead, LossKind, ThreatModel, moves};
 use schemars::JsonSchema;
@@ -62,14 +63,6 @@ fn cases() -> Vec<AttackSpec> {
     .to_vec()
 }
 
-/// A linear model of the way from a point to the boundary to one rival.
-struct Boundary {
-    /// How much the rival's logit exceeds the label's.
-    lead: f64,
-    /// Its gradient `[D]`.
-    gradient: Vec<f32>,
-}
-
 impl Fab {
     /// How many searches one restart takes, and how many gradients each of their steps.
     fn shape(&self, classes: usize) -> (u64, u64) {
@@ -104,7 +97,7 @@ impl Fab {
     /// One search from `x` for the boundary to the nearest of these rivals.
     async fn approach(&self, row: &Row, mut x: Vec<f32>, rivals: &[usize]) {
         for _ in 0..self.steps {
-            if let Some(boundary) = nearest(row, &x, rivals).await {
+            if let Some(boundary) = Boundary::nearest(row, &x, rivals).await {
                 x = crossed(row, x, &boundary);
             }
             let misclassified = row.is_broken_by(&row.logits(&x).await);
@@ -116,24 +109,6 @@ impl Fab {
             }
         }
     }
-}
-
-/// The boundary that is nearest to `x` by the lead over the length of its gradient, as if the domain had no bounds.
-///
-/// As in the authors' code 1e-12 keeps it finite where the gradient is zero: a step is then a little towards the sample.
-async fn nearest(row: &Row, x: &[f32], rivals: &[usize]) -> Option<Boundary> {
-    let mut best: Option<(f64, Boundary)> = None;
-    for &rival in rivals {
-        let goal = LossKind::Margin.goal(row.label, Some(rival), row.classes);
-        let answer = row.gradient(x, &goal).await;
-        let lead = f64::from(answer.loss);
-        let size = dual_length(row.ball.norm(), &answer.gradient);
-        let distance = lead.abs() / (size + 1e-12);
-        if size.is_finite() && distance.is_finite() && best.as_ref().is_none_or(|(least, _)| distance < *least) {
-            best = Some((distance, Boundary { lead, gradient: answer.gradient }));
-        }
-    }
-    best.map(|(_, boundary)| boundary)
 }
 
 /// A step from `x` across a boundary, in the domain; `x` itself where the step cannot be told in f32.

@@ -6,6 +6,9 @@ use crate::{AttackSpec, Cost, Error, Judge, LossHead, Oracle, RowOutcome, Threat
 use std::rc::Rc;
 
 pub(crate) mod apgd;
+pub(crate) mod cw_l2;
+pub(crate) mod cw_linf;
+pub(crate) mod deepfool;
 pub(crate) mod ensemble;
 pub(crate) mod fab;
 pub(crate) mod fgsm;
@@ -17,6 +20,9 @@ pub(crate) mod square;
 /// Every attack.
 pub static ATTACKS: &[&Registered] = &[
     &apgd::APGD,
+    &cw_l2::CW_L2,
+    &cw_linf::CW_LINF,
+    &deepfool::DEEPFOOL,
     &ensemble::ENSEMBLE,
     &fab::FAB,
     &fgsm::FGSM,
@@ -51,6 +57,11 @@ pub(crate) trait Attack {
 
     /// What one row costs at worst.
     fn cost(&self, classes: usize) -> Cost;
+
+    /// Whether it looks for the nearest misclassified input, in the ball or not.
+    fn minimises(&self) -> bool {
+        false
+    }
 
     /// The search of one row, which ends early once the judge confirms a point.
     fn search<'a>(&'a self, row: Rc<Row>) -> Search<'a>;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::hyperplane::{length, nearest_move};
 
 #[test]
 fn two_class_linear_models_meet_their_exact_worst_case() {
@@ -145,5 +146,50 @@ fn random_starts_fill_the_ball() {
             let mean = points.iter().map(|x| f64::from(x[element]) - 0.5).sum::<f64>() / 400.0;
             assert!(mean.abs() < 0.012, "{norm}: {mean}, four standard errors");
         }
+    }
+}
+
+/// How far the nearest boundary of a linear model is from a row, within the input's bounds.
+fn exact_distance(problem: &Problem, row: usize, norm: Norm) -> f64 {
+    let (weights, bias) = &problem.network.layers[0];
+    let (label, x) = (problem.labels[row], problem.x.row(row).to_vec());
+    let rivals = (0..bias.len()).filter(|class| *class != label);
+    let distances = rivals.map(|rival| {
+        let w: Vec<f32> = weights.row(rival).iter().zip(weights.row(label)).map(|(a, b)| a - b).collect();
+        let lead = w.iter().zip(&x).fold(f64::from(bias[rival] - bias[label]), |sum, (w, x)| sum + f64::from(w * x));
+        let way = nearest_move(norm, &w, -lead, &x, &problem.domain);
+        let gained = w.iter().zip(&way).fold(lead, |sum, (w, way)| sum + f64::from(*w) * way);
+        if gained > -1e-6 { length(norm, &way) } else { f64::INFINITY }
+    });
+    distances.fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn the_nearest_input_of_a_linear_model_is_found() {
+    for (name, norm, classes, most) in [
+        // 2 % beyond, and a ten-thousandth of the width; a limit that shrinks by a tenth at a time.
+        ("deepfool", Norm::Linf, 2, 1.03),
+        ("deepfool", Norm::Linf, 10, 1.03),
+        ("cw-l2", Norm::L2, 2, 1.03),
+        ("cw-l2", Norm::L2, 10, 1.03),
+        ("cw-linf", Norm::Linf, 2, 1.1),
+        ("cw-linf", Norm::Linf, 10, 1.1),
+    ] {
+        let mut problem = Problem::linear(classes, 16);
+        let threat = threat(norm, "0.02");
+        let spec = preset(name).expect("a preset").resolve(&threat).expect("it resolves");
+        let outcomes = problem.attack(&spec, &threat);
+        let mut ratios: Vec<f64> = (0..16)
+            .filter_map(|row| {
+                let exact = exact_distance(&problem, row, norm);
+                let found = outcomes[row].nearest.expect("every row has a nearest input");
+                assert!(found >= exact - 1e-5, "{name}: {found} is nearer than {exact}");
+                (exact > 0.01).then_some(found / exact)
+            })
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        assert!(ratios.len() > 8, "{} rows prove little", ratios.len());
+        let median = ratios[ratios.len() / 2];
+        assert!(median <= most, "{name} {classes}: the median is {median} times as far as the exact distance");
     }
 }

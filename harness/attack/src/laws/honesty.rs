@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// What a bent oracle leads to, with an honest judge.
 fn bent(spec: &AttackSpec, lie: impl FnMut(&mut Gradient)) -> Vec<RowOutcome> {
-    let threat = threat(Norm::Linf, "1/255");
+    let threat = threat_for(spec, "1/255");
     let Problem { network, x, labels, digests, .. } = Problem::mlp();
     let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
     let mut oracle = Bent { honest: network, lie };
@@ -123,7 +123,7 @@ fn check_lie(lie: &dyn Fn(&Ball) -> Vec<f32>, count: fn(&RowOutcome) -> u32, for
 fn verdicts_that_rest_on_a_tie_say_so() {
     let threat = threat(Norm::Linf, "1/255");
     let ball = threat.ball(&[0.5], &Domain::PIXELS, false).expect("a ball");
-    let proposal = Proposal { ball: &ball, label: 1, x_adv: &[0.5] };
+    let proposal = Proposal { ball: &ball, label: 1, x_adv: &[0.5], anywhere: None };
     let table = [
         (vec![1.0, 1.0, 0.0], Ruling::Confirmed { class: 0, tie: true }),
         (vec![0.0, 1.0, 1.0], Ruling::Rejected(Refusal::NotMisclassified)),

@@ -122,6 +122,19 @@ pub(crate) fn threats() -> [ThreatModel; 2] {
     [threat(Norm::Linf, "16/255"), threat(Norm::L2, "0.2")]
 }
 
+/// Every case in every norm that it has, at the radius of [`threats`].
+pub(crate) fn settings() -> impl Iterator<Item = (AttackSpec, ThreatModel)> {
+    cases()
+        .flat_map(|spec| threats().map(|threat| (spec.clone(), threat)))
+        .filter(|(spec, threat)| spec.check(threat).is_ok())
+}
+
+/// A threat model of this radius in the first norm that the attack has.
+pub(crate) fn threat_for(spec: &AttackSpec, epsilon: &str) -> ThreatModel {
+    let threats = threats().map(|threat| ThreatModel { epsilon: epsilon.parse().expect("valid"), ..threat });
+    threats.into_iter().find(|threat| spec.check(threat).is_ok()).expect("a norm that it has")
+}
+
 /// A predictor with the same scores for every row.
 pub(crate) struct Fixed(pub(crate) Vec<f32>);
 
