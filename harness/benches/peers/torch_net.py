@@ -20,27 +20,33 @@ class OnnxNet(nn.Module):
         self.momentum = momentum
         statistics = {name for node in graph.node if node.op_type == "BatchNormalization" for name in node.input[3:5]}
         self.constants: dict[str, np.ndarray] = {}
-        self.tensors: dict[str, Tensor] = {}
+        self.names: dict[str, str] = {}  # Those in the file by those here, where a dot may not be.
         for initializer in graph.initializer:
             array = numpy_helper.to_array(initializer)
             tensor = torch.from_numpy(array.copy()).to(dtype) if array.dtype == np.float32 else None
             if tensor is None or tensor.ndim == 0:
                 self.constants[initializer.name] = array
-            elif initializer.name in statistics:
-                self.tensors[initializer.name] = tensor
-                self.register_buffer(initializer.name.replace(".", "/"), tensor)
+                continue
+            name = initializer.name.replace(".", "/")
+            self.names[name] = initializer.name
+            if initializer.name in statistics:
+                self.register_buffer(name, tensor)
             else:
-                self.tensors[initializer.name] = parameter = nn.Parameter(tensor)
-                self.register_parameter(initializer.name.replace(".", "/"), parameter)
+                self.register_parameter(name, nn.Parameter(tensor))
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and statistics by their names in the file, on whatever device they are."""
+        return {self.names[name]: tensor for name, tensor in (*self.named_parameters(), *self.named_buffers())}
 
     def forward(self, x: Tensor) -> Tensor:
-        values = {self.input: x}
+        values, tensors = {self.input: x}, self.tensors
         for node in self.nodes:
-            inputs = [values[name] if name in values else self.tensors.get(name) for name in node.input if name]
-            values[node.output[0]] = self._apply(node, inputs)
+            inputs = [values[name] if name in values else tensors.get(name) for name in node.input if name]
+            values[node.output[0]] = self._value(node, inputs)
         return values[self.output]
 
-    def _apply(self, node: onnx.NodeProto, inputs: list[Tensor]) -> Tensor:
+    def _value(self, node: onnx.NodeProto, inputs: list[Tensor]) -> Tensor:
         attrs = {attr.name: onnx.helper.get_attribute_value(attr) for attr in node.attribute}
         x = inputs[0]
         match node.op_type:
