@@ -1,4 +1,4 @@
-//! White-box attacks on classifiers that are known only through an [`Oracle`], and the judge that decides what counts.
+//! Attacks on classifiers that are known only through an [`Oracle`], and the judge that decides what counts.
 //!
 //! This crate holds the threat model (an exact epsilon, the exact ball), the losses, the attacks and their table, and
 //! the judge. It must not know ONNX, suites, reports or clocks. Rows are flattened canonical tensors `[N, D]`.
@@ -10,6 +10,7 @@ mod ascent;
 mod attacks;
 mod ball;
 mod boundary;
+mod decision;
 mod descent;
 mod epsilon;
 mod error;
@@ -39,15 +40,18 @@ mod threat;
 
 pub use ascent::{Keep, Start, Targets};
 pub use attacks::apgd::Apgd;
+pub use attacks::boundary::BoundaryWalk;
 pub use attacks::cw_l2::CwL2;
 pub use attacks::cw_linf::CwLinf;
 pub use attacks::deepfool::Deepfool;
 pub use attacks::ensemble::Ensemble;
 pub use attacks::fab::Fab;
 pub use attacks::fgsm::Fgsm;
+pub use attacks::hop_skip_jump::HopSkipJump;
 pub use attacks::mi_fgsm::MiFgsm;
 pub use attacks::noise::{Noise, NoiseKind};
 pub use attacks::pgd::Pgd;
+pub use attacks::spsa::{Directions, Spsa, Update};
 pub use attacks::square::Square;
 pub use attacks::{ATTACKS, Registered};
 pub use ball::{Ball, Balls};

@@ -1,6 +1,7 @@
 use crate::{
-    Apgd, AttackSpec, CwL2, CwLinf, Deepfool, Ensemble, Epsilon, Error, Fab, Fgsm, Keep, LossKind, MiFgsm, Noise,
-    NoiseKind, Norm, Pgd, Square, Start, Targets, ThreatModel,
+    Apgd, AttackSpec, BoundaryWalk, CwL2, CwLinf, Deepfool, Directions, Ensemble, Epsilon, Error, Fab, Fgsm,
+    HopSkipJump, Keep, LossKind, MiFgsm, Noise, NoiseKind, Norm, Pgd, Spsa, Square, Start, Targets, ThreatModel,
+    Update,
 };
 
 /// A short name for an exact setting. No preset sets epsilon.
@@ -29,6 +30,21 @@ pub static PRESETS: &[Preset] = &[
         name: "apgd-t",
         about: "Auto-PGD of 100 steps up the targeted ratio, to each of the nine likeliest rivals.",
         setting: |_| Ok(apgd(LossKind::Dlr, 9, 1)),
+    },
+    Preset {
+        name: "boundary",
+        about: "Brendel, Rauber and Bethge's nearest misclassified input in L2 by the predicted class alone: a walk of at most \
+                20,000 steps, 22,000 queries, with Foolbox's lengths. Foolbox walks 25,000 steps.",
+        setting: |_| {
+            let [spherical_step, source_step, convergence] = decimals(["0.01", "0.01", "1e-7"])?;
+            Ok(AttackSpec::Boundary(BoundaryWalk {
+                steps: 20_000,
+                spherical_step,
+                source_step,
+                convergence,
+                starts: 100,
+            }))
+        },
     },
     Preset {
         name: "cw-l2",
@@ -121,6 +137,16 @@ pub static PRESETS: &[Preset] = &[
         setting: |_| Ok(AttackSpec::Noise(Noise { kind: NoiseKind::Gaussian, draws: 100 })),
     },
     Preset {
+        name: "hop-skip-jump",
+        about: "Chen, Jordan and Wainwright's nearest misclassified input by the predicted class alone: 40 steps and at most \
+                10,000 points nearby in each, from 100, as in the authors' code; 19,400 queries at most.",
+        setting: |_| {
+            let (steps, initial_queries, max_queries, starts) = (40, 100, 10_000, 100);
+            let gamma = "1".parse()?;
+            Ok(AttackSpec::HopSkipJump(HopSkipJump { steps, initial_queries, max_queries, gamma, starts }))
+        },
+    },
+    Preset {
         name: "mi-fgsm",
         about: "10 steps of epsilon/10 with momentum that does not fade, from the sample, cross-entropy. Dong et al. 2018, \
                 arXiv:1710.06081.",
@@ -128,6 +154,16 @@ pub static PRESETS: &[Preset] = &[
             let (step_size, decay) = (threat.epsilon.divided_by(10)?, "1".parse()?);
             let (loss, targets) = (LossKind::CrossEntropy, Targets::None);
             Ok(AttackSpec::MiFgsm(MiFgsm { steps: 10, step_size, decay, loss, targets }))
+        },
+    },
+    Preset {
+        name: "nes",
+        about: "200 steps of 0.01 with gradients from 25 pairs of Gaussian points at deviation 0.001: NES with the numbers of Ilyas \
+                et al. 2018, arXiv:1804.08598, untargeted, without momentum; 10,200 queries.",
+        setting: |_| {
+            let (directions, update) = (Directions::Gaussian, Update::Steepest);
+            let [delta, step_size] = decimals(["0.001", "0.01"])?;
+            Ok(AttackSpec::Spsa(Spsa { steps: 200, pairs: 25, directions, delta, update, step_size, restarts: 1 }))
         },
     },
     Preset {
@@ -147,6 +183,16 @@ pub static PRESETS: &[Preset] = &[
                 return Err(Error::Spec { attack: "pgd-20-trades", reason });
             }
             Ok(AttackSpec::Pgd(pgd_20("0.003".parse()?, Start::RandomClipped, Keep::Last)))
+        },
+    },
+    Preset {
+        name: "spsa",
+        about: "100 steps of Adam at 0.01 with gradients from 64 pairs of points 0.01 away: SPSA as in CleverHans, 12,900 queries. \
+                Uesato et al. 2018, arXiv:1802.05666, take up to 8,192 points a step. L-inf only.",
+        setting: |_| {
+            let (directions, update) = (Directions::Rademacher, Update::Adam);
+            let [delta, step_size] = decimals(["0.01", "0.01"])?;
+            Ok(AttackSpec::Spsa(Spsa { steps: 100, pairs: 64, directions, delta, update, step_size, restarts: 1 }))
         },
     },
     Preset {

@@ -1,7 +1,8 @@
 use crate::attacks::ensemble::{ENSEMBLE, Ensemble};
 use crate::attacks::{Attack, Registered};
 use crate::{
-    Apgd, Cost, CwL2, CwLinf, Deepfool, Error, Fab, Fgsm, LossHead, MiFgsm, Noise, PRESETS, Pgd, Square, ThreatModel,
+    Apgd, BoundaryWalk, Cost, CwL2, CwLinf, Deepfool, Error, Fab, Fgsm, HopSkipJump, LossHead, MiFgsm, Noise, PRESETS,
+    Pgd, Spsa, Square, ThreatModel,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum AttackSpec {
     /// See [`Apgd`].
     Apgd(Apgd),
+    /// See [`BoundaryWalk`].
+    Boundary(BoundaryWalk),
     /// See [`CwL2`].
     CwL2(CwL2),
     /// See [`CwLinf`].
@@ -25,12 +28,16 @@ pub enum AttackSpec {
     Fab(Fab),
     /// See [`Fgsm`].
     Fgsm(Fgsm),
+    /// See [`HopSkipJump`].
+    HopSkipJump(HopSkipJump),
     /// See [`MiFgsm`].
     MiFgsm(MiFgsm),
     /// See [`Noise`].
     Noise(Noise),
     /// See [`Pgd`].
     Pgd(Pgd),
+    /// See [`Spsa`].
+    Spsa(Spsa),
     /// See [`Square`].
     Square(Square),
 }
@@ -40,15 +47,18 @@ impl AttackSpec {
     pub(crate) fn stages(&self) -> Vec<&dyn Attack> {
         match self {
             AttackSpec::Apgd(apgd) => vec![apgd],
+            AttackSpec::Boundary(boundary) => vec![boundary],
             AttackSpec::CwL2(cw_l2) => vec![cw_l2],
             AttackSpec::CwLinf(cw_linf) => vec![cw_linf],
             AttackSpec::Deepfool(deepfool) => vec![deepfool],
             AttackSpec::Ensemble(ensemble) => ensemble.stages.iter().flat_map(AttackSpec::stages).collect(),
             AttackSpec::Fab(fab) => vec![fab],
             AttackSpec::Fgsm(fgsm) => vec![fgsm],
+            AttackSpec::HopSkipJump(hop_skip_jump) => vec![hop_skip_jump],
             AttackSpec::MiFgsm(mi_fgsm) => vec![mi_fgsm],
             AttackSpec::Noise(noise) => vec![noise],
             AttackSpec::Pgd(pgd) => vec![pgd],
+            AttackSpec::Spsa(spsa) => vec![spsa],
             AttackSpec::Square(square) => vec![square],
         }
     }

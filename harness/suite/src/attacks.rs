@@ -12,7 +12,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Attacks that a later version runs; naming one is no spelling mistake.
-const LATER: &[&str] = &["boundary", "hop-skip-jump", "nes", "transfer"];
+const LATER: &[&str] = &["transfer"];
 
 /// One attack of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]

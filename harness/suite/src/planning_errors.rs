@@ -20,8 +20,8 @@ fn sections_and_attacks_of_later_versions() {
         ("cost", world.complaint("seed:", "cost:\n  - macs\nseed:")),
         ("gates", world.complaint("seed:", "gates: []\nseed:")),
         ("certify", world.complaint("seed:", "certify: { method: crown }\nseed:")),
-        ("short form", world.complaint("  - pgd-20\n", "  - boundary\n")),
-        ("long form", world.complaint("  - pgd-20\n", "  - hop-skip-jump: { steps: 9 }\n")),
+        ("short form", world.complaint("  - pgd-20\n", "  - transfer\n")),
+        ("long form", world.complaint("  - pgd-20\n", "  - transfer: { steps: 9 }\n")),
     ]), @r"
     == cost
     plan ./suites/my.yaml:12:3: section `cost` is not supported by this version
@@ -45,17 +45,17 @@ fn sections_and_attacks_of_later_versions() {
     hint: take `certify` out to run the rest
 
     == short form
-    plan ./suites/my.yaml:8:5: attack `boundary` is not supported by this version
+    plan ./suites/my.yaml:8:5: attack `transfer` is not supported by this version
       |
-    8 |   - boundary
+    8 |   - transfer
       |     ^^^^^^^^
     hint: this version runs (presets) and the long forms of (attacks)
 
     == long form
-    plan ./suites/my.yaml:8:5: attack `hop-skip-jump` is not supported by this version
+    plan ./suites/my.yaml:8:5: attack `transfer` is not supported by this version
       |
-    8 |   - hop-skip-jump: { steps: 9 }
-      |     ^^^^^^^^^^^^^
+    8 |   - transfer: { steps: 9 }
+      |     ^^^^^^^^
     hint: this version runs (presets) and the long forms of (attacks)
     ");
 }

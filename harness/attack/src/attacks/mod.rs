@@ -6,29 +6,35 @@ use crate::{AttackSpec, Cost, Error, Judge, LossHead, Oracle, RowOutcome, Threat
 use std::rc::Rc;
 
 pub(crate) mod apgd;
+pub(crate) mod boundary;
 pub(crate) mod cw_l2;
 pub(crate) mod cw_linf;
 pub(crate) mod deepfool;
 pub(crate) mod ensemble;
 pub(crate) mod fab;
 pub(crate) mod fgsm;
+pub(crate) mod hop_skip_jump;
 pub(crate) mod mi_fgsm;
 pub(crate) mod noise;
 pub(crate) mod pgd;
+pub(crate) mod spsa;
 pub(crate) mod square;
 
 /// Every attack.
 pub static ATTACKS: &[&Registered] = &[
     &apgd::APGD,
+    &boundary::BOUNDARY,
     &cw_l2::CW_L2,
     &cw_linf::CW_LINF,
     &deepfool::DEEPFOOL,
     &ensemble::ENSEMBLE,
     &fab::FAB,
     &fgsm::FGSM,
+    &hop_skip_jump::HOP_SKIP_JUMP,
     &mi_fgsm::MI_FGSM,
     &noise::NOISE,
     &pgd::PGD,
+    &spsa::SPSA,
     &square::SQUARE,
 ];
 

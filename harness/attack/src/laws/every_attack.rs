@@ -184,15 +184,18 @@ fn attacks_ask_for_the_heads_that_they_state_and_keep_to_their_cost() {
 /// the attack have moved: raise its revision and put both here.
 const GOLDEN: &[(&str, u32, &str)] = &[
     ("apgd", 1, "d8c73faed7c2c67c"),
+    ("boundary", 1, "a7e7c31b4ed0c5c6"),
     ("cw-l2", 1, "0218725da051f534"),
     ("cw-linf", 1, "8910efe382e009a8"),
     ("deepfool", 1, "5c736fd5b4606277"),
     ("ensemble", 1, "ddf2f3ce94c7e180"),
     ("fab", 1, "c7659a1c653554bf"),
     ("fgsm", 1, "d06bfb289a4d4f19"),
+    ("hop-skip-jump", 1, "232b7fa3fa15c373"),
     ("mi-fgsm", 1, "34ff3359422aaba2"),
     ("noise", 1, "a528a306fc7447a3"),
     ("pgd", 1, "0f53c3a0aab38958"),
+    ("spsa", 1, "1fab62d0fcd35228"),
     ("square", 1, "9ada8ab35fc51c79"),
 ];
 
