@@ -1,11 +1,12 @@
-use crate::epsilon::square_below;
+use crate::epsilon::{below, square_below};
 use crate::interval::{Radius, check_bounds, in_domain};
+use crate::l1::shortened;
 use crate::{Domain, Error, Grid, Norm, ThreatModel};
 
 /// The points that the adversary may choose around one sample, exactly.
 ///
 /// L-inf: the box `lower <= x_adv <= upper`; these are the extreme f32 within epsilon of the sample in exact rational
-/// arithmetic, so no rounding can leave the ball. L2: the same box, which contains the ball, and the radius.
+/// arithmetic, so no rounding can leave the ball. L1 and L2: the same box, which contains the ball, and the radius.
 /// On a grid every point is the f32 that the data set has for it, and the bounds are the extreme points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ball {
@@ -25,6 +26,11 @@ enum Shape {
     Sphere {
         radius: f64,
         square: f64,
+    },
+    /// As the sphere, with the sum of the differences that the judge allows; on a grid in whole steps.
+    Diamond {
+        radius: f64,
+        sum: f64,
     },
 }
 
@@ -144,6 +150,7 @@ impl Ball {
         match self.shape {
             Shape::Box => Norm::Linf,
             Shape::Sphere { .. } => Norm::L2,
+            Shape::Diamond { .. } => Norm::L1,
         }
     }
 
@@ -154,15 +161,16 @@ impl Ball {
 
     /// Whether the sample is the only point.
     pub fn is_point(&self) -> bool {
-        matches!(self.shape, Shape::Sphere { square: 0.0, .. }) || self.lower == self.upper
+        matches!(self.shape, Shape::Sphere { square: 0.0, .. } | Shape::Diamond { sum: 0.0, .. })
+            || self.lower == self.upper
     }
 
     /// Whether `x_adv` is allowed; what is not a number is not.
     ///
     /// The box is exact. The L2 test is sound: the differences and squares are summed in f64 in a fixed order, and the
     /// sum is compared with epsilon squared, less the most that rounding can have hidden (`D + 4` units of 2^-52).
-    /// So a point that passes is in the exact ball; one that fails is outside, or within that much of the sphere. On a
-    /// grid the sum is over whole steps and itself exact.
+    /// So a point that passes is in the exact ball; one that fails is outside, or within that much of the sphere. The L1
+    /// test is the same with magnitudes and epsilon. On a grid the sum is over whole steps and itself exact.
     pub fn contains(&self, x_adv: &[f32]) -> bool {
         let inside = |(x, (lower, upper)): (&f32, (&f32, &f32))| lower <= x && x <= upper;
         x_adv.len() == self.center.len()
@@ -175,6 +183,11 @@ impl Ball {
                     let slack = (x_adv.len() as f64 + 4.0) * f64::EPSILON;
                     self.square(x_adv) * (1.0 + slack) <= square
                 }
+                (Shape::Diamond { sum, .. }, Some(grid)) => self.sum_in_steps(x_adv, &grid) <= sum,
+                (Shape::Diamond { sum, .. }, None) => {
+                    let slack = (x_adv.len() as f64 + 4.0) * f64::EPSILON;
+                    self.sum(x_adv) * (1.0 + slack) <= sum
+                }
             }
     }
 
@@ -183,14 +196,20 @@ impl Ball {
         match self.shape {
             Shape::Box => self.deltas(x_adv).fold(0.0, |most, delta| delta.abs().max(most)),
             Shape::Sphere { .. } => self.square(x_adv).sqrt(),
+            Shape::Diamond { .. } => self.sum(x_adv),
         }
     }
 
     /// Moves `x_adv` to the ball, and on a grid to a point of it. What is not a number stays so.
     ///
     /// L-inf solves `argmin |z - x_adv|  s.t. lower <= z <= upper`, on a grid the nearest point. L2 aims at radius
-    /// `epsilon (1 - 1e-6)`, rounds toward the sample so that it stays inside, then clips to the bounds.
+    /// `epsilon (1 - 1e-6)`, rounds toward the sample so that it stays inside, then clips to the bounds. L1 aims at the same
+    /// radius and takes the nearest point of ball and bounds together, on a grid nearly that.
     pub fn project(&self, x_adv: &mut [f32]) {
+        // Clipping an L1 ball aims a little inside, and would take a step from a point of the grid on the surface.
+        if self.grid.is_some() && self.norm() == Norm::L1 && self.contains(x_adv) {
+            return;
+        }
         self.clip(x_adv);
         match (self.grid, self.shape) {
             (None, _) => {}
@@ -200,6 +219,7 @@ impl Ball {
                 }
             }
             (Some(grid), Shape::Sphere { radius, square }) => self.snap(x_adv, &grid, grid.steps(radius), square),
+            (Some(grid), Shape::Diamond { sum, .. }) => self.snap_sum(x_adv, &grid, sum),
         }
     }
 
@@ -218,10 +238,45 @@ impl Ball {
         }
     }
 
+    /// Rounds to the nearest points of the grid while whole steps last, those that lack least first, and the others toward the
+    /// sample.
+    fn snap_sum(&self, x_adv: &mut [f32], grid: &Grid, most: f64) {
+        let delta = |(x, center): (&f32, &f32)| match grid.step_of(*x) {
+            Some(step) => step as f64 - grid.nearest(*center),
+            None => grid.steps(f64::from(*x)) - grid.nearest(*center),
+        };
+        let deltas: Vec<f64> =
+            x_adv.iter().zip(&self.center).map(delta).map(|delta| if delta.is_nan() { 0.0 } else { delta }).collect();
+        let mut steps: Vec<f64> = deltas.iter().map(|delta| delta.abs().trunc()).collect();
+        let mut left = most - steps.iter().fold(0.0, |sum, steps| sum + steps);
+        let part = |index: usize| deltas[index].abs() - steps[index];
+        let mut parts: Vec<(f64, usize)> =
+            (0..steps.len()).map(|index| (part(index), index)).filter(|(part, _)| *part > 0.5).collect();
+        parts.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, index) in parts.into_iter().take(left.max(0.0) as usize) {
+            steps[index] += 1.0;
+            left -= 1.0;
+        }
+        // The points are rounded to f32, so what was clipped by their values may have a few steps too many.
+        while left < 0.0 {
+            for steps in steps.iter_mut().filter(|steps| **steps > 0.0).take(-left as usize) {
+                *steps -= 1.0;
+                left += 1.0;
+            }
+        }
+        for ((x, center), (steps, delta)) in x_adv.iter_mut().zip(&self.center).zip(steps.iter().zip(&deltas)) {
+            if !x.is_nan() {
+                *x = grid.value((grid.nearest(*center) + steps * delta.signum()) as i64);
+            }
+        }
+    }
+
     /// [`Ball::project`] without the grid: where the ascent itself moves.
     pub(crate) fn clip(&self, x_adv: &mut [f32]) {
-        if let Shape::Sphere { radius, .. } = self.shape {
-            self.shrink(x_adv, radius);
+        match self.shape {
+            Shape::Box => {}
+            Shape::Sphere { radius, .. } => self.shrink(x_adv, radius),
+            Shape::Diamond { radius, .. } => self.shorten(x_adv, radius),
         }
         for (x, (lower, upper)) in x_adv.iter_mut().zip(self.lower.iter().zip(&self.upper)) {
             // As `clamp`, NaN included, but without its check of the bounds, which keeps the loop from being vectorised.
@@ -244,12 +299,66 @@ impl Ball {
         }
     }
 
+    /// Moves the perturbation to the nearest one within the bounds whose elements' sum is at most `radius`.
+    fn shorten(&self, x_adv: &mut [f32], radius: f64) {
+        let room = |(delta, index): (f64, usize)| {
+            let bound = if delta > 0.0 { self.upper[index] } else { self.lower[index] };
+            (f64::from(bound) - f64::from(self.center[index])).abs()
+        };
+        let rooms: Vec<f64> = self.deltas(x_adv).zip(0..).map(room).collect();
+        let moves: Vec<f64> =
+            self.deltas(x_adv).map(|delta| if delta.is_nan() { 0.0 } else { delta.abs() }).collect();
+        let sum = moves.iter().zip(&rooms).fold(0.0, |sum, (length, room)| sum + length.min(*room));
+        // As in `shrink`.
+        if sum <= radius * (1.0 + 1e-9) {
+            return;
+        }
+        let lengths = shortened(&moves, &rooms, radius);
+        for ((x, center), length) in x_adv.iter_mut().zip(&self.center).zip(lengths).filter(|((x, _), _)| !x.is_nan()) {
+            let delta = if *x > *center { length } else { -length };
+            *x = if delta == 0.0 { *center } else { toward(f64::from(*center) + delta, *center, delta) };
+        }
+    }
+
+    /// The L1 ball of a multiple of the radius within the domain, grid or not: where a search may come in from.
+    pub(crate) fn widened(&self, factor: f64, domain: &Domain) -> Ball {
+        let shape = match self.shape {
+            Shape::Diamond { radius, sum } => Shape::Diamond { radius: radius * factor, sum: sum * factor },
+            other => other,
+        };
+        let bounds = |bound| vec![bound; self.center.len()];
+        let (lower, upper) = (bounds(domain.lower), bounds(domain.upper));
+        Ball { lower, upper, center: self.center.clone(), shape, grid: None }
+    }
+
+    /// The most that the elements of an L1 perturbation may sum up to, on a grid in whole steps; without end in other norms.
+    pub(crate) fn most(&self) -> f64 {
+        match self.shape {
+            Shape::Diamond { sum, .. } => sum,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// The grid that its points are on, if any.
+    pub(crate) fn grid(&self) -> Option<Grid> {
+        self.grid
+    }
+
     fn deltas(&self, x_adv: &[f32]) -> impl Iterator<Item = f64> {
         x_adv.iter().zip(&self.center).map(|(x, center)| f64::from(*x) - f64::from(*center))
     }
 
     fn square(&self, x_adv: &[f32]) -> f64 {
         self.deltas(x_adv).fold(0.0, |sum, delta| sum + delta * delta)
+    }
+
+    fn sum(&self, x_adv: &[f32]) -> f64 {
+        self.deltas(x_adv).fold(0.0, |sum, delta| sum + delta.abs())
+    }
+
+    fn sum_in_steps(&self, x_adv: &[f32], grid: &Grid) -> f64 {
+        let steps = |(x, center): (&f32, &f32)| (grid.nearest(*x) - grid.nearest(*center)).abs();
+        x_adv.iter().zip(&self.center).map(steps).fold(0.0, |sum, steps| sum + steps)
     }
 
     fn square_in_steps(&self, x_adv: &[f32], grid: &Grid) -> f64 {
@@ -262,10 +371,16 @@ impl Ball {
 
 impl Shape {
     fn of(threat: &ThreatModel, grid: Option<Grid>) -> Shape {
+        let radius = threat.epsilon.to_f64() * (1.0 - 1e-6);
         match threat.norm {
             Norm::Linf => Shape::Box,
+            Norm::L1 => Shape::Diamond {
+                radius,
+                // Sums of whole steps are far below 2^53.
+                sum: grid.map_or(below(threat.epsilon.ratio()), |grid| grid.whole_steps(&threat.epsilon) as f64),
+            },
             Norm::L2 => Shape::Sphere {
-                radius: threat.epsilon.to_f64() * (1.0 - 1e-6),
+                radius,
                 square: square_below(grid.map_or(threat.epsilon.ratio(), |grid| grid.radius(&threat.epsilon))),
             },
         }

@@ -1,5 +1,6 @@
 //! The nearest point of a hyperplane within the input's bounds.
 
+use crate::l1::{by_falling, spent};
 use crate::{Domain, Norm};
 
 /// The shortest move of `x` within the domain by which `w·x` grows by `gap`.
@@ -9,9 +10,12 @@ use crate::{Domain, Norm};
 ///
 /// Shapes: `w` and `x` `[D]`; returns `[D]`. `x` is in the domain, `w` and `gap` are finite.
 /// Errors: none; exact up to the rounding of f64 sums of `D` terms in their order.
-/// Source: Croce and Hein 2020, arXiv:1907.02044, section 2; solved by Newton's method instead of sorting.
+/// Source: Croce and Hein 2020, arXiv:1907.02044, section 2; L-inf and L2 are solved by Newton's method instead of sorting.
 pub(crate) fn nearest_move(norm: Norm, w: &[f32], gap: f64, x: &[f32], domain: &Domain) -> Vec<f64> {
     let course = Course::new(norm, w, gap, x, domain);
+    if norm == Norm::L1 {
+        return course.one_by_one(gap.abs());
+    }
     let time = course.time(gap.abs());
     course.0.iter().map(|element| element.side * element.reach(time)).collect()
 }
@@ -21,6 +25,7 @@ pub(crate) fn length(norm: Norm, delta: &[f64]) -> f64 {
     match norm {
         Norm::Linf => delta.iter().fold(0.0, |most, delta| delta.abs().max(most)),
         Norm::L2 => delta.iter().fold(0.0, |sum, delta| sum + delta * delta).sqrt(),
+        Norm::L1 => delta.iter().fold(0.0, |sum, delta| sum + delta.abs()),
     }
 }
 
@@ -30,13 +35,14 @@ pub(crate) fn dual_length(norm: Norm, w: &[f32]) -> f64 {
     match norm {
         Norm::Linf => magnitudes.fold(0.0, |sum, w| sum + w),
         Norm::L2 => magnitudes.fold(0.0, |sum, w| sum + w * w).sqrt(),
+        Norm::L1 => magnitudes.fold(0.0, f64::max),
     }
 }
 
 /// The shortest moves of every length: each element goes its way at its own speed until it meets its bound.
 ///
 /// For L-inf and L2 these are the moves that satisfy the conditions of optimality (Karush, Kuhn and Tucker), with the time as
-/// the multiplier of the hyperplane.
+/// the multiplier of the hyperplane. For L1 the elements go one by one, those that gain most for their length first.
 struct Course(Vec<Element>);
 
 struct Element {
@@ -70,11 +76,22 @@ impl Course {
             };
             let speed = match norm {
                 Norm::Linf => f64::from(weight > 0.0),
-                Norm::L2 => weight,
+                Norm::L1 | Norm::L2 => weight,
             };
             Element { side, weight, speed, room: if ahead { upper - x } else { x - lower } }
         };
         Course(w.iter().zip(x).map(element).collect())
+    }
+
+    /// The moves where the next element goes once the one before it has met its bound.
+    fn one_by_one(&self, gap: f64) -> Vec<f64> {
+        let order = by_falling(self.0.iter().map(|element| element.weight));
+        let mut delta = vec![0.0; self.0.len()];
+        for (index, gain) in spent(&order, gap, |index| self.0[index].weight * self.0[index].room) {
+            let Element { side, weight, room, .. } = self.0[index];
+            delta[index] = side * (gain / weight).min(room);
+        }
+        delta
     }
 
     /// When the gain reaches `gap`; infinite where it never does.

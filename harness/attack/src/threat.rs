@@ -11,6 +11,8 @@ pub enum Norm {
     Linf,
     /// The Euclidean length of the change.
     L2,
+    /// The sum of the changes of all elements.
+    L1,
 }
 
 impl fmt::Display for Norm {
@@ -18,6 +20,7 @@ impl fmt::Display for Norm {
         f.pad(match self {
             Norm::Linf => "linf",
             Norm::L2 => "l2",
+            Norm::L1 => "l1",
         })
     }
 }
