@@ -306,8 +306,7 @@ impl Ball {
             (f64::from(bound) - f64::from(self.center[index])).abs()
         };
         let rooms: Vec<f64> = self.deltas(x_adv).zip(0..).map(room).collect();
-        let moves: Vec<f64> =
-            self.deltas(x_adv).map(|delta| if delta.is_nan() { 0.0 } else { delta.abs() }).collect();
+        let moves: Vec<f64> = self.deltas(x_adv).map(|delta| if delta.is_nan() { 0.0 } else { delta.abs() }).collect();
         let sum = moves.iter().zip(&rooms).fold(0.0, |sum, (length, room)| sum + length.min(*room));
         // As in `shrink`.
         if sum <= radius * (1.0 + 1e-9) {
@@ -451,6 +450,61 @@ mod tests {
             }
             prop_assert!(square <= exactly(&threat.epsilon) * exactly(&threat.epsilon));
         }
+
+        #[test]
+        fn l1_projection_stays_in_the_exact_ball_and_is_stable(
+            moves in prop::collection::vec((0u8..=255, -1.0f32..1.0), 1..40),
+            (numerator, denominator) in (1u64..2000, 1u64..2000),
+            size in prop_oneof![Just(1e-6f32), Just(1e-2), Just(1.0), Just(1e6), Just(f32::INFINITY)],
+            grid in any::<bool>(),
+        ) {
+            let x: Vec<f32> = moves.iter().map(|(level, _)| f32::from(*level) / 255.0).collect();
+            let threat = threat(Norm::L1, &format!("{numerator}/{denominator}"));
+            let ball = threat.ball(&x, &Domain::PIXELS, grid).expect("a ball");
+            let mut x_adv: Vec<f32> = moves.iter().zip(&x).map(|((_, delta), x)| x + delta * size).collect();
+            ball.project(&mut x_adv);
+            prop_assert!(ball.contains(&x_adv) || x_adv.iter().any(|x| x.is_nan()), "{x_adv:?}");
+            let again = { let mut again = x_adv.clone(); ball.project(&mut again); again };
+            prop_assert!(again == x_adv || x_adv.iter().any(|x| x.is_nan()));
+            let mut sum = rational(0.0);
+            for (a, b) in x_adv.iter().zip(&x).filter(|(a, _)| !a.is_nan()) {
+                let delta = match grid {
+                    true => rational((f64::from(*a) * 255.0).round() - (f64::from(*b) * 255.0).round())
+                        / rational(255.0),
+                    false => rational(f64::from(*a)) - rational(f64::from(*b)),
+                };
+                sum += if delta < rational(0.0) { -delta } else { delta };
+            }
+            prop_assert!(sum <= exactly(&threat.epsilon));
+        }
+
+        /// What is nearest has no point of the ball on its other side: `(moved - z)·(point - z) <= 0`. Points with one or two
+        /// elements at their ends would be the first to be nearer.
+        #[test]
+        fn no_point_of_an_l1_ball_is_nearer(
+            moves in prop::collection::vec((0u8..=255, -1.0f32..1.0), 2..9),
+            hundredths in 1u64..300,
+        ) {
+            let x: Vec<f32> = moves.iter().map(|(level, _)| f32::from(*level) / 255.0).collect();
+            let threat = threat(Norm::L1, &format!("{hundredths}/100"));
+            let ball = threat.ball(&x, &Domain::PIXELS, false).expect("a ball");
+            let moved: Vec<f32> = moves.iter().zip(&x).map(|((_, delta), x)| x + delta).collect();
+            let z = { let mut z = moved.clone(); ball.project(&mut z); z };
+            let ends = |i: usize| [ball.lower[i], ball.upper[i], x[i]];
+            for (i, j, k) in (0..x.len()).flat_map(|i| (0..i).flat_map(move |j| (0..9).map(move |k| (i, j, k)))) {
+                let mut point: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+                let first = f64::from(ends(i)[k / 3]) - point[i];
+                let left = hundredths as f64 / 100.0 - first.abs();
+                let second = f64::from(ends(j)[k % 3]) - point[j];
+                point[i] += first;
+                point[j] += second.clamp(-left.max(0.0), left.max(0.0));
+                let product: f64 = (0..x.len())
+                    .map(|i| (f64::from(moved[i]) - f64::from(z[i])) * (point[i] - f64::from(z[i])))
+                    .sum();
+                // One part in a million of epsilon, and roundings to f32.
+                prop_assert!(product < 1e-5, "{z:?} {point:?} {product}");
+            }
+        }
     }
 
     /// Pixels, and many more values than have a place, in an order that drives each other out: as one alone has it.
@@ -463,7 +517,7 @@ mod tests {
             _ => (n % 256) as f32 / 255.0,
         };
         let domain = Domain { grid: None, ..Domain::PIXELS };
-        for norm in [Norm::Linf, Norm::L2] {
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
             let threat = threat(norm, "8/255");
             let mut balls = Balls::new(&threat, &domain, false).expect("a domain");
             for first in [0, 3_000, 0] {
@@ -529,6 +583,30 @@ mod tests {
     }
 
     #[test]
+    fn an_l1_grid_spends_every_step_that_it_has() {
+        let x = pixels(&[100, 100, 255, 0]);
+        let ball = threat(Norm::L1, "5/255").ball(&x, &Domain::PIXELS, true).expect("a ball");
+        for (levels, inside) in [
+            ([103, 98, 255, 0], true),
+            ([105, 100, 255, 0], true),
+            ([103, 98, 254, 0], false),
+            ([100, 100, 254, 4], true),
+        ] {
+            assert_eq!(ball.contains(&pixels(&levels)), inside, "{levels:?}");
+        }
+        // 2.7, 2.6 and 0.6 levels of 5.9: shorter by 0.3 each, of which the largest parts are rounded up as far as steps last.
+        let mut x_adv: Vec<f32> = [102.7, 97.4, 255.0, 0.6].map(|level| level / 255.0).to_vec();
+        ball.project(&mut x_adv);
+        assert_eq!(x_adv, pixels(&[102, 98, 255, 0]));
+        let mut x_adv: Vec<f32> = [102.7, 98.6, 255.0, 0.6].map(|level| level / 255.0).to_vec();
+        ball.project(&mut x_adv);
+        assert_eq!(x_adv, pixels(&[103, 99, 255, 1]));
+        let mut x_adv = pixels(&[90, 90, 90, 90]);
+        ball.project(&mut x_adv);
+        assert_eq!(x_adv, pixels(&[100, 100, 250, 0]));
+    }
+
+    #[test]
     fn data_with_levels_but_float_inputs_have_a_continuous_ball() {
         let x = pixels(&[3, 128]);
         let ball = threat(Norm::Linf, "0.031").ball(&x, &Domain::PIXELS, false).expect("a ball");
@@ -537,7 +615,7 @@ mod tests {
 
     #[test]
     fn epsilon_zero_leaves_the_sample() {
-        for norm in [Norm::Linf, Norm::L2] {
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
             for grid in [false, true] {
                 let x = pixels(&[0, 7, 255]);
                 let ball = threat(norm, "0").ball(&x, &Domain::PIXELS, grid).expect("a ball");
@@ -551,7 +629,7 @@ mod tests {
     #[test]
     fn distances_are_in_the_norm() {
         let x = vec![0.5, 0.5, 0.0];
-        for (norm, distance) in [(Norm::Linf, 0.25), (Norm::L2, 0.3125)] {
+        for (norm, distance) in [(Norm::Linf, 0.25), (Norm::L2, 0.3125), (Norm::L1, 0.4375)] {
             let ball = threat(norm, "1").ball(&x, &Domain::PIXELS, false).expect("a ball");
             assert_eq!(ball.distance(&[0.25, 0.5, 0.1875]), distance);
         }

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NORMS: [Norm; 2] = [Norm::Linf, Norm::L2];
+    const NORMS: [Norm; 3] = [Norm::Linf, Norm::L2, Norm::L1];
 
     fn dot(w: &[f32], delta: &[f64]) -> f64 {
         w.iter().zip(delta).fold(0.0, |sum, (w, delta)| sum + f64::from(*w) * delta)
@@ -216,12 +216,29 @@ mod tests {
             }
         }
 
+        /// The least length is that of a corner: a move with every element but one at a bound or at rest.
+        #[test]
+        fn no_l1_move_is_shorter((w, x, gap) in problem(7)) {
+            let found = nearest_move(Norm::L1, &w, gap, &x, &Domain::PIXELS);
+            prop_assume!((dot(&w, &found) - gap).abs() <= slack(&w));
+            for (free, choice) in (0..w.len()).flat_map(|free| (0..3usize.pow(w.len() as u32)).map(move |c| (free, c))) {
+                let at = |(i, x): (usize, &f32)| [0.0, f64::from(*x), 1.0][choice / 3usize.pow(i as u32) % 3] - f64::from(*x);
+                let rest = |(i, x): (usize, &f32)| if choice / 3usize.pow(i as u32) % 3 == 1 { 0.0 } else { at((i, x)) };
+                let mut delta: Vec<f64> = x.iter().enumerate().map(rest).collect();
+                delta[free] = 0.0;
+                delta[free] = (gap - dot(&w, &delta)) / f64::from(w[free]);
+                if (0.0..=1.0).contains(&(f64::from(x[free]) + delta[free])) {
+                    prop_assert!(length(Norm::L1, &found) <= length(Norm::L1, &delta) + 1e-12, "{found:?} {delta:?}");
+                }
+            }
+        }
+
         /// The same by bisection on the multiplier, with every element clipped by itself.
         #[test]
         fn bisection_agrees((w, x, gap) in problem(400)) {
             let most = capacity(&w, &x, &Domain::PIXELS, gap.signum());
             prop_assume!(gap != 0.0 && gap.abs() < 0.999 * most);
-            for norm in NORMS {
+            for norm in [Norm::Linf, Norm::L2] {
                 let at = |multiplier: f64| -> Vec<f64> {
                     let moved = |(w, x): (&f32, &f32)| {
                         let w = f64::from(*w) * gap.signum();
@@ -256,12 +273,14 @@ mod tests {
         // Four roundings.
         assert!((length(Norm::L2, &l2) * dual_length(Norm::L2, &w) - 1.9).abs() < 1e-15);
         assert_eq!(dual_length(Norm::L2, &w), 13.0);
+        let l1 = nearest_move(Norm::L1, &w, gap, &x, &Domain::UNBOUNDED);
+        assert_eq!((&l1, dual_length(Norm::L1, &w)), (&vec![0.0, 0.0, 0.0, 1.9 / 12.0], 12.0));
     }
 
     #[test]
     fn elements_that_meet_a_bound_leave_the_way_to_the_others() {
         let (w, x) = ([1.0f32, 1.0, 2.0], [0.5f32, 1.0, 0.9]);
-        // The second has no room; the third stops at 0.1, in L2 at time 0.05; the first goes on.
+        // The second has no room; the third stops at 0.1, in L2 at time 0.05, in L1 before the first moves; the first goes on.
         for (norm, gap) in NORMS.into_iter().flat_map(|norm| [(norm, 0.45), (norm, 0.7)]) {
             let room = 1.0 - f64::from(0.9f32);
             let delta = nearest_move(norm, &w, gap, &x, &Domain::PIXELS);

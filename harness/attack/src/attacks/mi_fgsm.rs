@@ -114,9 +114,10 @@ mod tests {
     #[test]
     fn without_memory_it_is_projected_gradient_ascent_from_the_sample() {
         let number = |text: &str| text.parse::<Epsilon>().expect("a number");
-        for (norm, epsilon) in [(Norm::Linf, "16/255"), (Norm::L2, "0.2"), (Norm::L1, "0.5")] {
+        for (norm, epsilon) in [(Norm::Linf, "16/255"), (Norm::L2, "0.2"), (Norm::L1, "0.4")] {
             let threat = threat(norm, epsilon);
-            let (loss, targets, step_size) = (LossKind::Margin, Targets::None, number("1/100"));
+            let (loss, targets, step_size) =
+                (LossKind::Margin, Targets::None, number(if norm == Norm::L1 { "1/20" } else { "1/100" }));
             let mi = MiFgsm { steps: 8, step_size: step_size.clone(), decay: number("0"), loss, targets };
             let (start, keep) = (Start::None, crate::Keep::Best);
             let pgd = Pgd { steps: 8, step_size, start, restarts: 1, loss, targets, keep };

@@ -4,8 +4,10 @@ use crate::hyperplane::{length, nearest_move};
 #[test]
 fn two_class_linear_models_meet_their_exact_worst_case() {
     let mut problem = Problem::linear(2, 200);
-    for epsilon in ["1/255", "8/255", "0.05", "0.2"] {
-        let threat = threat(Norm::Linf, epsilon);
+    let linf = ["1/255", "8/255", "0.05", "0.2"].map(|epsilon| threat(Norm::Linf, epsilon));
+    let l1 = ["0.1", "1", "2", "4"].map(|epsilon| threat(Norm::L1, epsilon));
+    for threat in linf.into_iter().chain(l1) {
+        let epsilon = &threat.epsilon;
         let exact: Vec<f64> = (0..200).map(|row| problem.worst_margin(row, &threat)).collect();
         let mut specs: Vec<AttackSpec> = ["fgsm", "pgd-20", "fab", "fab-t"]
             .map(|name| preset(name).expect("a preset").resolve(&threat).expect("it resolves"))
@@ -15,7 +17,7 @@ fn two_class_linear_models_meet_their_exact_worst_case() {
             for (outcome, exact) in problem.attack(&spec, &threat).iter().zip(&exact) {
                 // Logits are rounded to f32 before they are compared: magnitudes here are below 16.
                 if exact.abs() > 2e-6 {
-                    assert_eq!(outcome.broken, *exact < 0.0, "{spec:?} {epsilon}: exact margin {exact}");
+                    assert_eq!(outcome.broken, *exact < 0.0, "{spec:?} {threat:?}: exact margin {exact}");
                 }
             }
         }
@@ -124,7 +126,13 @@ fn l2_reaches_the_optimum_inside_the_box() {
 
 #[test]
 fn random_starts_fill_the_ball() {
-    for (norm, start) in [(Norm::Linf, Start::Random), (Norm::Linf, Start::RandomClipped), (Norm::L2, Start::Random)] {
+    for (norm, start) in [
+        (Norm::Linf, Start::Random),
+        (Norm::Linf, Start::RandomClipped),
+        (Norm::L2, Start::Random),
+        (Norm::L1, Start::Random),
+        (Norm::L1, Start::RandomClipped),
+    ] {
         let threat = threat(norm, "0.1");
         let (step_size, loss) = ("1/1000000000".parse().expect("valid"), LossKind::CrossEntropy);
         let (targets, keep) = (Targets::None, Keep::Last);
@@ -139,7 +147,7 @@ fn random_starts_fill_the_ball() {
         let ball = threat.ball(&[0.5; 4], &Domain::PIXELS, false).expect("a ball");
         let mut distances: Vec<f64> = points.iter().map(|x| ball.distance(x) / 0.1).collect();
         distances.sort_by(f64::total_cmp);
-        // Both balls are 4-dimensional: a share r^4 of a uniform sample lies within r. The median is 2^(-1/4); with
+        // All balls are 4-dimensional: a share r^4 of a uniform sample lies within r. The median is 2^(-1/4); with
         // 400 draws it is within 0.03.
         assert!((distances[200] - 0.8409).abs() < 0.03, "{norm} {start:?}: {}", distances[200]);
         for element in 0..4 {
