@@ -15,8 +15,10 @@ fn two_class_linear_models_meet_their_exact_worst_case() {
         specs.push(AttackSpec::Fgsm(Fgsm { loss: LossKind::Margin, targets: Targets::None }));
         for spec in specs {
             for (outcome, exact) in problem.attack(&spec, &threat).iter().zip(&exact) {
-                // Logits are rounded to f32 before they are compared: magnitudes here are below 16.
-                if exact.abs() > 2e-6 {
+                // Logits are rounded to f32 before they are compared: magnitudes here are below 16. In L1 what is left of a random
+                // start fades with every step, so that the worst case is not quite reached in 20.
+                let fades = threat.norm == Norm::L1 && matches!(spec, AttackSpec::Pgd(_));
+                if exact.abs() > if fades { 5e-2 } else { 2e-6 } {
                     assert_eq!(outcome.broken, *exact < 0.0, "{spec:?} {threat:?}: exact margin {exact}");
                 }
             }
@@ -170,6 +172,30 @@ fn exact_distance(problem: &Problem, row: usize, norm: Norm) -> f64 {
         if gained > -1e-6 { length(norm, &way) } else { f64::INFINITY }
     });
     distances.fold(f64::INFINITY, f64::min)
+}
+
+/// What lies nearer than epsilon is found, and nothing else is.
+#[test]
+fn fab_and_apgd_break_what_lies_within_epsilon() {
+    let threats = [(Norm::Linf, ["0.01", "0.05"]), (Norm::L2, ["0.05", "0.2"]), (Norm::L1, ["0.2", "1"])];
+    let settings = threats.into_iter().flat_map(|(norm, all)| all.map(|epsilon| threat(norm, epsilon)));
+    for (threat, classes) in settings.flat_map(|threat| [2, 10].map(|classes| (threat.clone(), classes))) {
+        let mut problem = Problem::linear(classes, 50);
+        let epsilon = threat.epsilon.to_f64();
+        let exact: Vec<f64> = (0..50).map(|row| exact_distance(&problem, row, threat.norm)).collect();
+        let apgd = Apgd { steps: 100, loss: LossKind::Margin, targets: 9, restarts: 1, eot: 1 };
+        // Projections aim 1e-6 inside. In L1 the last steps of APGD are a tenth of epsilon and go to several elements.
+        let last = if threat.norm == Norm::L1 { 2e-2 } else { 1e-5 };
+        let fab = preset("fab-t").expect("a preset").resolve(&threat).expect("it resolves");
+        for (spec, tolerance) in [(fab, 1e-5), (AttackSpec::Apgd(apgd), last)] {
+            let outcomes = problem.attack(&spec, &threat);
+            let found = outcomes.iter().zip(&exact);
+            for (outcome, exact) in found.filter(|(_, exact)| (**exact / epsilon - 1.0).abs() > tolerance) {
+                assert_eq!(outcome.broken, *exact < epsilon, "{spec:?} {threat:?} {classes}: {exact}");
+            }
+            assert!(outcomes.iter().any(|row| row.broken) && outcomes.iter().any(|row| !row.broken), "{threat:?}");
+        }
+    }
 }
 
 #[test]

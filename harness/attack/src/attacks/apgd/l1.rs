@@ -125,9 +125,10 @@ impl SparsePace {
     }
 }
 
-/// Two thirds of the elements that a point has moved, at least one.
+/// Two thirds of the elements that a point has moved, at least one. Rounded down: the authors round up, and so never get from two
+/// elements to one.
 fn share_of(moved: usize) -> usize {
-    (2 * moved).div_ceil(3).max(1)
+    (2 * moved / 3).max(1)
 }
 
 #[cfg(test)]
