@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Start {
     /// At the sample.
     None,
-    /// Uniform in the ball. L-inf: within the input's bounds too; L2: then clipped to them.
+    /// Uniform in the ball. L-inf: within the input's bounds too; L1 and L2: then clipped to them.
     Random,
     /// Uniform in the ball as if the input had no bounds, then clipped to them.
     RandomClipped,

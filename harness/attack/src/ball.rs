@@ -1,11 +1,12 @@
-use crate::epsilon::square_below;
+use crate::epsilon::{below, square_below};
 use crate::interval::{Radius, check_bounds, in_domain};
+use crate::l1::shortened;
 use crate::{Domain, Error, Grid, Norm, ThreatModel};
 
 /// The points that the adversary may choose around one sample, exactly.
 ///
 /// L-inf: the box `lower <= x_adv <= upper`; these are the extreme f32 within epsilon of the sample in exact rational
-/// arithmetic, so no rounding can leave the ball. L2: the same box, which contains the ball, and the radius.
+/// arithmetic, so no rounding can leave the ball. L1 and L2: the same box, which contains the ball, and the radius.
 /// On a grid every point is the f32 that the data set has for it, and the bounds are the extreme points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ball {
@@ -25,6 +26,11 @@ enum Shape {
     Sphere {
         radius: f64,
         square: f64,
+    },
+    /// As the sphere, with the sum of the differences that the judge allows; on a grid in whole steps.
+    Diamond {
+        radius: f64,
+        sum: f64,
     },
 }
 
@@ -144,6 +150,7 @@ impl Ball {
         match self.shape {
             Shape::Box => Norm::Linf,
             Shape::Sphere { .. } => Norm::L2,
+            Shape::Diamond { .. } => Norm::L1,
         }
     }
 
@@ -154,15 +161,16 @@ impl Ball {
 
     /// Whether the sample is the only point.
     pub fn is_point(&self) -> bool {
-        matches!(self.shape, Shape::Sphere { square: 0.0, .. }) || self.lower == self.upper
+        matches!(self.shape, Shape::Sphere { square: 0.0, .. } | Shape::Diamond { sum: 0.0, .. })
+            || self.lower == self.upper
     }
 
     /// Whether `x_adv` is allowed; what is not a number is not.
     ///
     /// The box is exact. The L2 test is sound: the differences and squares are summed in f64 in a fixed order, and the
     /// sum is compared with epsilon squared, less the most that rounding can have hidden (`D + 4` units of 2^-52).
-    /// So a point that passes is in the exact ball; one that fails is outside, or within that much of the sphere. On a
-    /// grid the sum is over whole steps and itself exact.
+    /// So a point that passes is in the exact ball; one that fails is outside, or within that much of the sphere. The L1
+    /// test is the same with magnitudes and epsilon. On a grid the sum is over whole steps and itself exact.
     pub fn contains(&self, x_adv: &[f32]) -> bool {
         let inside = |(x, (lower, upper)): (&f32, (&f32, &f32))| lower <= x && x <= upper;
         x_adv.len() == self.center.len()
@@ -175,6 +183,11 @@ impl Ball {
                     let slack = (x_adv.len() as f64 + 4.0) * f64::EPSILON;
                     self.square(x_adv) * (1.0 + slack) <= square
                 }
+                (Shape::Diamond { sum, .. }, Some(grid)) => self.sum_in_steps(x_adv, &grid) <= sum,
+                (Shape::Diamond { sum, .. }, None) => {
+                    let slack = (x_adv.len() as f64 + 4.0) * f64::EPSILON;
+                    self.sum(x_adv) * (1.0 + slack) <= sum
+                }
             }
     }
 
@@ -183,14 +196,20 @@ impl Ball {
         match self.shape {
             Shape::Box => self.deltas(x_adv).fold(0.0, |most, delta| delta.abs().max(most)),
             Shape::Sphere { .. } => self.square(x_adv).sqrt(),
+            Shape::Diamond { .. } => self.sum(x_adv),
         }
     }
 
     /// Moves `x_adv` to the ball, and on a grid to a point of it. What is not a number stays so.
     ///
     /// L-inf solves `argmin |z - x_adv|  s.t. lower <= z <= upper`, on a grid the nearest point. L2 aims at radius
-    /// `epsilon (1 - 1e-6)`, rounds toward the sample so that it stays inside, then clips to the bounds.
+    /// `epsilon (1 - 1e-6)`, rounds toward the sample so that it stays inside, then clips to the bounds. L1 aims at the same
+    /// radius and takes the nearest point of ball and bounds together, on a grid nearly that.
     pub fn project(&self, x_adv: &mut [f32]) {
+        // Clipping an L1 ball aims a little inside, and would take a step from a point of the grid on the surface.
+        if self.grid.is_some() && self.norm() == Norm::L1 && self.contains(x_adv) {
+            return;
+        }
         self.clip(x_adv);
         match (self.grid, self.shape) {
             (None, _) => {}
@@ -200,6 +219,7 @@ impl Ball {
                 }
             }
             (Some(grid), Shape::Sphere { radius, square }) => self.snap(x_adv, &grid, grid.steps(radius), square),
+            (Some(grid), Shape::Diamond { sum, .. }) => self.snap_sum(x_adv, &grid, sum),
         }
     }
 
@@ -218,10 +238,45 @@ impl Ball {
         }
     }
 
+    /// Rounds to the nearest points of the grid while whole steps last, those that lack least first, and the others toward the
+    /// sample.
+    fn snap_sum(&self, x_adv: &mut [f32], grid: &Grid, most: f64) {
+        let delta = |(x, center): (&f32, &f32)| match grid.step_of(*x) {
+            Some(step) => step as f64 - grid.nearest(*center),
+            None => grid.steps(f64::from(*x)) - grid.nearest(*center),
+        };
+        let deltas: Vec<f64> =
+            x_adv.iter().zip(&self.center).map(delta).map(|delta| if delta.is_nan() { 0.0 } else { delta }).collect();
+        let mut steps: Vec<f64> = deltas.iter().map(|delta| delta.abs().trunc()).collect();
+        let mut left = most - steps.iter().fold(0.0, |sum, steps| sum + steps);
+        let part = |index: usize| deltas[index].abs() - steps[index];
+        let mut parts: Vec<(f64, usize)> =
+            (0..steps.len()).map(|index| (part(index), index)).filter(|(part, _)| *part > 0.5).collect();
+        parts.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, index) in parts.into_iter().take(left.max(0.0) as usize) {
+            steps[index] += 1.0;
+            left -= 1.0;
+        }
+        // The points are rounded to f32, so what was clipped by their values may have a few steps too many.
+        while left < 0.0 {
+            for steps in steps.iter_mut().filter(|steps| **steps > 0.0).take(-left as usize) {
+                *steps -= 1.0;
+                left += 1.0;
+            }
+        }
+        for ((x, center), (steps, delta)) in x_adv.iter_mut().zip(&self.center).zip(steps.iter().zip(&deltas)) {
+            if !x.is_nan() {
+                *x = grid.value((grid.nearest(*center) + steps * delta.signum()) as i64);
+            }
+        }
+    }
+
     /// [`Ball::project`] without the grid: where the ascent itself moves.
     pub(crate) fn clip(&self, x_adv: &mut [f32]) {
-        if let Shape::Sphere { radius, .. } = self.shape {
-            self.shrink(x_adv, radius);
+        match self.shape {
+            Shape::Box => {}
+            Shape::Sphere { radius, .. } => self.shrink(x_adv, radius),
+            Shape::Diamond { radius, .. } => self.shorten(x_adv, radius),
         }
         for (x, (lower, upper)) in x_adv.iter_mut().zip(self.lower.iter().zip(&self.upper)) {
             // As `clamp`, NaN included, but without its check of the bounds, which keeps the loop from being vectorised.
@@ -244,12 +299,65 @@ impl Ball {
         }
     }
 
+    /// Moves the perturbation to the nearest one within the bounds whose elements' sum is at most `radius`.
+    fn shorten(&self, x_adv: &mut [f32], radius: f64) {
+        let room = |(delta, index): (f64, usize)| {
+            let bound = if delta > 0.0 { self.upper[index] } else { self.lower[index] };
+            (f64::from(bound) - f64::from(self.center[index])).abs()
+        };
+        let rooms: Vec<f64> = self.deltas(x_adv).zip(0..).map(room).collect();
+        let moves: Vec<f64> = self.deltas(x_adv).map(|delta| if delta.is_nan() { 0.0 } else { delta.abs() }).collect();
+        let sum = moves.iter().zip(&rooms).fold(0.0, |sum, (length, room)| sum + length.min(*room));
+        // As in `shrink`.
+        if sum <= radius * (1.0 + 1e-9) {
+            return;
+        }
+        let lengths = shortened(&moves, &rooms, radius);
+        for ((x, center), length) in x_adv.iter_mut().zip(&self.center).zip(lengths).filter(|((x, _), _)| !x.is_nan()) {
+            let delta = if *x > *center { length } else { -length };
+            *x = if delta == 0.0 { *center } else { toward(f64::from(*center) + delta, *center, delta) };
+        }
+    }
+
+    /// The L1 ball of a multiple of the radius within the domain, grid or not: where a search may come in from.
+    pub(crate) fn widened(&self, factor: f64, domain: &Domain) -> Ball {
+        let shape = match self.shape {
+            Shape::Diamond { radius, sum } => Shape::Diamond { radius: radius * factor, sum: sum * factor },
+            other => other,
+        };
+        let bounds = |bound| vec![bound; self.center.len()];
+        let (lower, upper) = (bounds(domain.lower), bounds(domain.upper));
+        Ball { lower, upper, center: self.center.clone(), shape, grid: None }
+    }
+
+    /// The most that the elements of an L1 perturbation may sum up to, on a grid in whole steps; without end in other norms.
+    pub(crate) fn most(&self) -> f64 {
+        match self.shape {
+            Shape::Diamond { sum, .. } => sum,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// The grid that its points are on, if any.
+    pub(crate) fn grid(&self) -> Option<Grid> {
+        self.grid
+    }
+
     fn deltas(&self, x_adv: &[f32]) -> impl Iterator<Item = f64> {
         x_adv.iter().zip(&self.center).map(|(x, center)| f64::from(*x) - f64::from(*center))
     }
 
     fn square(&self, x_adv: &[f32]) -> f64 {
         self.deltas(x_adv).fold(0.0, |sum, delta| sum + delta * delta)
+    }
+
+    fn sum(&self, x_adv: &[f32]) -> f64 {
+        self.deltas(x_adv).fold(0.0, |sum, delta| sum + delta.abs())
+    }
+
+    fn sum_in_steps(&self, x_adv: &[f32], grid: &Grid) -> f64 {
+        let steps = |(x, center): (&f32, &f32)| (grid.nearest(*x) - grid.nearest(*center)).abs();
+        x_adv.iter().zip(&self.center).map(steps).fold(0.0, |sum, steps| sum + steps)
     }
 
     fn square_in_steps(&self, x_adv: &[f32], grid: &Grid) -> f64 {
@@ -262,10 +370,16 @@ impl Ball {
 
 impl Shape {
     fn of(threat: &ThreatModel, grid: Option<Grid>) -> Shape {
+        let radius = threat.epsilon.to_f64() * (1.0 - 1e-6);
         match threat.norm {
             Norm::Linf => Shape::Box,
+            Norm::L1 => Shape::Diamond {
+                radius,
+                // Sums of whole steps are far below 2^53.
+                sum: grid.map_or(below(threat.epsilon.ratio()), |grid| grid.whole_steps(&threat.epsilon) as f64),
+            },
             Norm::L2 => Shape::Sphere {
-                radius: threat.epsilon.to_f64() * (1.0 - 1e-6),
+                radius,
                 square: square_below(grid.map_or(threat.epsilon.ratio(), |grid| grid.radius(&threat.epsilon))),
             },
         }
@@ -336,6 +450,61 @@ mod tests {
             }
             prop_assert!(square <= exactly(&threat.epsilon) * exactly(&threat.epsilon));
         }
+
+        #[test]
+        fn l1_projection_stays_in_the_exact_ball_and_is_stable(
+            moves in prop::collection::vec((0u8..=255, -1.0f32..1.0), 1..40),
+            (numerator, denominator) in (1u64..2000, 1u64..2000),
+            size in prop_oneof![Just(1e-6f32), Just(1e-2), Just(1.0), Just(1e6), Just(f32::INFINITY)],
+            grid in any::<bool>(),
+        ) {
+            let x: Vec<f32> = moves.iter().map(|(level, _)| f32::from(*level) / 255.0).collect();
+            let threat = threat(Norm::L1, &format!("{numerator}/{denominator}"));
+            let ball = threat.ball(&x, &Domain::PIXELS, grid).expect("a ball");
+            let mut x_adv: Vec<f32> = moves.iter().zip(&x).map(|((_, delta), x)| x + delta * size).collect();
+            ball.project(&mut x_adv);
+            prop_assert!(ball.contains(&x_adv) || x_adv.iter().any(|x| x.is_nan()), "{x_adv:?}");
+            let again = { let mut again = x_adv.clone(); ball.project(&mut again); again };
+            prop_assert!(again == x_adv || x_adv.iter().any(|x| x.is_nan()));
+            let mut sum = rational(0.0);
+            for (a, b) in x_adv.iter().zip(&x).filter(|(a, _)| !a.is_nan()) {
+                let delta = match grid {
+                    true => rational((f64::from(*a) * 255.0).round() - (f64::from(*b) * 255.0).round())
+                        / rational(255.0),
+                    false => rational(f64::from(*a)) - rational(f64::from(*b)),
+                };
+                sum += if delta < rational(0.0) { -delta } else { delta };
+            }
+            prop_assert!(sum <= exactly(&threat.epsilon));
+        }
+
+        /// What is nearest has no point of the ball on its other side: `(moved - z)·(point - z) <= 0`. Points with one or two
+        /// elements at their ends would be the first to be nearer.
+        #[test]
+        fn no_point_of_an_l1_ball_is_nearer(
+            moves in prop::collection::vec((0u8..=255, -1.0f32..1.0), 2..9),
+            hundredths in 1u64..300,
+        ) {
+            let x: Vec<f32> = moves.iter().map(|(level, _)| f32::from(*level) / 255.0).collect();
+            let threat = threat(Norm::L1, &format!("{hundredths}/100"));
+            let ball = threat.ball(&x, &Domain::PIXELS, false).expect("a ball");
+            let moved: Vec<f32> = moves.iter().zip(&x).map(|((_, delta), x)| x + delta).collect();
+            let z = { let mut z = moved.clone(); ball.project(&mut z); z };
+            let ends = |i: usize| [ball.lower[i], ball.upper[i], x[i]];
+            for (i, j, k) in (0..x.len()).flat_map(|i| (0..i).flat_map(move |j| (0..9).map(move |k| (i, j, k)))) {
+                let mut point: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+                let first = f64::from(ends(i)[k / 3]) - point[i];
+                let left = hundredths as f64 / 100.0 - first.abs();
+                let second = f64::from(ends(j)[k % 3]) - point[j];
+                point[i] += first;
+                point[j] += second.clamp(-left.max(0.0), left.max(0.0));
+                let product: f64 = (0..x.len())
+                    .map(|i| (f64::from(moved[i]) - f64::from(z[i])) * (point[i] - f64::from(z[i])))
+                    .sum();
+                // One part in a million of epsilon, and roundings to f32.
+                prop_assert!(product < 1e-5, "{z:?} {point:?} {product}");
+            }
+        }
     }
 
     /// Pixels, and many more values than have a place, in an order that drives each other out: as one alone has it.
@@ -348,7 +517,7 @@ mod tests {
             _ => (n % 256) as f32 / 255.0,
         };
         let domain = Domain { grid: None, ..Domain::PIXELS };
-        for norm in [Norm::Linf, Norm::L2] {
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
             let threat = threat(norm, "8/255");
             let mut balls = Balls::new(&threat, &domain, false).expect("a domain");
             for first in [0, 3_000, 0] {
@@ -414,6 +583,30 @@ mod tests {
     }
 
     #[test]
+    fn an_l1_grid_spends_every_step_that_it_has() {
+        let x = pixels(&[100, 100, 255, 0]);
+        let ball = threat(Norm::L1, "5/255").ball(&x, &Domain::PIXELS, true).expect("a ball");
+        for (levels, inside) in [
+            ([103, 98, 255, 0], true),
+            ([105, 100, 255, 0], true),
+            ([103, 98, 254, 0], false),
+            ([100, 100, 254, 4], true),
+        ] {
+            assert_eq!(ball.contains(&pixels(&levels)), inside, "{levels:?}");
+        }
+        // 2.7, 2.6 and 0.6 levels of 5.9: shorter by 0.3 each, of which the largest parts are rounded up as far as steps last.
+        let mut x_adv: Vec<f32> = [102.7, 97.4, 255.0, 0.6].map(|level| level / 255.0).to_vec();
+        ball.project(&mut x_adv);
+        assert_eq!(x_adv, pixels(&[102, 98, 255, 0]));
+        let mut x_adv: Vec<f32> = [102.7, 98.6, 255.0, 0.6].map(|level| level / 255.0).to_vec();
+        ball.project(&mut x_adv);
+        assert_eq!(x_adv, pixels(&[103, 99, 255, 1]));
+        let mut x_adv = pixels(&[90, 90, 90, 90]);
+        ball.project(&mut x_adv);
+        assert_eq!(x_adv, pixels(&[100, 100, 250, 0]));
+    }
+
+    #[test]
     fn data_with_levels_but_float_inputs_have_a_continuous_ball() {
         let x = pixels(&[3, 128]);
         let ball = threat(Norm::Linf, "0.031").ball(&x, &Domain::PIXELS, false).expect("a ball");
@@ -422,7 +615,7 @@ mod tests {
 
     #[test]
     fn epsilon_zero_leaves_the_sample() {
-        for norm in [Norm::Linf, Norm::L2] {
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
             for grid in [false, true] {
                 let x = pixels(&[0, 7, 255]);
                 let ball = threat(norm, "0").ball(&x, &Domain::PIXELS, grid).expect("a ball");
@@ -436,7 +629,7 @@ mod tests {
     #[test]
     fn distances_are_in_the_norm() {
         let x = vec![0.5, 0.5, 0.0];
-        for (norm, distance) in [(Norm::Linf, 0.25), (Norm::L2, 0.3125)] {
+        for (norm, distance) in [(Norm::Linf, 0.25), (Norm::L2, 0.3125), (Norm::L1, 0.4375)] {
             let ball = threat(norm, "1").ball(&x, &Domain::PIXELS, false).expect("a ball");
             assert_eq!(ball.distance(&[0.25, 0.5, 0.1875]), distance);
         }

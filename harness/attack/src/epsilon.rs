@@ -81,6 +81,12 @@ pub(crate) fn square_below((numerator, denominator): (u128, u128)) -> f64 {
     (below * below).next_down()
 }
 
+/// The largest f64 that is surely at most a fraction, exact where that is a whole number. Both are at most 2^53.
+pub(crate) fn below((numerator, denominator): (u128, u128)) -> f64 {
+    let quotient = numerator as f64 / denominator as f64;
+    if numerator % denominator == 0 { quotient } else { quotient.next_down() }
+}
+
 impl FromStr for Epsilon {
     type Err = Error;
 

@@ -316,6 +316,33 @@ mod tests {
             prop_assert!(whole(square) > sure || ball.contains(&x_adv));
             prop_assert!(whole(square) <= exact || !ball.contains(&x_adv));
         }
+
+        #[test]
+        fn an_l1_ball_holds_the_points_of_the_exact_one_and_projection_ends_there(
+            (grid, epsilon) in grid_and_epsilon(),
+            places in prop::collection::vec((0usize..256, -3i64..=3, -1.0f64..1.0), 1..30),
+            size in prop_oneof![Just(0.6), Just(3.0), Just(1e3)],
+        ) {
+            let all: Vec<f32> = integers(&grid).map(|q| value(&grid, q)).collect();
+            let Grid::Affine { scale, .. } = grid else { unreachable!("the affine grids only") };
+            let domain = Domain { lower: all[0], upper: all[255], grid: Some(grid) };
+            let x: Vec<f32> = places.iter().map(|(place, ..)| all[*place]).collect();
+            let ball = ThreatModel { norm: Norm::L1, epsilon: epsilon.clone() }.ball(&x, &domain, true).expect("a ball");
+            let is_inside = |x_adv: &[f32]| {
+                let place = |x: f32| all.iter().position(|point| *point == x).expect("on the grid") as i64;
+                let sum: i64 = x_adv.iter().zip(&x).map(|(a, b)| (place(*a) - place(*b)).abs()).sum();
+                whole(sum) * step(&grid) <= exactly(&epsilon)
+            };
+            let moved = |(place, steps, _): &(usize, i64, f64)| all[(*place as i64 + steps).clamp(0, 255) as usize];
+            let x_adv: Vec<f32> = places.iter().map(moved).collect();
+            prop_assert_eq!(ball.contains(&x_adv), is_inside(&x_adv));
+            let far = |(x, (.., delta)): (&f32, &(usize, i64, f64))| (f64::from(*x) + delta * size * f64::from(scale)) as f32;
+            let mut x_adv: Vec<f32> = x.iter().zip(&places).map(far).collect();
+            ball.project(&mut x_adv);
+            prop_assert!(ball.contains(&x_adv) && is_inside(&x_adv), "{x_adv:?}");
+            let again = { let mut again = x_adv.clone(); ball.project(&mut again); again };
+            prop_assert_eq!(&again, &x_adv);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The nearest point of a hyperplane within the input's bounds.
 
+use crate::l1::{by_falling, spent};
 use crate::{Domain, Norm};
 
 /// The shortest move of `x` within the domain by which `w·x` grows by `gap`.
@@ -9,9 +10,12 @@ use crate::{Domain, Norm};
 ///
 /// Shapes: `w` and `x` `[D]`; returns `[D]`. `x` is in the domain, `w` and `gap` are finite.
 /// Errors: none; exact up to the rounding of f64 sums of `D` terms in their order.
-/// Source: Croce and Hein 2020, arXiv:1907.02044, section 2; solved by Newton's method instead of sorting.
+/// Source: Croce and Hein 2020, arXiv:1907.02044, section 2; L-inf and L2 are solved by Newton's method instead of sorting.
 pub(crate) fn nearest_move(norm: Norm, w: &[f32], gap: f64, x: &[f32], domain: &Domain) -> Vec<f64> {
     let course = Course::new(norm, w, gap, x, domain);
+    if norm == Norm::L1 {
+        return course.one_by_one(gap.abs());
+    }
     let time = course.time(gap.abs());
     course.0.iter().map(|element| element.side * element.reach(time)).collect()
 }
@@ -21,6 +25,7 @@ pub(crate) fn length(norm: Norm, delta: &[f64]) -> f64 {
     match norm {
         Norm::Linf => delta.iter().fold(0.0, |most, delta| delta.abs().max(most)),
         Norm::L2 => delta.iter().fold(0.0, |sum, delta| sum + delta * delta).sqrt(),
+        Norm::L1 => delta.iter().fold(0.0, |sum, delta| sum + delta.abs()),
     }
 }
 
@@ -30,13 +35,14 @@ pub(crate) fn dual_length(norm: Norm, w: &[f32]) -> f64 {
     match norm {
         Norm::Linf => magnitudes.fold(0.0, |sum, w| sum + w),
         Norm::L2 => magnitudes.fold(0.0, |sum, w| sum + w * w).sqrt(),
+        Norm::L1 => magnitudes.fold(0.0, f64::max),
     }
 }
 
 /// The shortest moves of every length: each element goes its way at its own speed until it meets its bound.
 ///
 /// For L-inf and L2 these are the moves that satisfy the conditions of optimality (Karush, Kuhn and Tucker), with the time as
-/// the multiplier of the hyperplane.
+/// the multiplier of the hyperplane. For L1 the elements go one by one, those that gain most for their length first.
 struct Course(Vec<Element>);
 
 struct Element {
@@ -70,11 +76,22 @@ impl Course {
             };
             let speed = match norm {
                 Norm::Linf => f64::from(weight > 0.0),
-                Norm::L2 => weight,
+                Norm::L1 | Norm::L2 => weight,
             };
             Element { side, weight, speed, room: if ahead { upper - x } else { x - lower } }
         };
         Course(w.iter().zip(x).map(element).collect())
+    }
+
+    /// The moves where the next element goes once the one before it has met its bound.
+    fn one_by_one(&self, gap: f64) -> Vec<f64> {
+        let order = by_falling(self.0.iter().map(|element| element.weight));
+        let mut delta = vec![0.0; self.0.len()];
+        for (index, gain) in spent(&order, gap, |index| self.0[index].weight * self.0[index].room) {
+            let Element { side, weight, room, .. } = self.0[index];
+            delta[index] = side * (gain / weight).min(room);
+        }
+        delta
     }
 
     /// When the gain reaches `gap`; infinite where it never does.
@@ -110,7 +127,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NORMS: [Norm; 2] = [Norm::Linf, Norm::L2];
+    const NORMS: [Norm; 3] = [Norm::Linf, Norm::L2, Norm::L1];
 
     fn dot(w: &[f32], delta: &[f64]) -> f64 {
         w.iter().zip(delta).fold(0.0, |sum, (w, delta)| sum + f64::from(*w) * delta)
@@ -199,12 +216,29 @@ mod tests {
             }
         }
 
+        /// The least length is that of a corner: a move with every element but one at a bound or at rest.
+        #[test]
+        fn no_l1_move_is_shorter((w, x, gap) in problem(7)) {
+            let found = nearest_move(Norm::L1, &w, gap, &x, &Domain::PIXELS);
+            prop_assume!((dot(&w, &found) - gap).abs() <= slack(&w));
+            for (free, choice) in (0..w.len()).flat_map(|free| (0..3usize.pow(w.len() as u32)).map(move |c| (free, c))) {
+                let at = |(i, x): (usize, &f32)| [0.0, f64::from(*x), 1.0][choice / 3usize.pow(i as u32) % 3] - f64::from(*x);
+                let rest = |(i, x): (usize, &f32)| if choice / 3usize.pow(i as u32) % 3 == 1 { 0.0 } else { at((i, x)) };
+                let mut delta: Vec<f64> = x.iter().enumerate().map(rest).collect();
+                delta[free] = 0.0;
+                delta[free] = (gap - dot(&w, &delta)) / f64::from(w[free]);
+                if (0.0..=1.0).contains(&(f64::from(x[free]) + delta[free])) {
+                    prop_assert!(length(Norm::L1, &found) <= length(Norm::L1, &delta) + 1e-12, "{found:?} {delta:?}");
+                }
+            }
+        }
+
         /// The same by bisection on the multiplier, with every element clipped by itself.
         #[test]
         fn bisection_agrees((w, x, gap) in problem(400)) {
             let most = capacity(&w, &x, &Domain::PIXELS, gap.signum());
             prop_assume!(gap != 0.0 && gap.abs() < 0.999 * most);
-            for norm in NORMS {
+            for norm in [Norm::Linf, Norm::L2] {
                 let at = |multiplier: f64| -> Vec<f64> {
                     let moved = |(w, x): (&f32, &f32)| {
                         let w = f64::from(*w) * gap.signum();
@@ -239,12 +273,14 @@ mod tests {
         // Four roundings.
         assert!((length(Norm::L2, &l2) * dual_length(Norm::L2, &w) - 1.9).abs() < 1e-15);
         assert_eq!(dual_length(Norm::L2, &w), 13.0);
+        let l1 = nearest_move(Norm::L1, &w, gap, &x, &Domain::UNBOUNDED);
+        assert_eq!((&l1, dual_length(Norm::L1, &w)), (&vec![0.0, 0.0, 0.0, 1.9 / 12.0], 12.0));
     }
 
     #[test]
     fn elements_that_meet_a_bound_leave_the_way_to_the_others() {
         let (w, x) = ([1.0f32, 1.0, 2.0], [0.5f32, 1.0, 0.9]);
-        // The second has no room; the third stops at 0.1, in L2 at time 0.05; the first goes on.
+        // The second has no room; the third stops at 0.1, in L2 at time 0.05, in L1 before the first moves; the first goes on.
         for (norm, gap) in NORMS.into_iter().flat_map(|norm| [(norm, 0.45), (norm, 0.7)]) {
             let room = 1.0 - f64::from(0.9f32);
             let delta = nearest_move(norm, &w, gap, &x, &Domain::PIXELS);

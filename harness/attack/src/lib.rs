@@ -20,6 +20,7 @@ mod hyperplane;
 mod inner;
 mod interval;
 mod judge;
+mod l1;
 mod lanes;
 #[cfg(test)]
 mod laws;

@@ -18,8 +18,8 @@ pub struct Preset {
 pub static PRESETS: &[Preset] = &[
     Preset {
         name: "apgd-ce",
-        about: "Auto-PGD of 100 steps up the cross-entropy, once.",
-        setting: |_| Ok(apgd(LossKind::CrossEntropy, 0, 1)),
+        about: "Auto-PGD of 100 steps up the cross-entropy, once; in L1 five times.",
+        setting: |threat| Ok(apgd_ce(threat)),
     },
     Preset {
         name: "apgd-dlr",
@@ -28,8 +28,8 @@ pub static PRESETS: &[Preset] = &[
     },
     Preset {
         name: "apgd-t",
-        about: "Auto-PGD of 100 steps up the targeted ratio, to each of the nine likeliest rivals.",
-        setting: |_| Ok(apgd(LossKind::Dlr, 9, 1)),
+        about: "Auto-PGD of 100 steps up the targeted ratio, to each of the nine likeliest rivals; in L1 of the five.",
+        setting: |threat| Ok(apgd_t(threat)),
     },
     Preset {
         name: "boundary",
@@ -109,12 +109,9 @@ pub static PRESETS: &[Preset] = &[
     },
     Preset {
         name: "ensemble-standard",
-        about: "apgd-ce, apgd-t, fab-t, square, each on what is left. AutoAttack's `standard`: Croce and Hein 2020, \
-                arXiv:2003.01690.",
-        setting: |_| {
-            let (ce, targeted) = (apgd(LossKind::CrossEntropy, 0, 1), apgd(LossKind::Dlr, 9, 1));
-            Ok(ensemble([ce, targeted, fab(9, 1), square()?]))
-        },
+        about: "apgd-ce, apgd-t, fab-t, square, each on what is left. AutoAttack's `standard`, in L1 with its five restarts of \
+                apgd-ce and five rivals of apgd-t: Croce and Hein 2020, arXiv:2003.01690, and 2021, arXiv:2103.01208.",
+        setting: |threat| Ok(ensemble([apgd_ce(threat), apgd_t(threat), fab(9, 1), square()?])),
     },
     Preset {
         name: "fab",
@@ -225,6 +222,16 @@ fn apgd(loss: LossKind, targets: u32, restarts: u32) -> AttackSpec {
     AttackSpec::Apgd(Apgd { steps: 100, loss, targets, restarts, eot: 1 })
 }
 
+/// AutoAttack's first stage, by its rule for the norm.
+fn apgd_ce(threat: &ThreatModel) -> AttackSpec {
+    apgd(LossKind::CrossEntropy, 0, if threat.norm == Norm::L1 { 5 } else { 1 })
+}
+
+/// AutoAttack's second stage, by its rule for the norm.
+fn apgd_t(threat: &ThreatModel) -> AttackSpec {
+    apgd(LossKind::Dlr, if threat.norm == Norm::L1 { 5 } else { 9 }, 1)
+}
+
 fn fab(targets: u32, restarts: u32) -> AttackSpec {
     AttackSpec::Fab(Fab { steps: 100, targets, restarts })
 }
@@ -274,5 +281,17 @@ mod tests {
             assert_eq!(message, format!("set up `pgd-20-trades`: {expected}"));
         }
         assert!(preset("pgd-21").is_none());
+        let standard = preset("ensemble-standard").expect("a preset");
+        let stages = |norm| {
+            let spec = standard.resolve(&threat(norm, "1")).expect("it resolves");
+            let names = spec.stage_names(&threat(norm, "1"));
+            let AttackSpec::Ensemble(Ensemble { stages }) = spec else { panic!("{spec:?}") };
+            let [AttackSpec::Apgd(ce), AttackSpec::Apgd(targeted), ..] = &stages[..] else { panic!("{stages:?}") };
+            (names, ce.restarts, targeted.targets)
+        };
+        let names = ["apgd-ce", "apgd-t", "fab-t", "square"].map(str::to_owned).to_vec();
+        for (norm, restarts, targets) in [(Norm::Linf, 1, 9), (Norm::L2, 1, 9), (Norm::L1, 5, 5)] {
+            assert_eq!(stages(norm), (names.clone(), restarts, targets), "{norm}");
+        }
     }
 }

@@ -155,6 +155,17 @@ mod tests {
             let error = AttackSpec::Pgd(pgd).check(&threat(Norm::Linf, "8/255")).expect_err(expected).to_string();
             assert!(error.starts_with(&format!("set up `pgd`: {expected}")), "{error}");
         }
+        for (name, reason) in [
+            ("deepfool", "it is defined for linf and l2; the threat model is in l1"),
+            ("cw-l2", "it looks for small changes in l2; the threat model is in l1"),
+            ("cw-linf", "it looks for small changes in linf; the threat model is in l1"),
+            ("pgd-20-trades", "it is defined for linf and epsilon 0.031; found l1 and 12"),
+        ] {
+            let l1 = threat(Norm::L1, "12");
+            let preset = crate::preset(name).expect("a preset");
+            let error = preset.resolve(&l1).and_then(|spec| spec.check(&l1)).expect_err(reason).to_string();
+            assert_eq!(error, format!("set up `{name}`: {reason}"));
+        }
         let threat = threat(Norm::Linf, "8/255");
         let spec = AttackSpec::Pgd(plain);
         let Problem { mut network, mut x, labels, digests, .. } = Problem::mlp();

@@ -11,6 +11,8 @@ pub enum Norm {
     Linf,
     /// The Euclidean length of the change.
     L2,
+    /// The sum of the changes of all elements.
+    L1,
 }
 
 impl fmt::Display for Norm {
@@ -18,6 +20,7 @@ impl fmt::Display for Norm {
         f.pad(match self {
             Norm::Linf => "linf",
             Norm::L2 => "l2",
+            Norm::L1 => "l1",
         })
     }
 }
@@ -42,6 +45,13 @@ impl ThreatModel {
     /// Errors: an element that is not finite, outside of the domain, or off the grid, by its index.
     pub fn ball(&self, x: &[f32], domain: &Domain, grid: bool) -> Result<Ball, Error> {
         Balls::new(self, domain, grid)?.around(x)
+    }
+}
+
+impl ThreatModel {
+    /// Why an attack that is defined for L-inf and L2 cannot run here, if it cannot.
+    pub(crate) fn refuses_l1(&self) -> Option<String> {
+        (self.norm == Norm::L1).then(|| "it is defined for linf and l2; the threat model is in l1".to_owned())
     }
 }
 

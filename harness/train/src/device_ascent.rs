@@ -35,7 +35,11 @@ impl DeviceAttack {
         let head = head_of(plan);
         let graph_head = if head == LossHead::Kl { Head::Kl } else { Head::CrossEntropy };
         let norm = starts.threat.norm;
-        let attack_norm = if norm == Norm::L2 { AttackNorm::L2 } else { AttackNorm::Linf };
+        let attack_norm = match norm {
+            Norm::Linf => AttackNorm::Linf,
+            Norm::L2 => AttackNorm::L2,
+            Norm::L1 => unreachable!("a plan with an adversarial objective is not in l1"),
+        };
         let graph = Profile::Portable.lower(&attack_step(network, graph_head, attack_norm)?)?;
         let mut program = ResidentProgram::open_on(device, &graph, threads, &[("x_next", X_ADV)])?;
         program.read_from("x", X_ADV)?;

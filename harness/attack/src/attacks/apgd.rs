@@ -1,7 +1,9 @@
+mod l1;
+
 use crate::attacks::{Attack, Registered};
 use crate::lanes::{Row, Search};
 use crate::moves;
-use crate::{AttackSpec, Cost, Error, LossHead, LossKind, ThreatModel};
+use crate::{AttackSpec, Cost, Error, LossHead, LossKind, Norm, ThreatModel};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
@@ -12,7 +14,12 @@ use std::rc::Rc;
 /// Each ascent begins at a random point of the sphere and looks at `steps + 1` points. The length of a step begins at
 /// twice epsilon. The first window of steps is compared with the loss at the start; the authors' code compares it with
 /// a loss of 0.
-/// Source: Croce and Hein 2020, arXiv:2003.01690, algorithm 1 and section 4.
+///
+/// In L1 it has no momentum, moves the elements with the largest gradients only, fewer as the perturbation gets sparser, and
+/// comes in from outside: from balls of three times and twice epsilon, for three tenths of the steps each. A step is as long as
+/// epsilon at first, never shorter than a tenth of that, and gets shorter by a third where the perturbation no longer gets sparser.
+/// That the best point of one ball is looked at again in the next counts as a step.
+/// Source: Croce and Hein 2020, arXiv:2003.01690, algorithm 1 and section 4; 2021, arXiv:2103.01208, section 3, for L1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apgd {
@@ -70,7 +77,11 @@ impl Apgd {
         };
         for restart in 0..self.restarts as usize {
             for (index, &target) in targets.iter().enumerate() {
-                self.climb(row, target, restart * targets.len() + index).await;
+                let ordinal = restart * targets.len() + index;
+                match row.ball.norm() {
+                    Norm::L1 => self.climb_l1(row, target, ordinal).await,
+                    Norm::Linf | Norm::L2 => self.climb(row, target, ordinal).await,
+                }
             }
         }
     }
@@ -86,8 +97,7 @@ impl Apgd {
             let next = advanced(row, &here, &before, pace.size, if step == 0 { 1.0 } else { 0.75 });
             before = here.x;
             here = self.look(row, next, target).await;
-            // What is not a number is no better than anything, and anything is better than it.
-            if here.loss > best.loss || best.loss.is_nan() {
+            if here.is_better_than(&best) {
                 best = here.clone();
             }
             if pace.slows(here.loss, best.loss) {
@@ -98,7 +108,16 @@ impl Apgd {
     }
 
     /// Looks at a point, and puts it before the judge if it is worth that.
-    async fn look(&self, row: &Row, x: Vec<f32>, target: Option<usize>) -> Point {
+    pub(super) async fn look(&self, row: &Row, x: Vec<f32>, target: Option<usize>) -> Point {
+        let (point, claimed) = self.seen(row, x, target).await;
+        if claimed || row.ball.is_grid() {
+            row.propose(&point.x, claimed).await;
+        }
+        point
+    }
+
+    /// A point, and whether the model misclassifies it.
+    pub(super) async fn seen(&self, row: &Row, x: Vec<f32>, target: Option<usize>) -> (Point, bool) {
         let goal = self.loss.goal(row.label, target, row.classes);
         let mut answer = row.gradient(&x, &goal).await;
         for _ in 1..self.eot {
@@ -108,18 +127,22 @@ impl Apgd {
             answer.gradient.iter_mut().zip(again.gradient).for_each(|(sum, g)| *sum += g);
         }
         let claimed = row.is_broken_by(&answer.logits);
-        if claimed || row.ball.is_grid() {
-            row.propose(&x, claimed).await;
-        }
-        Point { x, loss: answer.loss, gradient: answer.gradient }
+        (Point { x, loss: answer.loss, gradient: answer.gradient }, claimed)
     }
 }
 
 #[derive(Clone)]
-struct Point {
-    x: Vec<f32>,
-    loss: f32,
-    gradient: Vec<f32>,
+pub(super) struct Point {
+    pub(super) x: Vec<f32>,
+    pub(super) loss: f32,
+    pub(super) gradient: Vec<f32>,
+}
+
+impl Point {
+    /// What is not a number is no better than anything, and anything is better than it.
+    pub(super) fn is_better_than(&self, best: &Point) -> bool {
+        self.loss > best.loss || best.loss.is_nan()
+    }
 }
 
 /// The classes other than the label by falling logits, equals in their order.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// DeepFool: looks for the misclassified input nearest to the sample, whatever epsilon is. Each step takes the model for linear and
 /// goes just beyond the nearest decision boundary, until the model is wrong; the whole way is then lengthened a little.
 ///
-/// The sample is broken if that input lies in the ball. The norm is the threat model's.
+/// The sample is broken if that input lies in the ball. The norm is the threat model's, L-inf or L2.
 /// Source: Moosavi-Dezfooli et al. 2016, arXiv:1511.04599.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +77,8 @@ fn advance(row: &Row, way: &mut [f64], boundary: &Boundary) {
         *way += match row.ball.norm() {
             Norm::Linf if *g == 0.0 => 0.0,
             Norm::Linf => distance * f64::from(g.signum()),
-            Norm::L2 => distance * f64::from(*g) / size,
+            // L1 is refused.
+            Norm::L1 | Norm::L2 => distance * f64::from(*g) / size,
         };
     }
 }
@@ -87,8 +88,10 @@ impl Attack for Deepfool {
         &DEEPFOOL
     }
 
-    fn check(&self, _: &ThreatModel) -> Result<(), Error> {
-        let reason = if self.steps == 0 {
+    fn check(&self, threat: &ThreatModel) -> Result<(), Error> {
+        let reason = if let Some(reason) = threat.refuses_l1() {
+            reason
+        } else if self.steps == 0 {
             "`steps` is 0; expected at least 1".to_owned()
         } else if self.candidates < 2 {
             format!("`candidates` is {}; expected at least 2, the sample's own class among them", self.candidates)

@@ -2,8 +2,9 @@ use crate::attacks::apgd::rivals;
 use crate::attacks::{Attack, Registered};
 use crate::boundary::Boundary;
 use crate::hyperplane::{length, nearest_move};
+use crate::l1::{by_falling, spent};
 use crate::lanes::{Row, Search};
-use crate::{AttackSpec, Cost, Error, LossHead, LossKind, ThreatModel, moves};
+use crate::{AttackSpec, Cost, Error, LossHead, LossKind, Norm, ThreatModel, moves};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use std::rc::Rc;
 /// Each step takes the model for linear and goes to the nearest point of the domain on the boundary to a rival, drawn a
 /// little towards the nearest such point of the sample itself, and a little beyond. From a misclassified point it goes back
 /// towards the sample. What lies in the ball, or out of it by no more than a step goes beyond the boundary, is put before
-/// the judge as the nearest point of the ball.
+/// the judge as the nearest point of the ball; in L1 as the point on the way there that keeps most of what crossed the boundary.
 ///
 /// A point of the ball that the judge confirms ends the search, so that no nearest one is kept: the radius of a random
 /// start, the lesser of its distance and epsilon, halved, is half of epsilon.
@@ -97,11 +98,12 @@ impl Fab {
     /// One search from `x` for the boundary to the nearest of these rivals.
     async fn approach(&self, row: &Row, mut x: Vec<f32>, rivals: &[usize]) {
         for _ in 0..self.steps {
-            if let Some(boundary) = Boundary::nearest(row, &x, rivals).await {
-                x = crossed(row, x, &boundary);
+            let boundary = Boundary::nearest(row, &x, rivals).await;
+            if let Some(boundary) = &boundary {
+                x = crossed(row, x, boundary);
             }
             let misclassified = row.is_broken_by(&row.logits(&x).await);
-            show(row, &x, misclassified).await;
+            show(row, &x, boundary.as_ref(), misclassified).await;
             if misclassified {
                 for (x, center) in x.iter_mut().zip(row.ball.center()) {
                     *x = (f64::from(*center) + BETA * (f64::from(*x) - f64::from(*center))) as f32;
@@ -135,7 +137,7 @@ fn crossed(row: &Row, x: Vec<f32>, boundary: &Boundary) -> Vec<f32> {
 /// for what a step goes beyond the boundary.
 ///
 /// A point that has to be moved for that is no longer the one that the oracle claims.
-async fn show(row: &Row, x: &[f32], misclassified: bool) {
+async fn show(row: &Row, x: &[f32], boundary: Option<&Boundary>, misclassified: bool) {
     let is_near = row.ball.distance(x) <= NEAR * row.epsilon;
     if !is_near || !(misclassified || row.ball.is_grid()) {
         return;
@@ -143,11 +145,31 @@ async fn show(row: &Row, x: &[f32], misclassified: bool) {
     if row.ball.contains(x) {
         return row.submit(x.to_vec(), misclassified).await;
     }
-    let mut inside = x.to_vec();
+    let mut inside = match boundary {
+        Some(Boundary { gradient, .. }) if row.ball.norm() == Norm::L1 => kept(row, x, gradient),
+        _ => x.to_vec(),
+    };
     row.ball.clip(&mut inside);
     // The oracle rounds to the grid as the projection does.
     let claimed = misclassified && row.ball.is_grid() && inside == x;
-    row.propose(x, claimed).await;
+    match row.ball.norm() {
+        Norm::L1 => row.propose(&inside, claimed).await,
+        Norm::Linf | Norm::L2 => row.propose(x, claimed).await,
+    }
+}
+
+/// What epsilon allows of a perturbation, spent on the elements that gain most across the boundary for their length. Those that lose
+/// go first.
+fn kept(row: &Row, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let center = row.ball.center();
+    let delta = |index: usize| f64::from(x[index]) - f64::from(center[index]);
+    let gain = |(index, g): (usize, &f32)| f64::from(*g) * delta(index).signum();
+    let order = by_falling(gradient.iter().enumerate().map(gain));
+    let mut kept = center.to_vec();
+    for (index, part) in spent(&order, row.epsilon, |index| delta(index).abs()) {
+        kept[index] = (f64::from(center[index]) + part * delta(index).signum()) as f32;
+    }
+    kept
 }
 
 impl Attack for Fab {

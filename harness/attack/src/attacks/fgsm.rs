@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
 /// One step from the sample to the surface of the ball: along the sign of the gradient (L-inf: to the corner that it
-/// names, exactly), or along the gradient (L2).
+/// names, exactly), along the gradient (L2), or of the elements with the largest gradients, each up to its bound while epsilon
+/// lasts (L1).
 ///
 /// Exact for linear models: untargeted for two classes, and with the margin to each target for any number.
 ///
@@ -26,8 +27,8 @@ pub struct Fgsm {
 
 pub(crate) static FGSM: Registered = Registered {
     name: "fgsm",
-    about: "One step of size epsilon along the sign of the gradient (L2: along the gradient), from the sample. \
-            Goodfellow et al. 2015, arXiv:1412.6572.",
+    about: "One step of size epsilon along the sign of the gradient (L2: along the gradient; L1: of the elements \
+            where it is largest), from the sample. Goodfellow et al. 2015, arXiv:1412.6572.",
     revision: 1,
     cases: || {
         let all = [LossKind::CrossEntropy, LossKind::Margin];

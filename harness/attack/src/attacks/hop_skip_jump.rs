@@ -72,7 +72,8 @@ impl HopSkipJump {
         self.gamma.to_f64()
             / match norm {
                 Norm::Linf => len * len,
-                Norm::L2 => len * len.sqrt(),
+                // L1 is refused.
+                Norm::L1 | Norm::L2 => len * len.sqrt(),
             }
     }
 
@@ -133,7 +134,7 @@ async fn normal(row: &Row, x: &[f32], reach: f64, queries: u32, rng: &mut ChaCha
 fn nearby(norm: Norm, x: &[f32], reach: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let draw = match norm {
         Norm::Linf => symmetric,
-        Norm::L2 => bell,
+        Norm::L1 | Norm::L2 => bell,
     };
     let direction: Vec<f64> = x.iter().map(|_| draw(rng)).collect();
     let length = direction.iter().fold(0.0, |sum, part| sum + part * part).sqrt() + 1e-300;
@@ -147,7 +148,7 @@ async fn leap(row: &Row, x: &[f32], normal: &[f64], mut size: f64) -> Option<Vec
             let part = match row.ball.norm() {
                 Norm::Linf if *part == 0.0 => 0.0,
                 Norm::Linf => part.signum(),
-                Norm::L2 => *part,
+                Norm::L1 | Norm::L2 => *part,
             };
             (f64::from(*x) + size * part) as f32
         });
@@ -166,14 +167,16 @@ impl Attack for HopSkipJump {
         &HOP_SKIP_JUMP
     }
 
-    fn check(&self, _: &ThreatModel) -> Result<(), Error> {
+    fn check(&self, threat: &ThreatModel) -> Result<(), Error> {
         let counts = [
             ("steps", self.steps),
             ("initial_queries", self.initial_queries),
             ("max_queries", self.max_queries),
             ("starts", self.starts),
         ];
-        let reason = if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+        let reason = if let Some(reason) = threat.refuses_l1() {
+            reason
+        } else if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             format!("`{name}` is 0; expected at least 1")
         } else if self.gamma.is_zero() {
             "`gamma` is 0; expected more".to_owned()

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
-/// The momentum iterative fast gradient sign method: from the sample, steps along the sign (L2: the direction) of a sum of
-/// gradients, each divided by its own l1 length, in which older ones fade.
+/// The momentum iterative fast gradient sign method: from the sample, steps along the sign (L2: the direction; L1: the
+/// largest elements) of a sum of gradients, each divided by its own l1 length, in which older ones fade.
 ///
 /// Ties: an element whose sum is zero stays. A gradient of zero, or one that is not finite, adds nothing.
 /// Source: Dong et al. 2018, arXiv:1710.06081, algorithm 1.
@@ -110,13 +110,14 @@ mod tests {
     use crate::laws::{Problem, threat};
     use crate::{Norm, Pgd, Start};
 
-    /// Without memory only the length of the gradient is divided out, which neither norm sees.
+    /// Without memory only the length of the gradient is divided out, which no norm sees.
     #[test]
     fn without_memory_it_is_projected_gradient_ascent_from_the_sample() {
         let number = |text: &str| text.parse::<Epsilon>().expect("a number");
-        for (norm, epsilon) in [(Norm::Linf, "16/255"), (Norm::L2, "0.2")] {
+        for (norm, epsilon) in [(Norm::Linf, "16/255"), (Norm::L2, "0.2"), (Norm::L1, "0.4")] {
             let threat = threat(norm, epsilon);
-            let (loss, targets, step_size) = (LossKind::Margin, Targets::None, number("1/100"));
+            let (loss, targets, step_size) =
+                (LossKind::Margin, Targets::None, number(if norm == Norm::L1 { "1/20" } else { "1/100" }));
             let mi = MiFgsm { steps: 8, step_size: step_size.clone(), decay: number("0"), loss, targets };
             let (start, keep) = (Start::None, crate::Keep::Best);
             let pgd = Pgd { steps: 8, step_size, start, restarts: 1, loss, targets, keep };

@@ -20,10 +20,11 @@ pub struct Noise {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoiseKind {
-    /// Uniform in the ball. L-inf: within the input's bounds too; L2: then clipped to them.
+    /// Uniform in the ball. L-inf: within the input's bounds too; L1 and L2: then clipped to them.
     Uniform,
-    /// Nearly normal in each element, then clipped to the ball and the bounds. The deviation is epsilon/2 (L-inf) or
-    /// epsilon over the root of the number of elements (L2), so that clipping is common and not the rule.
+    /// Nearly normal in each element, then clipped to the ball and the bounds. The deviation is epsilon/2 (L-inf), epsilon
+    /// over the root of the number of elements (L2), or epsilon over 0.8 times that number (L1), so that clipping is common
+    /// and not the rule.
     Gaussian,
 }
 
@@ -46,6 +47,11 @@ impl Noise {
                 (NoiseKind::Gaussian, Norm::Linf) => moves::jitter(&mut x, &row.ball, row.epsilon / 2.0, rng),
                 (NoiseKind::Gaussian, Norm::L2) => {
                     let deviation = row.epsilon / (x.len() as f64).sqrt();
+                    moves::jitter(&mut x, &row.ball, deviation, rng);
+                }
+                // A normal draw is 0.8 deviations long in the mean.
+                (NoiseKind::Gaussian, Norm::L1) => {
+                    let deviation = row.epsilon / (0.8 * x.len() as f64);
                     moves::jitter(&mut x, &row.ball, deviation, rng);
                 }
             }

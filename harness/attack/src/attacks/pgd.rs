@@ -7,8 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
-/// Projected gradient ascent: steps along the sign of the gradient (L-inf) or the normalised gradient (L2), each
-/// followed by projection to the ball.
+/// Projected gradient ascent: steps along the sign of the gradient (L-inf), the normalised gradient (L2) or of the elements
+/// with the largest gradients (L1), each followed by projection to the ball.
+///
+/// A step in L1 moves the element whose gradient is largest, and the next one once that has met its bound: the steepest
+/// ascent.
 ///
 /// With restarts, and with `targets: each`, a row leaves at the first confirmed point.
 ///

@@ -158,7 +158,9 @@ impl Attack for Spsa {
 
     fn check(&self, threat: &ThreatModel) -> Result<(), Error> {
         let counts = [("steps", self.steps), ("pairs", self.pairs), ("restarts", self.restarts)];
-        let reason = if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+        let reason = if let Some(reason) = threat.refuses_l1() {
+            reason
+        } else if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             format!("`{name}` is 0; expected at least 1")
         } else if self.delta.is_zero() || self.step_size.is_zero() {
             "`delta` or `step_size` is 0; expected more".to_owned()

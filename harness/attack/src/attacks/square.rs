@@ -11,7 +11,8 @@ use std::rc::Rc;
 /// interval, and keeps what lowers the margin of the right class.
 ///
 /// L-inf: stripes of the bounds at first, then windows whose channels go to one of their bounds. L2: tiles at first, then
-/// what two windows have of the perturbation is put into one of them. Where a draw would change nothing it is drawn again,
+/// what two windows have of the perturbation is put into one of them. L1: the same with sums for lengths, each point then moved
+/// to the nearest one of the ball. Where a draw would change nothing it is drawn again,
 /// which the authors' code does not; its windows never reach the last row and column, ours do.
 /// Source: Andriushchenko et al. 2020, arXiv:1912.00049; windows shrink as in arXiv:2003.01690.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +91,7 @@ impl Square {
         let side = match norm {
             Norm::Linf => (side.round() as usize).max(1),
             // Odd, so that it has a middle.
-            Norm::L2 => (side.round() as usize).max(3) | 1,
+            Norm::L1 | Norm::L2 => (side.round() as usize).max(3) | 1,
         };
         Window { y: 0, x: 0, height: side.min(picture.height), width: side.min(picture.width) }
     }
@@ -138,7 +139,7 @@ fn begin(row: &Row, rng: &mut ChaCha8Rng) -> Vec<f32> {
                 }
             }
         }
-        Norm::L2 => {
+        Norm::L1 | Norm::L2 => {
             let tile = Window { y: 0, x: 0, height: (height / 5).max(1), width: (width / 5).max(1) };
             let (rows, columns) = (height / tile.height, width / tile.width);
             let (top, left) = ((height - rows * tile.height) / 2, (width - columns * tile.width) / 2);
@@ -150,6 +151,10 @@ fn begin(row: &Row, rng: &mut ChaCha8Rng) -> Vec<f32> {
                     let sign = sign(rng);
                     window.elements(row.picture, channel).zip(&shape).for_each(|(at, part)| delta[at] += sign * part);
                 }
+            }
+            if row.ball.norm() == Norm::L1 {
+                // Only the ends that reach far out are left of it in the ball.
+                delta.iter_mut().for_each(|part| *part *= row.domain.width());
             }
             stretch(row, &delta, &mut x);
         }
@@ -169,7 +174,7 @@ fn changed(row: &Row, best: &[f32], window: Window, rng: &mut ChaCha8Rng) -> Vec
                     window.elements(row.picture, channel).for_each(|at| next[at] = bounds[at]);
                 }
             }
-            Norm::L2 => {
+            Norm::L1 | Norm::L2 => {
                 let [kept, emptied] = [(); 2].map(|()| window.anywhere(row.picture, rng));
                 let delta = gathered(row, best, kept, emptied, rng);
                 stretch(row, &delta, &mut next);
@@ -187,8 +192,9 @@ fn gathered(row: &Row, best: &[f32], kept: Window, emptied: Window, rng: &mut Ch
     let picture = row.picture;
     let mut delta: Vec<f64> =
         best.iter().zip(row.ball.center()).map(|(x, center)| f64::from(*x) - f64::from(*center)).collect();
-    let squared = |sum: f64, part: f64| sum + part * part;
-    let missing = row.epsilon * row.epsilon - delta.iter().copied().fold(0.0, squared);
+    let length = Length(row.ball.norm());
+    let added = |sum: f64, part: f64| sum + length.of(part);
+    let missing = length.of(row.epsilon) - delta.iter().copied().fold(0.0, added);
     let shape = opposed(kept.height, kept.width, rng);
     for channel in 0..picture.channels {
         let own: Vec<f64> = kept.elements(picture, channel).map(|at| delta[at]).collect();
@@ -196,23 +202,39 @@ fn gathered(row: &Row, best: &[f32], kept: Window, emptied: Window, rng: &mut Ch
             .flat_map(|y| (emptied.x..emptied.x + emptied.width).map(move |x| (y, x)))
             .filter(|(y, x)| !kept.contains(*y, *x))
             .map(|(y, x)| delta[picture.index(channel, y, x)]);
-        let mass = own.iter().copied().fold(0.0, squared);
-        let both = other.fold(mass, squared);
+        let mass = own.iter().copied().fold(0.0, added);
+        let both = other.fold(mass, added);
         let sign = sign(rng);
         let new: Vec<f64> =
-            own.iter().zip(&shape).map(|(own, part)| sign * part + own / (1e-12 + mass.sqrt())).collect();
-        let length = new.iter().copied().fold(0.0, squared).sqrt();
-        let size = (missing.max(0.0) / picture.channels as f64 + both).sqrt() / (1e-12 + length);
+            own.iter().zip(&shape).map(|(own, part)| sign * part + own / (1e-12 + length.root(mass))).collect();
+        let long = length.root(new.iter().copied().fold(0.0, added));
+        let size = length.root(missing.max(0.0) / picture.channels as f64 + both) / (1e-12 + long);
+        let size = if length.0 == Norm::L1 { size * picture.channels as f64 } else { size };
         emptied.elements(picture, channel).for_each(|at| delta[at] = 0.0);
         kept.elements(picture, channel).zip(new).for_each(|(at, new)| delta[at] = size * new);
     }
     delta
 }
 
-/// Puts into `x` the point of the ball in the direction `delta`, epsilon away but for the input's bounds.
+/// How the parts of a perturbation add up to its length: in L2 as squares.
+#[derive(Clone, Copy)]
+struct Length(Norm);
+
+impl Length {
+    fn of(self, part: f64) -> f64 {
+        if self.0 == Norm::L1 { part.abs() } else { part * part }
+    }
+
+    fn root(self, sum: f64) -> f64 {
+        if self.0 == Norm::L1 { sum } else { sum.sqrt() }
+    }
+}
+
+/// Puts into `x` the point of the ball in the direction `delta`, epsilon away but for the input's bounds; in L1 the nearest point
+/// to that at the end of `delta`.
 fn stretch(row: &Row, delta: &[f64], x: &mut [f32]) {
     let length = delta.iter().fold(0.0, |sum, part| sum + part * part).sqrt();
-    let scale = row.epsilon / (length + 1e-12);
+    let scale = if row.ball.norm() == Norm::L1 { 1.0 } else { row.epsilon / (length + 1e-12) };
     for (x, (center, part)) in x.iter_mut().zip(row.ball.center().iter().zip(delta)) {
         *x = (f64::from(*center) + scale * part) as f32;
     }

@@ -4,8 +4,10 @@ use crate::hyperplane::{length, nearest_move};
 #[test]
 fn two_class_linear_models_meet_their_exact_worst_case() {
     let mut problem = Problem::linear(2, 200);
-    for epsilon in ["1/255", "8/255", "0.05", "0.2"] {
-        let threat = threat(Norm::Linf, epsilon);
+    let linf = ["1/255", "8/255", "0.05", "0.2"].map(|epsilon| threat(Norm::Linf, epsilon));
+    let l1 = ["0.1", "1", "2", "4"].map(|epsilon| threat(Norm::L1, epsilon));
+    for threat in linf.into_iter().chain(l1) {
+        let epsilon = &threat.epsilon;
         let exact: Vec<f64> = (0..200).map(|row| problem.worst_margin(row, &threat)).collect();
         let mut specs: Vec<AttackSpec> = ["fgsm", "pgd-20", "fab", "fab-t"]
             .map(|name| preset(name).expect("a preset").resolve(&threat).expect("it resolves"))
@@ -13,9 +15,11 @@ fn two_class_linear_models_meet_their_exact_worst_case() {
         specs.push(AttackSpec::Fgsm(Fgsm { loss: LossKind::Margin, targets: Targets::None }));
         for spec in specs {
             for (outcome, exact) in problem.attack(&spec, &threat).iter().zip(&exact) {
-                // Logits are rounded to f32 before they are compared: magnitudes here are below 16.
-                if exact.abs() > 2e-6 {
-                    assert_eq!(outcome.broken, *exact < 0.0, "{spec:?} {epsilon}: exact margin {exact}");
+                // Logits are rounded to f32 before they are compared: magnitudes here are below 16. In L1 what is left of a random
+                // start fades with every step, so that the worst case is not quite reached in 20.
+                let fades = threat.norm == Norm::L1 && matches!(spec, AttackSpec::Pgd(_));
+                if exact.abs() > if fades { 5e-2 } else { 2e-6 } {
+                    assert_eq!(outcome.broken, *exact < 0.0, "{spec:?} {threat:?}: exact margin {exact}");
                 }
             }
         }
@@ -124,7 +128,13 @@ fn l2_reaches_the_optimum_inside_the_box() {
 
 #[test]
 fn random_starts_fill_the_ball() {
-    for (norm, start) in [(Norm::Linf, Start::Random), (Norm::Linf, Start::RandomClipped), (Norm::L2, Start::Random)] {
+    for (norm, start) in [
+        (Norm::Linf, Start::Random),
+        (Norm::Linf, Start::RandomClipped),
+        (Norm::L2, Start::Random),
+        (Norm::L1, Start::Random),
+        (Norm::L1, Start::RandomClipped),
+    ] {
         let threat = threat(norm, "0.1");
         let (step_size, loss) = ("1/1000000000".parse().expect("valid"), LossKind::CrossEntropy);
         let (targets, keep) = (Targets::None, Keep::Last);
@@ -139,7 +149,7 @@ fn random_starts_fill_the_ball() {
         let ball = threat.ball(&[0.5; 4], &Domain::PIXELS, false).expect("a ball");
         let mut distances: Vec<f64> = points.iter().map(|x| ball.distance(x) / 0.1).collect();
         distances.sort_by(f64::total_cmp);
-        // Both balls are 4-dimensional: a share r^4 of a uniform sample lies within r. The median is 2^(-1/4); with
+        // All balls are 4-dimensional: a share r^4 of a uniform sample lies within r. The median is 2^(-1/4); with
         // 400 draws it is within 0.03.
         assert!((distances[200] - 0.8409).abs() < 0.03, "{norm} {start:?}: {}", distances[200]);
         for element in 0..4 {
@@ -162,6 +172,30 @@ fn exact_distance(problem: &Problem, row: usize, norm: Norm) -> f64 {
         if gained > -1e-6 { length(norm, &way) } else { f64::INFINITY }
     });
     distances.fold(f64::INFINITY, f64::min)
+}
+
+/// What lies nearer than epsilon is found, and nothing else is.
+#[test]
+fn fab_and_apgd_break_what_lies_within_epsilon() {
+    let threats = [(Norm::Linf, ["0.01", "0.05"]), (Norm::L2, ["0.05", "0.2"]), (Norm::L1, ["0.2", "1"])];
+    let settings = threats.into_iter().flat_map(|(norm, all)| all.map(|epsilon| threat(norm, epsilon)));
+    for (threat, classes) in settings.flat_map(|threat| [2, 10].map(|classes| (threat.clone(), classes))) {
+        let mut problem = Problem::linear(classes, 50);
+        let epsilon = threat.epsilon.to_f64();
+        let exact: Vec<f64> = (0..50).map(|row| exact_distance(&problem, row, threat.norm)).collect();
+        let apgd = Apgd { steps: 100, loss: LossKind::Margin, targets: 9, restarts: 1, eot: 1 };
+        // Projections aim 1e-6 inside. In L1 the last steps of APGD are a tenth of epsilon and go to several elements.
+        let last = if threat.norm == Norm::L1 { 2e-2 } else { 1e-5 };
+        let fab = preset("fab-t").expect("a preset").resolve(&threat).expect("it resolves");
+        for (spec, tolerance) in [(fab, 1e-5), (AttackSpec::Apgd(apgd), last)] {
+            let outcomes = problem.attack(&spec, &threat);
+            let found = outcomes.iter().zip(&exact);
+            for (outcome, exact) in found.filter(|(_, exact)| (**exact / epsilon - 1.0).abs() > tolerance) {
+                assert_eq!(outcome.broken, *exact < epsilon, "{spec:?} {threat:?} {classes}: {exact}");
+            }
+            assert!(outcomes.iter().any(|row| row.broken) && outcomes.iter().any(|row| !row.broken), "{threat:?}");
+        }
+    }
 }
 
 #[test]

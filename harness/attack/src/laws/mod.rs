@@ -117,9 +117,9 @@ pub(crate) fn cases() -> impl Iterator<Item = AttackSpec> {
     ATTACKS.iter().flat_map(|attack| (attack.cases)())
 }
 
-/// Both norms at a radius that breaks some rows of the networks here and leaves others.
-pub(crate) fn threats() -> [ThreatModel; 2] {
-    [threat(Norm::Linf, "16/255"), threat(Norm::L2, "0.2")]
+/// Every norm at a radius that breaks some rows of the networks here and leaves others.
+pub(crate) fn threats() -> [ThreatModel; 3] {
+    [threat(Norm::Linf, "16/255"), threat(Norm::L2, "0.2"), threat(Norm::L1, "0.4")]
 }
 
 /// Every case in every norm that it has, at the radius of [`threats`].

@@ -38,7 +38,9 @@ fn rounding(classes: usize, run: f64) -> f64 {
 fn the_ratio_of_a_linear_model_is_never_above_its_constant() {
     for classes in [2, 3, 6] {
         for epsilon in ["1/1000", "8/255", "0.2"] {
-            for (inner, norm) in INNERS.iter().flat_map(|inner| [Norm::Linf, Norm::L2].map(|norm| (*inner, norm))) {
+            for (inner, norm) in
+                INNERS.iter().flat_map(|inner| [Norm::Linf, Norm::L2, Norm::L1].map(|norm| (*inner, norm)))
+            {
                 let threat = threat(norm, epsilon);
                 let mut problem = Problem::linear(classes);
                 let exact = exact_constant(&problem.network.layers[0]);

@@ -46,7 +46,7 @@ fn values_are_finite_and_not_negative_and_their_step_exists() {
 
 #[test]
 fn epsilon_zero_is_no_change_and_costs_nothing() {
-    for (spec, norm) in cases().flat_map(|spec| [Norm::Linf, Norm::L2].map(|norm| (spec.clone(), norm))) {
+    for (spec, norm) in cases().flat_map(|spec| [Norm::Linf, Norm::L2, Norm::L1].map(|norm| (spec.clone(), norm))) {
         let threat = threat(norm, "0");
         match &spec {
             ProbeSpec::LipschitzL1Linf(_) => {
@@ -275,7 +275,7 @@ fn senseless_settings_and_shapes_are_refused() {
     assert_eq!(refuse(&x, &labels), "probe row 17: bound the sample: element 3 is NaN, expected a finite number");
 }
 
-/// Digests of all values of all cases on small networks.
+/// Digests of all values of all cases on small networks, in L-inf and L2.
 const GOLDEN: &[(&str, u32, &str)] =
     &[("kl-instability", 1, "2c971d5b8f6288ab"), ("lipschitz-l1-linf", 1, "8c0de2eb98443672")];
 
@@ -284,8 +284,9 @@ fn numbers_move_only_with_the_revision() {
     let mut found = Vec::new();
     for probe in PROBES {
         let mut hash = Sha256::new();
+        let norms = || threats().into_iter().filter(|threat| threat.norm != Norm::L1);
         for (spec, threat) in
-            (probe.cases)().into_iter().flat_map(|spec| threats().map(|threat| (spec.clone(), threat)))
+            (probe.cases)().into_iter().flat_map(|spec| norms().map(move |threat| (spec.clone(), threat)))
         {
             for mut problem in [Problem::mlp(), Problem::linear(3), Problem::integer()] {
                 for row in problem.probe(&spec, &threat) {

@@ -80,8 +80,8 @@ pub(crate) fn threat(norm: Norm, epsilon: &str) -> ThreatModel {
     ThreatModel { norm, epsilon: epsilon.parse().expect("valid") }
 }
 
-pub(crate) fn threats() -> [ThreatModel; 2] {
-    [threat(Norm::Linf, "16/255"), threat(Norm::L2, "0.2")]
+pub(crate) fn threats() -> [ThreatModel; 3] {
+    [threat(Norm::Linf, "16/255"), threat(Norm::L2, "0.2"), threat(Norm::L1, "0.4")]
 }
 
 pub(crate) fn cases() -> impl Iterator<Item = ProbeSpec> {

@@ -131,6 +131,7 @@ fn title(results: &Results) -> String {
 fn norm(name: &str) -> String {
     match name {
         "linf" => "L∞".into(),
+        "l1" => "L1".into(),
         "l2" => "L2".into(),
         other => markdown(other),
     }

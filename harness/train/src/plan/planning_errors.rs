@@ -37,6 +37,7 @@ fn complaints() {
         ("data that are not there", changed("name: signs32", "name: cifar10")),
         ("a batch above the data", changed("batch_size: 64", "batch_size: 641")),
         ("no threat", changed("threat: { norm: linf, epsilon: 8/255 }\n", "")),
+        ("a norm to measure in only", changed("norm: linf", "norm: l1")),
         ("epsilon", changed("epsilon: 8/255", "epsilon: 8/0")),
         ("step size", changed("step_size: 2/255", "step_size: 0")),
         ("no such preset", changed("attack: pgd-20", "attack: pgd-21")),
@@ -85,6 +86,13 @@ fn complaints() {
     5 | objective: { trades: { beta: 6, steps: 10, step_size: 2/255, start: { gaussian: 0.001 } } }
       |            ^
     hint: add `threat: { norm: linf, epsilon: 8/255 }`
+
+    == a norm to measure in only
+    plan models/my/recipe.yaml:5:12: an adversarial objective moves inputs in linf or l2, and `threat` is in l1
+      |
+    5 | objective: { trades: { beta: 6, steps: 10, step_size: 2/255, start: { gaussian: 0.001 } } }
+      |            ^
+    hint: train in another norm; suites measure in l1 too
 
     == epsilon
     read models/my/recipe.yaml:6:32: `8/0`: its denominator is zero

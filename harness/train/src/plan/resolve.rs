@@ -4,6 +4,7 @@ use super::evaluation::{self, Probes, no_threat};
 use super::{Export, Objective, Optimiser, Plan, PlannedDataset, PlannedThreat, WeightDecay};
 use crate::recipe::document::{DecayOn, Document, OptimiserForm, ScheduleForm};
 use crate::{Augmentation, Error, LearningRate, Recipe, Schedule};
+use attack::Norm;
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Layout};
 
@@ -21,6 +22,11 @@ fn resolve(document: &Document, datasets: &Datasets, probes: Probes<'_>) -> Resu
     let objective = Objective::resolve(&document.objective)?;
     if objective.inner().is_some() && threat.is_none() {
         return Err(no_threat("an adversarial objective").at(document.objective.place));
+    }
+    if objective.inner().is_some() && threat.as_ref().is_some_and(|threat| threat.norm == Norm::L1) {
+        let text = "an adversarial objective moves inputs in linf or l2, and `threat` is in l1";
+        let hint = "train in another norm; suites measure in l1 too";
+        return Err(Problem::new(text).hint(hint).at(document.objective.place));
     }
     let name = &document.dataset.name;
     let asked = datasets.asked(name, &document.dataset.split, document.dataset.samples.as_ref())?;
