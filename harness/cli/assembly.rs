@@ -33,9 +33,16 @@ impl<'a, T> Assembly<'a, T> {
 }
 
 /// The work: for each assembly by its index some of its rows, or none where it has none, since its block is wanted all the same.
-pub(crate) fn chunks<'a, T>(assemblies: &'a [Assembly<'_, T>], subject: &Subject<'_>) -> Vec<(usize, &'a [usize])> {
-    let size = (8 * subject.prepared.micro_batch()).min(evidence::BLOCK_ROWS);
+///
+/// As few pieces as give each of `jobs` workers one: rows that are attacked side by side fill micro-batches.
+pub(crate) fn chunks<'a, T>(
+    assemblies: &'a [Assembly<'_, T>],
+    jobs: usize,
+    micro_batch: usize,
+) -> Vec<(usize, &'a [usize])> {
+    let parts = jobs.div_ceil(assemblies.len().max(1)).max(1);
     let of = |(index, assembly): (usize, &'a Assembly<'_, T>)| {
+        let size = assembly.rows.len().div_ceil(parts).max(micro_batch).max(1);
         let none = assembly.rows.is_empty().then_some(assembly.rows.as_slice());
         assembly.rows.chunks(size).chain(none).map(move |rows| (index, rows))
     };

@@ -87,7 +87,7 @@ impl Engine<'_> {
                 .iter()
                 .map(|wanted| Ok(Assembly::new(wanted, correct(wanted, clean, subject)?)))
                 .collect::<Result<_>>()?;
-            let chunks = chunks(&assemblies, subject);
+            let chunks = chunks(&assemblies, self.jobs, subject.prepared.micro_batch());
             let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: subject.prepared.oracle()? });
             let work = |tools: &mut Tools, (_, rows): &(usize, &[usize])| {
                 attack_rows(tools, subject, spec, setting, rows)
@@ -123,7 +123,7 @@ impl Engine<'_> {
         self.check(wanted, |missing, blocks| {
             let assemblies: Vec<Assembly<'_, RowValue>> =
                 missing.iter().map(|wanted| Assembly::new(wanted, wanted.rows.clone())).collect();
-            let chunks = chunks(&assemblies, subject);
+            let chunks = chunks(&assemblies, self.jobs, subject.prepared.micro_batch());
             let tools = || Ok(subject.prepared.oracle()?);
             let work = |oracle: &mut GradientOracle, (_, rows): &(usize, &[usize])| {
                 probe_rows(oracle, subject, spec, setting, rows)

@@ -6,10 +6,11 @@
 
 use crate::loss::Goal;
 use crate::run::Job;
-use crate::{Ball, Domain, Error, Judge, Oracle, Picture, Proposal, RowOutcome, argmax, stream};
+use crate::{Ball, Domain, Error, Judge, LossHead, Oracle, Picture, Proposal, RowOutcome, argmax, stream};
 use ndarray::ArrayView2;
 use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -57,6 +58,8 @@ struct Desk {
     refused: Vec<f32>,
     /// Whether a point of the ball was confirmed that the search was for.
     done: bool,
+    /// Which stage of an ensemble the search is in.
+    stage: Option<usize>,
 }
 
 enum Ask {
@@ -71,6 +74,24 @@ struct Question {
     claimed: bool,
     /// Points out of the ball count too, and the search goes on whatever the answer.
     anywhere: bool,
+}
+
+/// What can be answered together, in the order of preference.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Judge,
+    Logits,
+    Gradient(LossHead),
+}
+
+impl Ask {
+    fn kind(&self) -> Kind {
+        match self {
+            Ask::Judge(_) => Kind::Judge,
+            Ask::Logits { .. } => Kind::Logits,
+            Ask::Gradient { goal, .. } => Kind::Gradient(goal.head),
+        }
+    }
 }
 
 enum Told {
@@ -91,6 +112,29 @@ impl Row {
             digest: job.rows.digests[row],
             desk: RefCell::default(),
         })
+    }
+
+    /// Enters a stage of an ensemble, which knows nothing of those before it.
+    pub(crate) fn enter(&self, stage: usize) {
+        let mut desk = self.desk.borrow_mut();
+        desk.stage = Some(stage);
+        desk.refused.clear();
+    }
+
+    /// Whether the judge confirmed a point of the ball.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.desk.borrow().outcome.broken
+    }
+
+    /// What came of it.
+    fn outcome(&self) -> RowOutcome {
+        let mut desk = self.desk.borrow_mut();
+        let outcome = std::mem::take(&mut desk.outcome);
+        match desk.stage {
+            None => outcome,
+            // A later stage does not look at rows that an earlier one broke, so an ensemble has no nearest input.
+            Some(stage) => RowOutcome { stage: outcome.broken.then_some(stage), nearest: None, ..outcome },
+        }
     }
 
     /// The random stream of one restart of an attack on this row.
@@ -183,8 +227,8 @@ struct Lane<'a> {
     search: Search<'a>,
 }
 
-/// Runs a search on every row: `begin` starts it. A row leaves as soon as the judge confirms one of its points, and
-/// the next row of the queue takes its lane.
+/// Runs a search on every row, all of them side by side: `begin` starts it. A row leaves as soon as the judge confirms one of its
+/// points.
 ///
 /// Errors: a row without a ball, an oracle or a judge that fails.
 pub(crate) fn drive<'a>(
@@ -194,29 +238,22 @@ pub(crate) fn drive<'a>(
     begin: impl Fn(Rc<Row>) -> Search<'a>,
 ) -> Result<Vec<RowOutcome>, Error> {
     let mut outcomes = vec![RowOutcome::default(); job.len()];
-    let mut queue = 0..job.len();
-    let mut lanes: Vec<Lane<'a>> = Vec::new();
+    let mut lanes: Vec<Lane<'a>> = Vec::with_capacity(job.len());
+    for at in 0..job.len() {
+        let row = Row::new(job, at, oracle.classes())?;
+        if !row.ball.is_point() {
+            let row = Rc::new(row);
+            lanes.push(Lane { at, search: begin(row.clone()), row });
+        }
+    }
     loop {
-        while lanes.len() < oracle.micro_batch().max(1) {
-            let Some(at) = queue.next() else { break };
-            let row = Row::new(job, at, oracle.classes())?;
-            if !row.ball.is_point() {
-                let row = Rc::new(row);
-                let search = begin(row.clone());
-                lanes.push(Lane { at, row, search });
-            }
+        for lane in lanes.extract_if(.., |lane| lane.is_done()) {
+            outcomes[lane.at] = lane.row.outcome();
         }
         if lanes.is_empty() {
             return Ok(outcomes);
         }
-        let busy = lanes.len();
-        for lane in lanes.extract_if(.., |lane| lane.is_done()) {
-            outcomes[lane.at] = std::mem::take(&mut lane.row.desk.borrow_mut().outcome);
-        }
-        // Rows that wait take the lanes of those that left before the oracle is asked.
-        if lanes.len() == busy {
-            answer(&lanes, oracle, judge)?;
-        }
+        answer(&lanes, oracle, judge)?;
     }
 }
 
@@ -228,24 +265,33 @@ impl Lane<'_> {
     }
 }
 
-/// Answers what the lanes ask: the judge's questions alone while there are any, so that the oracle's micro-batches are
-/// full; otherwise all of the oracle's, one call for each head.
+/// Answers one micro-batch of what the lanes ask: of the kind that most of them ask for, those that have had the fewest answers.
+///
+/// So micro-batches are full while enough rows are left, whatever attacks these are in, and rows come to their ends together.
 fn answer(lanes: &[Lane<'_>], oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<(), Error> {
-    let asked: Vec<(&Row, Ask)> =
-        lanes.iter().filter_map(|lane| Some((&*lane.row, lane.row.desk.borrow_mut().asked.take()?))).collect();
+    let mut waiting: BTreeMap<Kind, Vec<&Row>> = BTreeMap::new();
+    for lane in lanes {
+        let kind = lane.row.desk.borrow().asked.as_ref().map(Ask::kind);
+        if let Some(kind) = kind {
+            waiting.entry(kind).or_default().push(&lane.row);
+        }
+    }
+    // The first of equals: the judge's answers may end a search.
+    let most = waiting.into_iter().rev().max_by_key(|(_, rows)| rows.len());
+    let (_, mut rows) = most.expect("a search that is not done asks for something");
+    rows.sort_by_key(|row| row.desk.borrow().outcome.forwards);
+    rows.truncate(oracle.micro_batch().max(1));
     let (mut points, mut plain, mut graded) = (Vec::new(), Vec::new(), Vec::new());
-    for (row, ask) in asked {
-        match ask {
-            Ask::Judge(question) => points.push((row, question)),
-            Ask::Logits { x } => plain.push((row, x)),
-            Ask::Gradient { x, goal } => graded.push((row, x, goal)),
+    for row in rows {
+        match row.desk.borrow_mut().asked.take() {
+            Some(Ask::Judge(question)) => points.push((row, question)),
+            Some(Ask::Logits { x }) => plain.push((row, x)),
+            Some(Ask::Gradient { x, goal }) => graded.push((row, x, goal)),
+            None => {}
         }
     }
     if !points.is_empty() {
         rule(points, judge)?;
-        plain.into_iter().for_each(|(row, x)| row.put(Ask::Logits { x }));
-        graded.into_iter().for_each(|(row, x, goal)| row.put(Ask::Gradient { x, goal }));
-        return Ok(());
     }
     if !plain.is_empty() {
         let logits = oracle.logits(stacked(plain.iter().map(|(_, x)| &x[..]), &mut Vec::new())?)?;
@@ -253,11 +299,7 @@ fn answer(lanes: &[Lane<'_>], oracle: &mut dyn Oracle, judge: &mut Judge<'_>) ->
             row.tell(Answer { logits: logits.to_vec(), loss: f32::NAN, gradient: Vec::new() });
         }
     }
-    graded.sort_by_key(|(_, _, goal)| goal.head);
-    for group in graded.chunk_by(|a, b| a.2.head == b.2.head) {
-        grade(group, oracle)?;
-    }
-    Ok(())
+    grade(&graded, oracle)
 }
 
 fn grade(group: &[(&Row, Vec<f32>, Goal)], oracle: &mut dyn Oracle) -> Result<(), Error> {

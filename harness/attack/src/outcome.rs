@@ -52,22 +52,6 @@ pub struct Rejections {
 }
 
 impl RowOutcome {
-    /// Adds what a later stage gave.
-    pub(crate) fn then(&mut self, later: RowOutcome) {
-        let earlier = std::mem::replace(self, later);
-        self.found += earlier.found;
-        self.confirmed += earlier.confirmed;
-        self.rejected += earlier.rejected;
-        self.rejections.outside_ball += earlier.rejections.outside_ball;
-        self.rejections.not_a_number += earlier.rejections.not_a_number;
-        self.rejections.not_misclassified += earlier.rejections.not_misclassified;
-        self.forwards += earlier.forwards;
-        self.backwards += earlier.backwards;
-        self.judge_forwards += earlier.judge_forwards;
-        self.zero_gradients += earlier.zero_gradients;
-        self.non_finite_gradients += earlier.non_finite_gradients;
-    }
-
     /// Books the ruling on one point that may lie out of the ball. A nearer witness takes the place of one that there is.
     pub(crate) fn book_nearest(&mut self, ball: &Ball, x_adv: &[f32], claimed: bool, ruling: Ruling) {
         let is_inside = ball.contains(x_adv);

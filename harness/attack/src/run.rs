@@ -1,5 +1,8 @@
+use crate::attacks::Attack;
+use crate::lanes::{Row, Search, drive};
 use crate::{AttackSpec, Ball, Domain, Error, Judge, Metered, Oracle, Picture, Predictor, RowOutcome, ThreatModel};
-use ndarray::{ArrayView2, Axis};
+use ndarray::ArrayView2;
+use std::rc::Rc;
 
 /// The rows to attack.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +71,9 @@ pub fn run(
     let mut oracle = Metered::new(oracle, cap);
     let mut judge = Judge::new(predictor);
     let job = Job { rows: Rows { x: rows.x.reborrow(), ..*rows }, setting: *setting };
-    let outcomes = in_stages(spec, &job, &mut oracle, &mut judge)?;
+    let (stages, staged) = (spec.stages(), matches!(spec, AttackSpec::Ensemble(_)));
+    let begin = |row| -> Search<'_> { Box::pin(search(&stages, staged, row)) };
+    let outcomes = drive(&job, &mut oracle, &mut judge, begin)?;
     let sum = |count: fn(&RowOutcome) -> u64| outcomes.iter().map(count).sum::<u64>();
     let booked = (sum(|row| row.forwards), sum(|row| row.backwards), sum(|row| row.judge_forwards));
     let metered = (oracle.spent().forwards, oracle.spent().backwards, judge.forwards());
@@ -81,31 +86,17 @@ pub fn run(
     }
 }
 
-/// Each stage on the rows that those before it left unbroken.
-fn in_stages(
-    spec: &AttackSpec,
-    job: &Job<'_>,
-    oracle: &mut dyn Oracle,
-    judge: &mut Judge<'_>,
-) -> Result<Vec<RowOutcome>, Error> {
-    let mut outcomes = vec![RowOutcome::default(); job.len()];
-    let mut left: Vec<usize> = (0..job.len()).collect();
-    let staged = matches!(spec, AttackSpec::Ensemble(_));
-    for (index, stage) in spec.stages().into_iter().enumerate() {
-        let x = job.rows.x.select(Axis(0), &left);
-        let labels: Vec<usize> = left.iter().map(|row| job.rows.labels[*row]).collect();
-        let digests: Vec<[u8; 32]> = left.iter().map(|row| job.rows.digests[*row]).collect();
-        let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-        let found = stage.run(&Job { rows, setting: job.setting }, oracle, judge)?;
-        for (row, outcome) in left.iter().zip(found) {
-            let stage = (staged && outcome.broken).then_some(index);
-            // A later stage does not look at rows that an earlier one broke, so an ensemble has no nearest input.
-            let nearest = outcome.nearest.filter(|_| !staged);
-            outcomes[*row].then(RowOutcome { stage, nearest, ..outcome });
+/// The search of one row: its stages one after the other, until one of them breaks it.
+async fn search(stages: &[&dyn Attack], staged: bool, row: Rc<Row>) {
+    for (index, stage) in stages.iter().enumerate() {
+        if staged {
+            row.enter(index);
         }
-        left.retain(|row| !outcomes[*row].broken);
+        stage.search(row.clone()).await;
+        if row.is_broken() {
+            return;
+        }
     }
-    Ok(outcomes)
 }
 
 /// The rows and the setting of one run, as the attacks see them.

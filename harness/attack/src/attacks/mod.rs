@@ -1,8 +1,7 @@
 //! The attacks, one file each, and their table. An attack is a file, its `mod` line and its line in [`ATTACKS`].
 
-use crate::lanes::{Row, Search, drive};
-use crate::run::Job;
-use crate::{AttackSpec, Cost, Error, Judge, LossHead, Oracle, RowOutcome, ThreatModel};
+use crate::lanes::{Row, Search};
+use crate::{AttackSpec, Cost, Error, LossHead, ThreatModel};
 use std::rc::Rc;
 
 pub(crate) mod apgd;
@@ -71,9 +70,4 @@ pub(crate) trait Attack {
 
     /// The search of one row, which ends early once the judge confirms a point.
     fn search<'a>(&'a self, row: Rc<Row>) -> Search<'a>;
-
-    /// Attacks every row of the job; the outcome of a row does not depend on the others.
-    fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<Vec<RowOutcome>, Error> {
-        drive(job, oracle, judge, |row| self.search(row))
-    }
 }

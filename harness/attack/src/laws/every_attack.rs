@@ -116,7 +116,7 @@ fn micro_batches_stay_full_while_rows_wait() {
     let calls = oracle.1;
     assert_eq!(calls.iter().sum::<usize>() as u64, total);
     let tail = calls.iter().rev().take_while(|rows| **rows < 4).count();
-    // Only when the queue is empty, for at most one row's 20 steps, may lanes be idle.
+    // Rows end together: only when fewer than four are left, for at most 20 steps, is a call not full.
     assert!(tail <= 20 && calls[..calls.len() - tail].iter().all(|rows| *rows == 4), "{calls:?}");
 }
 
