@@ -177,7 +177,7 @@ pub(crate) struct AddModelArgs {
     #[arg(long)]
     pub(crate) dataset: String,
     /// What its last layer gives
-    #[arg(long, value_parser = ["logits", "softmax"], default_value = "logits")]
+    #[arg(long, value_parser = ["logits", "softmax", "sigmoid"], default_value = "logits")]
     pub(crate) output_kind: String,
     /// The layout of its input [default: guessed from the shape]
     #[arg(long, value_parser = ["NCHW", "NHWC", "flat"])]

@@ -4,7 +4,7 @@ use crate::args::{AddModelArgs, ModelVerb};
 use crate::exit::Exit;
 use crate::places::Places;
 use crate::{model_build, model_check, prepare, table};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use graph::{DType, Dim, Model, Port};
 use registry::{DataUnits, ElementType, InputSpec, Layout, NewModel, OutputKind, OutputSpec, RegisteredModel, Units};
 
@@ -92,8 +92,15 @@ fn input_spec(places: &Places, args: &AddModelArgs, port: &Port) -> Result<Input
 }
 
 fn output_spec(args: &AddModelArgs, port: &Port) -> Result<OutputSpec> {
-    let classes = row_shape(port)?.iter().product();
-    let kind = if args.output_kind == "softmax" { OutputKind::Softmax } else { OutputKind::Logits };
+    let outputs: usize = row_shape(port)?.iter().product();
+    let (kind, classes) = match args.output_kind.as_str() {
+        "softmax" => (OutputKind::Softmax, outputs),
+        "sigmoid" => {
+            ensure!(outputs == 1, "`{}` has {outputs} probabilities a row; a sigmoid output has one", port.name);
+            (OutputKind::Sigmoid, 2)
+        }
+        _ => (OutputKind::Logits, outputs),
+    };
     Ok(OutputSpec { name: port.name.clone(), kind, classes, labels: args.labels.clone() })
 }
 

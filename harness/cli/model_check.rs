@@ -10,7 +10,7 @@ use graph::check::{self, DirectionalCheck, ExecutorCheck, Splitmix};
 use graph::{
     DType, Dim, Executor, ExternalData, Graph, Head, InputMap, Interpreter, Model, Quantize, Tensor, gradient_graph,
 };
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use registry::{FolderFiles, InputSpec};
 use runtime::{ModelBytes, ModelSpec, OrtExecutor, OutputKind, Prepared, Provider};
 use std::collections::BTreeSet;
@@ -172,15 +172,25 @@ fn spec(model: &Model) -> Result<ModelSpec> {
         .collect::<Result<_>>()?;
     let quantize = (!input.dtype.is_float()).then_some(Quantize { scale: 1.0, zero_point: 0, dtype: input.dtype });
     let (graph, _) = model.smallest()?;
-    let (_, cut) = graph::cut_softmax(&graph::fold_batch_norm(&graph)?)?;
-    let classes = graph.shape(graph.outputs()[0]).iter().skip(1).product();
-    ensure!(classes >= 2, "output `{}` has {classes} score per row, and a classifier has 2 or more", output.name);
+    let folded = graph::fold_batch_norm(&graph)?;
+    let ends_in = |cut: Option<graph::OutputCut>| cut.is_some_and(|cut| cut.node.is_some());
+    let outputs = graph.shape(graph.outputs()[0]).iter().skip(1).product();
+    let (kind, classes) = match outputs {
+        1 if ends_in(graph::cut_sigmoid(&folded)?.1) => (OutputKind::Sigmoid, 2),
+        _ if ends_in(graph::cut_softmax(&folded)?.1) => (OutputKind::Softmax, outputs),
+        _ => (OutputKind::Logits, outputs),
+    };
+    ensure!(
+        classes >= 2,
+        "output `{}` has {classes} score per row: a classifier has 2 or more, or one sigmoid",
+        output.name
+    );
     Ok(ModelSpec {
         input: input.name.clone(),
         map: InputMap { quantize, ..InputMap::identity(&row) },
         output: output.name.clone(),
         classes,
-        kind: if cut.is_some_and(|cut| cut.node.is_some()) { OutputKind::Softmax } else { OutputKind::Logits },
+        kind,
     })
 }
 
@@ -190,7 +200,11 @@ fn check_outputs(prepared: &Prepared, model: &Model, range: [f64; 2]) -> Result<
     let x = Splitmix::new(2).tensor(&[rows, map.row_len()], range[0], range[1]).to_f64();
     let x: Vec<f32> = x.iter().map(|x| *x as f32).collect();
     let input = map.apply(&x);
-    let scores = prepared.predictor()?.predict(Array2::from_shape_vec((rows, map.row_len()), x)?.view())?;
+    let mut scores = prepared.predictor()?.predict(Array2::from_shape_vec((rows, map.row_len()), x)?.view())?;
+    if prepared.spec().kind == OutputKind::Sigmoid {
+        // Beside 0.5, which the judge compares with.
+        scores = scores.slice_move(s![.., 1..]);
+    }
     let graph = model.graph(rows)?;
     let ty = graph.value(graph.inputs()[0]).ty().clone();
     let exact = Interpreter.run(&graph, &[as_tensor(ty.dtype, &ty.shape, &input)])?.remove(0).to_f64();

@@ -30,7 +30,7 @@ fn spec(model: &PlannedModel) -> Result<ModelSpec> {
     let kind = match model.output.kind {
         OutputKind::Logits => runtime::OutputKind::Logits,
         OutputKind::Softmax => runtime::OutputKind::Softmax,
-        OutputKind::Sigmoid => bail!("output kind `sigmoid` is not supported by this version"),
+        OutputKind::Sigmoid => runtime::OutputKind::Sigmoid,
         OutputKind::Score => bail!("output kind `score` is not supported by this version"),
     };
     Ok(ModelSpec {

@@ -51,4 +51,6 @@ pub use quantized::quantized_operators;
 pub use reverse::differentiate;
 pub use revision::REVISION;
 pub use tensor::{DType, Data, Tensor};
-pub use transforms::{InputMap, Quantize, SoftmaxCut, cut_softmax, fold_batch_norm, micro_batch, prepend_input};
+pub use transforms::{
+    InputMap, OutputCut, Quantize, cut_sigmoid, cut_softmax, fold_batch_norm, micro_batch, output_scale, prepend_input,
+};

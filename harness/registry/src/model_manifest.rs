@@ -70,9 +70,10 @@ pub struct OutputSpec {
     pub name: String,
     /// What its numbers are.
     pub kind: OutputKind,
-    /// How many outputs a row has.
+    /// How many classes the output tells apart: as many as a row has outputs, or 2 where that is one probability.
     pub classes: usize,
-    /// For each class of the data set, the output that is right. Absent: class `i` is output `i`.
+    /// For each class of the data set, the output that is right. Absent: class `i` is output `i`. The outputs of one
+    /// probability are 0, where it is at most a half, and 1.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "yaml::on_one_line")]
     pub labels: Option<Vec<usize>>,
 }
@@ -143,7 +144,7 @@ pub enum OutputKind {
     Logits,
     /// Class probabilities.
     Softmax,
-    /// Independent probabilities.
+    /// One probability, of the second of two classes: it is predicted if the probability is above a half.
     Sigmoid,
     /// A score without classes.
     Score,
@@ -270,6 +271,13 @@ impl OutputSpec {
         if !(least..=100_000).contains(&self.classes) {
             return Err(format!("`classes: {}` must be at least {least} and at most 100000", self.classes));
         }
+        if self.kind == OutputKind::Sigmoid && self.classes != 2 {
+            return Err(format!(
+                "`classes: {}` must be 2 for `kind: sigmoid`: one probability a row tells two classes apart; several labels \
+                 with a probability of their own are not supported",
+                self.classes
+            ));
+        }
         let Some(labels) = &self.labels else { return Ok(()) };
         if labels.is_empty() {
             return Err("`labels` is empty, there must be one output for each class of the data set".to_owned());
@@ -343,6 +351,8 @@ provenance: MLPerf Tiny image classification reference, converted from Keras
             ("classes: 10", "classes: 1", "at least 2"),
             ("classes: 10", "classes: 10, labels: [0, 10]", "outputs are 0 to 9"),
             ("classes: 10", "classes: 10, labels: []", "`labels` is empty"),
+            ("softmax, classes: 10", "sigmoid, classes: 10", "must be 2 for `kind: sigmoid`"),
+            ("softmax, classes: 10", "sigmoid, classes: 1", "one probability a row"),
             ("[32, 32, 3]", "[32, 32]", "3 dimensions"),
             ("[32, 32, 3]", "[32, 0, 3]", "between 1 and 2^28"),
             ("[32, 32, 3]", "[4294967296, 4294967296, 3]", "between 1 and 2^28"),

@@ -57,7 +57,7 @@ fn symbolic_and_fixed_batches_give_the_same_scores() {
         assert_near(&prepared.predictor().unwrap().predict(x.view()).unwrap(), &by_hand(&x));
         assert_near(&prepared.oracle().unwrap().logits(x.view()).unwrap(), &by_hand(&x));
         assert_eq!(prepared.macs(), 12);
-        assert!(prepared.notes().is_empty() && prepared.softmax_cut().is_none());
+        assert!(prepared.notes().is_empty() && prepared.output_cut().is_none());
     }
 }
 
@@ -120,7 +120,7 @@ fn a_softmax_is_cut_for_the_oracle_and_kept_for_the_judge() {
     assert_near(&prepared.oracle().unwrap().logits(x.view()).unwrap(), &by_hand(&x));
     let scores = prepared.predictor().unwrap().predict(x.view()).unwrap();
     assert!(scores.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-6), "{scores}");
-    assert_eq!(prepared.softmax_cut().unwrap().node.as_deref(), Some("out"));
+    assert_eq!(prepared.output_cut().unwrap().node, Some(("Softmax", "out".to_owned())));
     assert_eq!(prepared.notes(), ["attacks see the logits: softmax `out` was cut"]);
 }
 
@@ -129,8 +129,119 @@ fn what_is_declared_about_the_softmax_is_checked() {
     let text = refusal(linear("N", false), spec(OutputKind::Softmax));
     assert_eq!(text, "use the model: output `out` is declared softmax, but the graph does not end in one");
     let prepared = prepare(linear("N", true), spec(OutputKind::Logits)).unwrap();
-    assert!(prepared.softmax_cut().is_some());
+    assert!(prepared.output_cut().is_some());
     assert_eq!(prepared.notes()[1], "output `out` is declared logits, but it is the output of a softmax");
+}
+
+/// `[N, 4]` to the probability of the second class, the sigmoid of one column of the weights.
+fn detector() -> File {
+    let file = File::new().input("in", FLOAT, &["N", "4"]).output("out", FLOAT, &["N", "1"]);
+    let column = [WEIGHTS[0], WEIGHTS[3], WEIGHTS[6], WEIGHTS[9]];
+    file.floats("w", &[4, 1], &column).node("MatMul", &["in", "w"], "z").node("Sigmoid", &["z"], "out")
+}
+
+fn of_two(kind: OutputKind) -> ModelSpec {
+    ModelSpec { classes: 2, ..spec(kind) }
+}
+
+/// The first column of `by_hand` beside zeros.
+fn two_logits(x: &Array2<f32>) -> Array2<f32> {
+    let z = by_hand(x);
+    Array2::from_shape_fn((x.nrows(), 2), |(row, class)| if class == 0 { 0.0 } else { z[[row, 0]] })
+}
+
+#[test]
+fn one_probability_is_judged_against_a_half_and_attacked_by_two_logits() {
+    let prepared = prepare(detector(), of_two(OutputKind::Sigmoid)).unwrap();
+    let x = rows(11);
+    let logits = two_logits(&x);
+    assert_near(&prepared.oracle().unwrap().logits(x.view()).unwrap(), &logits);
+    let scores = prepared.predictor().unwrap().predict(x.view()).unwrap();
+    for (scores, z) in scores.rows().into_iter().zip(logits.column(1)) {
+        assert_eq!(scores[0], 0.5);
+        assert!((scores[1] - 1.0 / (1.0 + (-z).exp())).abs() < 1e-6 && (scores[1] > 0.5) == (*z > 0.0), "{scores} {z}");
+    }
+    let tie = prepared.predictor().unwrap().predict(Array2::zeros((1, 4)).view()).unwrap();
+    assert_eq!(attack::argmax(&tie.row(0).to_vec()), (0, true));
+    assert_eq!(
+        prepared.notes(),
+        [
+            "attacks see the logits: sigmoid `out` was cut",
+            "output `out` is one probability p: class 1 is predicted if p > 0.5, p = 0.5 is a tie"
+        ]
+    );
+}
+
+#[test]
+fn one_probability_has_the_gradients_of_two_logits() {
+    let columns = [0.0, WEIGHTS[0], 0.0, WEIGHTS[3], 0.0, WEIGHTS[6], 0.0, WEIGHTS[9]];
+    let file = File::new().input("in", FLOAT, &["N", "4"]).output("out", FLOAT, &["N", "2"]);
+    let file = file.floats("w", &[4, 2], &columns).node("MatMul", &["in", "w"], "out");
+    let twin = prepare(file, of_two(OutputKind::Logits)).unwrap();
+    let prepared = prepare(detector(), of_two(OutputKind::Sigmoid)).unwrap();
+    let x = rows(6);
+    let labels = [0, 1, 1, 0, 1, 0];
+    for loss in [Loss::cross_entropy(&labels, 2), Loss::linear(Array2::from_elem((6, 2), 1.0))] {
+        let found = prepared.oracle().unwrap().gradient(x.view(), &loss).unwrap();
+        let expected = twin.oracle().unwrap().gradient(x.view(), &loss).unwrap();
+        assert_near(&found.logits, &expected.logits);
+        assert_near(&found.gradient, &expected.gradient);
+    }
+}
+
+/// An int8 file whose every number is a whole number of steps: `p` is a tie where the integer is the zero point plus 128.
+#[test]
+fn an_integer_probability_is_what_its_quantizer_says() {
+    let file = |dtype: u64, zero: i64| {
+        let file = File::new().input("in", FLOAT, &["N", "4"]).output("out", dtype, &["N", "1"]);
+        let column = [WEIGHTS[0], WEIGHTS[3], WEIGHTS[6], WEIGHTS[9]];
+        let file = file.floats("w", &[4, 1], &column).floats("zs", &[], &[0.0625]).floats("ps", &[], &[1.0 / 256.0]);
+        let file = file.integers("zz", dtype, &[], &[zero + 128]).integers("pz", dtype, &[], &[zero]);
+        let file = file.node("MatMul", &["in", "w"], "z").node("QuantizeLinear", &["z", "zs", "zz"], "q");
+        (file, dtype)
+    };
+    for (dtype, zero) in [(INT8, -128), (UINT8, 0)] {
+        for contributed in [false, true] {
+            let (file, _) = file(dtype, zero);
+            let file = match contributed {
+                true => file.node("com.microsoft.QLinearSigmoid", &["q", "zs", "zz", "ps", "pz"], "out"),
+                false => {
+                    let file = file.node("DequantizeLinear", &["q", "zs", "zz"], "d").node("Sigmoid", &["d"], "p");
+                    file.node("QuantizeLinear", &["p", "ps", "pz"], "out")
+                }
+            };
+            let prepared = prepare(file, of_two(OutputKind::Sigmoid)).unwrap();
+            assert!(prepared.notes()[0].ends_with("and the quantisation around it was cut"), "{:?}", prepared.notes());
+            let mut x = rows(20);
+            x.row_mut(0).fill(0.0);
+            let logits = two_logits(&x);
+            assert_near(&prepared.oracle().unwrap().logits(x.view()).unwrap(), &logits);
+            let scores = prepared.predictor().unwrap().predict(x.view()).unwrap();
+            assert_eq!(scores.row(0).to_vec(), [0.5, 0.5]);
+            for (scores, z) in scores.rows().into_iter().zip(logits.column(1)) {
+                // Half a step of z at the steepest place, and half a step of p.
+                let near = (scores[1] - 1.0 / (1.0 + (-z).exp())).abs() < 0.03125 / 4.0 + 1.0 / 512.0;
+                assert!(near && (scores[1] * 256.0).fract() == 0.0, "{scores} {z}");
+            }
+        }
+    }
+    let (file, _) = file(INT8, -128);
+    let text = refusal(file.node("Identity", &["q"], "out"), of_two(OutputKind::Sigmoid));
+    assert!(text.contains("declared sigmoid, but the graph does not end in one"), "{text}");
+}
+
+#[test]
+fn what_is_declared_about_the_sigmoid_is_checked() {
+    let text = refusal(linear("N", false), of_two(OutputKind::Sigmoid));
+    assert!(text.contains("declared sigmoid, one probability a row") && text.contains("[64, 3]"), "{text}");
+    let text = refusal(detector(), spec(OutputKind::Sigmoid));
+    assert!(text.contains("declared sigmoid, which tells 2 classes apart, not 3"), "{text}");
+    let column = File::new().input("in", FLOAT, &["N", "4"]).output("out", FLOAT, &["N", "1"]);
+    let column = column.floats("w", &[4, 1], &WEIGHTS[..4]).node("MatMul", &["in", "w"], "out");
+    let text = refusal(column, of_two(OutputKind::Sigmoid));
+    assert!(text.contains("declared sigmoid, but the graph does not end in one"), "{text}");
+    let text = refusal(detector(), of_two(OutputKind::Logits));
+    assert!(text.contains("declared with 2 classes"), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::rows;
 use crate::session::{self, Opening, Optimisation};
 use crate::{Error, Provider, ShippedModel};
 use attack::LossHead;
-use graph::{Attrs, Cost, DType, ExternalData, Graph, InputMap, Model, SoftmaxCut};
+use graph::{Attrs, Cost, DType, ExternalData, Graph, InputMap, Model, OutputCut};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +16,11 @@ pub enum OutputKind {
     Logits,
     /// Probabilities; attacks see the logits before them.
     Softmax,
+    /// One probability `p` a row, of the second of two classes; attacks see the logits `(0, z)` of the sigmoid's input `z`.
+    ///
+    /// The judge's scores are `(0.5, p)`: the second class is predicted if `p > 0.5`, and `p = 0.5` is a tie. What an integer
+    /// output stands for is what its last QuantizeLinear says.
+    Sigmoid,
 }
 
 /// How a model is to be used: what its manifest says, resolved against the data set.
@@ -31,6 +36,23 @@ pub struct ModelSpec {
     pub classes: usize,
     /// What the output is.
     pub kind: OutputKind,
+}
+
+impl ModelSpec {
+    /// How many numbers the file gives for a row.
+    ///
+    /// Errors: a single probability cannot tell so many classes apart.
+    pub(crate) fn outputs(&self) -> Result<usize, Error> {
+        match (self.kind, self.classes) {
+            (OutputKind::Sigmoid, 2) => Ok(1),
+            (OutputKind::Sigmoid, classes) => {
+                let output = &self.output;
+                let text = format!("output `{output}` is declared sigmoid, which tells 2 classes apart, not {classes}");
+                Err(Error::Model(text))
+            }
+            (OutputKind::Logits | OutputKind::Softmax, classes) => Ok(classes),
+        }
+    }
 }
 
 /// The bytes of a model, as they are registered.
@@ -80,7 +102,7 @@ struct Inner {
     cost: Cost,
     parameters: u64,
     ops: BTreeMap<String, usize>,
-    softmax_cut: Option<SoftmaxCut>,
+    output_cut: Option<OutputCut>,
     notes: Vec<String>,
     classifier: Graph,
     compiled: Arc<Compiled>,
@@ -97,7 +119,7 @@ impl Prepared {
         let model = Model::parse(&bytes.model, &bytes)?;
         let mut notes = Vec::new();
         let batched = batched(&model, &spec, provider, &mut notes)?;
-        let Batched { classifier, softmax_cut, cost } = batched;
+        let Batched { classifier, output_cut, cost } = batched;
         let compiled = Compiled::new(&classifier, heads, provider, &mut notes)?;
         let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
         let prepared = Self(Arc::new(Inner {
@@ -105,7 +127,7 @@ impl Prepared {
             cost,
             parameters: model.parameters(),
             ops: model.ops(),
-            softmax_cut,
+            output_cut,
             notes,
             compiled: Arc::new(compiled),
             classifier,
@@ -174,9 +196,9 @@ impl Prepared {
         self.0.ops.values().sum()
     }
 
-    /// What was cut from the end for the attacks: a softmax, quantizers, or both.
-    pub fn softmax_cut(&self) -> Option<&SoftmaxCut> {
-        self.0.softmax_cut.as_ref()
+    /// What was cut from the end for the attacks: a softmax or sigmoid, quantizers, or both.
+    pub fn output_cut(&self) -> Option<&OutputCut> {
+        self.0.output_cut.as_ref()
     }
 
     /// What a report should say about how the model is attacked.
@@ -188,7 +210,7 @@ impl Prepared {
 /// A classifier at the batch size that it is attacked at.
 struct Batched {
     classifier: Graph,
-    softmax_cut: Option<SoftmaxCut>,
+    output_cut: Option<OutputCut>,
     /// Of one row.
     cost: Cost,
 }
@@ -204,8 +226,8 @@ fn batched(model: &Model, spec: &ModelSpec, provider: Provider, notes: &mut Vec<
     let of_all = smallest.cost();
     let one = |macs: u64| macs / rows as u64;
     let cost = Cost { macs: one(of_all.macs), macs_torchprofile: one(of_all.macs_torchprofile), ..of_all };
-    let (small, softmax_cut) = read(&graph, notes)?;
-    let at_small = Batched { classifier: small, softmax_cut, cost };
+    let (small, output_cut) = read(&graph, notes)?;
+    let at_small = Batched { classifier: small, output_cut, cost };
     let fixed = model.fixed_batch();
     let micro_batch = micro_batch(&smallest, provider);
     if fixed.is_some_and(|rows| rows > 1) || micro_batch == rows {
@@ -298,43 +320,67 @@ fn select_output(graph: &Graph, spec: &ModelSpec) -> Result<Graph, Error> {
 }
 
 /// Canonical float rows to float logits `[N, K]`.
-fn classifier(
-    forward: &Graph,
-    spec: &ModelSpec,
-    notes: &mut Vec<String>,
-) -> Result<(Graph, Option<SoftmaxCut>), Error> {
+fn classifier(forward: &Graph, spec: &ModelSpec, notes: &mut Vec<String>) -> Result<(Graph, Option<OutputCut>), Error> {
     let folded = graph::fold_batch_norm(forward)?;
-    let (mut graph, cut) = graph::cut_softmax(&folded)?;
+    check_outputs(&folded, spec)?;
+    let (mut graph, cut) = match spec.kind {
+        OutputKind::Logits | OutputKind::Softmax => graph::cut_softmax(&folded)?,
+        OutputKind::Sigmoid => graph::cut_sigmoid(&folded)?,
+    };
     note_cut(spec, cut.as_ref(), notes)?;
     flatten_output(&mut graph, spec)?;
     Ok((graph::prepend_input(&graph.pruned().0, &spec.map)?, cut))
 }
 
-fn note_cut(spec: &ModelSpec, cut: Option<&SoftmaxCut>, notes: &mut Vec<String>) -> Result<(), Error> {
+fn note_cut(spec: &ModelSpec, cut: Option<&OutputCut>, notes: &mut Vec<String>) -> Result<(), Error> {
     let output = &spec.output;
-    let softmax = cut.is_some_and(|cut| cut.node.is_some());
-    if spec.kind == OutputKind::Softmax && !softmax {
-        let text = format!("output `{output}` is declared softmax, but the graph does not end in one");
+    let activation = cut.is_some_and(|cut| cut.node.is_some());
+    let declared = match spec.kind {
+        OutputKind::Logits => None,
+        OutputKind::Softmax => Some("softmax"),
+        OutputKind::Sigmoid => Some("sigmoid"),
+    };
+    if let Some(declared) = declared.filter(|_| !activation) {
+        let text = format!("output `{output}` is declared {declared}, but the graph does not end in one");
         return Err(Error::Model(text));
     }
     notes.extend(cut.map(|cut| format!("attacks see the logits: {cut} was cut")));
-    if spec.kind == OutputKind::Logits && softmax {
+    if spec.kind == OutputKind::Sigmoid {
+        notes
+            .push(format!("output `{output}` is one probability p: class 1 is predicted if p > 0.5, p = 0.5 is a tie"));
+    }
+    if spec.kind == OutputKind::Logits && activation {
         notes.push(format!("output `{output}` is declared logits, but it is the output of a softmax"));
     }
     Ok(())
 }
 
+/// Whether the file gives as many numbers for a row as its declared kind and classes have.
+fn check_outputs(graph: &Graph, spec: &ModelSpec) -> Result<(), Error> {
+    let outputs = spec.outputs()?;
+    let (name, classes, shape) = (&spec.output, spec.classes, graph.shape(graph.outputs()[0]));
+    let rows = graph.shape(graph.inputs()[0])[0];
+    let sigmoid = spec.kind == OutputKind::Sigmoid;
+    let found = shape.iter().skip(1).product::<usize>();
+    if shape.first() == Some(&rows) && found == outputs && (shape.len() >= 2 || sigmoid) {
+        return Ok(());
+    }
+    Err(Error::Model(match sigmoid {
+        true => format!(
+            "output `{name}` is declared sigmoid, one probability a row, at batch {rows} the file gives {shape:?}; several \
+             probabilities a row, each of a label of its own, are not supported"
+        ),
+        false => {
+            format!("output `{name}` is declared with {classes} classes, at batch {rows} the file gives {shape:?}")
+        }
+    }))
+}
+
 /// Makes the output `[N, K]` in float32.
 fn flatten_output(graph: &mut Graph, spec: &ModelSpec) -> Result<(), Error> {
     let mut output = graph.outputs()[0];
-    let (name, classes) = (&spec.output, spec.classes);
+    let name = &spec.output;
     let (dtype, shape) = (graph.value(output).dtype(), graph.shape(output).to_vec());
-    let rows = graph.shape(graph.inputs()[0])[0];
-    if shape.first() != Some(&rows) || shape.iter().skip(1).product::<usize>() != classes || shape.len() < 2 {
-        let text =
-            format!("output `{name}` is declared with {classes} classes, at batch {rows} the file gives {shape:?}");
-        return Err(Error::Model(text));
-    }
     if !dtype.is_float() {
         return Err(Error::Model(format!("output `{name}` is {dtype}, which has no gradient")));
     }

@@ -1,7 +1,7 @@
 use crate::session::{self, Opening, Optimisation};
-use crate::{Error, ModelBytes, ModelSpec, Provider, cuda, inferred, value};
+use crate::{Error, ModelBytes, ModelSpec, OutputKind, Provider, cuda, inferred, value};
 use attack::{OracleError, Predictor};
-use graph::DType;
+use graph::{DType, Model};
 use ndarray::{Array2, ArrayView2, Axis};
 use ort::session::{Session, SessionInputValue};
 use ort::value::Outlet;
@@ -16,6 +16,8 @@ pub struct ShippedModel {
     spec: ModelSpec,
     dtype: DType,
     batch: usize,
+    /// Scale and zero point of an integer probability.
+    probability: Option<(f32, i64)>,
     notes: Vec<String>,
 }
 
@@ -41,7 +43,11 @@ impl ShippedModel {
         let (scores, shape) = tensor_type("output", output)?;
         check_output_type(spec, scores)?;
         check_output_shape(spec, &shape)?;
-        Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)), notes })
+        let probability = match spec.kind {
+            OutputKind::Sigmoid if !scores.is_float() => Some(probability_scale(bytes, spec, scores)?),
+            _ => None,
+        };
+        Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)), probability, notes })
     }
 
     /// The batch size of every run.
@@ -70,13 +76,17 @@ impl ShippedModel {
         let (_, shape) = value::tensor_type(output)?;
         let mut scores = Vec::new();
         value::extend_f32(output, &mut scores)?;
-        let wanted = self.batch * self.spec.classes;
-        if scores.len() != wanted || shape.first() != Some(&self.batch) {
-            let (batch, classes) = (self.batch, self.spec.classes);
-            return Err(Error::Model(format!("output `{name}` must be [{batch}, {classes}], a run gave {shape:?}")));
+        let (batch, outputs) = (self.batch, self.spec.outputs()?);
+        if scores.len() != batch * outputs || shape.first() != Some(&batch) {
+            return Err(Error::Model(format!("output `{name}` must be [{batch}, {outputs}], a run gave {shape:?}")));
         }
-        scores.truncate(rows.nrows() * self.spec.classes);
-        Ok(scores)
+        scores.truncate(rows.nrows() * outputs);
+        // As DequantizeLinear gives it. Beside 1 - p, which is rounded, numbers close to 0.5 would tie.
+        let (scale, zero_point) = self.probability.unwrap_or((1.0, 0));
+        Ok(match self.spec.kind {
+            OutputKind::Logits | OutputKind::Softmax => scores,
+            OutputKind::Sigmoid => scores.into_iter().flat_map(|p| [0.5, (p - zero_point as f32) * scale]).collect(),
+        })
     }
 }
 
@@ -161,12 +171,27 @@ fn check_output_type(spec: &ModelSpec, found: DType) -> Result<(), Error> {
 }
 
 fn check_output_shape(spec: &ModelSpec, found: &[Option<usize>]) -> Result<(), Error> {
-    let (name, classes) = (&spec.output, spec.classes);
+    let (name, outputs) = (&spec.output, spec.outputs()?);
     let product: Option<usize> = found.iter().skip(1).copied().product();
-    if found.is_empty() || product.is_none_or(|product| product == classes) {
+    if found.is_empty() || product.is_none_or(|product| product == outputs) {
         return Ok(());
     }
-    Err(Error::Model(format!("output `{name}` is declared with {classes} classes, the file has {}", shown(found))))
+    let declared = match spec.kind {
+        OutputKind::Sigmoid => "as one probability a row".to_owned(),
+        OutputKind::Logits | OutputKind::Softmax => format!("with {outputs} classes"),
+    };
+    Err(Error::Model(format!("output `{name}` is declared {declared}, the file has {}", shown(found))))
+}
+
+/// What the integers of a probability stand for: the file's last QuantizeLinear says it.
+fn probability_scale(bytes: &ModelBytes, spec: &ModelSpec, dtype: DType) -> Result<(f32, i64), Error> {
+    let (mut graph, _) = Model::parse(&bytes.model, bytes)?.smallest()?;
+    let output = graph.outputs().iter().copied().find(|&id| graph.value(id).name() == spec.output);
+    graph.set_outputs(output.into_iter().collect());
+    graph::output_scale(&graph).ok_or_else(|| {
+        let output = &spec.output;
+        Error::Model(format!("output `{output}` is {dtype}, and no QuantizeLinear at the end says what 0.5 is"))
+    })
 }
 
 fn shown(shape: &[Option<usize>]) -> String {

@@ -81,8 +81,8 @@ fn fit(model: RegisteredModel, dataset: &Dataset) -> Result<PlannedModel, String
     if let Some(declared) = declared.filter(|declared| *declared != dataset.name) {
         return Err(format!("it is registered for data set `{declared}`, and the suite uses `{}`", dataset.name));
     }
-    if let OutputKind::Sigmoid | OutputKind::Score = output.kind {
-        return Err("only outputs of kind `logits` and `softmax` are supported by this version".to_owned());
+    if output.kind == OutputKind::Score {
+        return Err("only outputs of kind `logits`, `softmax` and `sigmoid` are supported by this version".to_owned());
     }
     let labels = labels(&output, dataset)?;
     let map = input_map(&InputAffine::new(&input, &dataset.shape, dataset.layout, &dataset.domain)?);

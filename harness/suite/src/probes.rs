@@ -99,10 +99,12 @@ pub(crate) fn check_models(models: &[PlannedModel], probes: &[PlannedProbe]) -> 
 
 fn check_output(kind: OutputKind) -> Result<(), String> {
     match kind {
-        OutputKind::Sigmoid | OutputKind::Score => {
-            Err("it has no logits of a class distribution; only outputs of kind `logits` and `softmax` do".to_owned())
+        OutputKind::Score => {
+            Err("it has no logits of a class distribution; only outputs of kind `logits`, `softmax` and \
+                                  `sigmoid` do"
+                .to_owned())
         }
-        OutputKind::Logits | OutputKind::Softmax => Ok(()),
+        OutputKind::Logits | OutputKind::Softmax | OutputKind::Sigmoid => Ok(()),
     }
 }
 
@@ -134,11 +136,9 @@ mod tests {
 
     #[test]
     fn outputs_without_a_class_distribution_are_refused() {
-        for kind in [OutputKind::Logits, OutputKind::Softmax] {
+        for kind in [OutputKind::Logits, OutputKind::Softmax, OutputKind::Sigmoid] {
             assert!(check_output(kind).is_ok());
         }
-        for kind in [OutputKind::Sigmoid, OutputKind::Score] {
-            assert!(check_output(kind).is_err_and(|reason| reason.contains("no logits")));
-        }
+        assert!(check_output(OutputKind::Score).is_err_and(|reason| reason.contains("no logits")));
     }
 }

@@ -1,24 +1,5 @@
-use crate::{Attrs, Error, Graph, Node, Tensor, ValueId};
-use std::fmt;
-
-/// What [`cut_softmax`] took away: a softmax, quantizers, or both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SoftmaxCut {
-    /// The name of the Softmax node, where there was one.
-    pub node: Option<String>,
-    /// Whether quantizers went: before or after the softmax, or of logits that no softmax follows.
-    pub quantized: bool,
-}
-
-impl fmt::Display for SoftmaxCut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.node {
-            Some(node) if self.quantized => write!(f, "softmax `{node}` and the quantisation around it"),
-            Some(node) => write!(f, "softmax `{node}`"),
-            None => f.write_str("the quantisation of the output"),
-        }
-    }
-}
+use super::ending::{OutputCut, cut};
+use crate::{Error, Graph, Node};
 
 /// Replaces a final softmax over the classes by its input, the logits, as floats.
 ///
@@ -29,73 +10,14 @@ impl fmt::Display for SoftmaxCut {
 ///
 /// Shapes: the output keeps its shape `[N, …]`.
 /// Errors: the graph has not exactly one output.
-pub fn cut_softmax(graph: &Graph) -> Result<(Graph, Option<SoftmaxCut>), Error> {
-    let &[output] = graph.outputs() else {
-        let count = graph.outputs().len();
-        return Err(Error::Graph(format!("cut the softmax: expected one output, found {count}")));
-    };
-    let ending = Ending::of(graph, output);
-    let softmax = graph.producer(ending.from).filter(|node| node.op().name == "Softmax");
-    let softmax = softmax.filter(|node| is_over_classes(graph, node, graph.shape(output)));
-    let front = softmax.and_then(|node| node.inputs()[0]).map(|input| (input, Ending::of(graph, input)));
-    let before_quantizer = front.as_ref().map_or(ending.before_quantizer, |(_, front)| front.before_quantizer);
-    let Some(logits) = before_quantizer.or(front.as_ref().map(|&(input, _)| input)) else {
+pub fn cut_softmax(graph: &Graph) -> Result<(Graph, Option<OutputCut>), Error> {
+    let mut whole = graph.clone();
+    let over_classes = |graph: &Graph, node: &Node| is_over_classes(graph, node, graph.shape(graph.outputs()[0]));
+    let Some((logits, report)) = cut(&mut whole, "Softmax", over_classes)? else {
         return Ok((graph.clone(), None));
     };
-    let mut cut = graph.clone();
-    let (shape, dtype) = (graph.shape(output).to_vec(), graph.value(output).dtype());
-    let logits = if graph.shape(logits) == shape { logits } else { reshape(&mut cut, logits, &shape)? };
-    let logits = match dtype.is_float() && dtype != cut.value(logits).dtype() {
-        true => cut.add("Cast", &[logits], Attrs::new().int("to", dtype.onnx().into()))?,
-        false => logits,
-    };
-    cut.set_outputs(vec![logits]);
-    let quantized = before_quantizer.or(ending.before_quantizer).is_some();
-    let report = SoftmaxCut { node: softmax.map(|node| node.name().to_owned()), quantized };
-    Ok((cut.pruned().0, Some(report)))
-}
-
-fn reshape(graph: &mut Graph, x: ValueId, shape: &[usize]) -> Result<ValueId, Error> {
-    let target = graph.constant("logits_shape", Tensor::ints(shape.iter().map(|&dim| dim as i64)));
-    graph.add("Reshape", &[x, target], Attrs::new())
-}
-
-/// The chain of nodes at the end of a graph that only move, quantize or dequantize.
-struct Ending {
-    /// Where the chain starts.
-    from: ValueId,
-    /// What the first quantizer of the chain takes, where it is a float.
-    before_quantizer: Option<ValueId>,
-}
-
-impl Ending {
-    fn of(graph: &Graph, output: ValueId) -> Self {
-        let mut ending = Ending { from: output, before_quantizer: None };
-        while let Some(node) = graph.producer(ending.from) {
-            let quantizes = node.op().name == "QuantizeLinear";
-            let Some(input) = node.inputs()[0].filter(|&input| quantizes || passes(graph, node, input)) else { break };
-            if quantizes && graph.value(input).dtype().is_float() {
-                ending.before_quantizer = Some(input);
-            }
-            ending.from = input;
-        }
-        ending
-    }
-}
-
-/// Whether a node keeps the order of the elements, and what they mean.
-fn passes(graph: &Graph, node: &Node, input: ValueId) -> bool {
-    match node.op().name {
-        "Identity" | "Dropout" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "DequantizeLinear" => true,
-        "Cast" => [input, node.outputs()[0]].iter().all(|&id| graph.value(id).dtype().is_float()),
-        "Transpose" => {
-            let reversed: Vec<i64> = (0..graph.shape(input).len() as i64).rev().collect();
-            let axes = node.attrs().get_ints("perm").ok().flatten().unwrap_or(&reversed);
-            let moved: Vec<i64> = axes.iter().copied().filter(|&axis| graph.shape(input)[axis as usize] != 1).collect();
-            axes.first() == Some(&0) && moved.is_sorted()
-        }
-        _ => false,
-    }
+    whole.set_outputs(vec![logits]);
+    Ok((whole.pruned().0, Some(report)))
 }
 
 /// Whether a softmax runs over everything but the batch: one distribution per row of the output. A reshape after it may
@@ -111,7 +33,7 @@ fn is_over_classes(graph: &Graph, softmax: &Node, output: &[usize]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DType, ValueType};
+    use crate::{Attrs, DType, Tensor, ValueId, ValueType};
 
     /// A graph from logits `z`, of this shape and called `z`, to what `ending` makes of them.
     fn classifier(shape: &[usize], ending: impl FnOnce(&mut Graph, ValueId) -> ValueId) -> Graph {
@@ -135,11 +57,11 @@ mod tests {
     }
 
     fn check(graph: &Graph, expected: Option<bool>, nodes: usize) {
-        let softmax = Some("softmax".to_owned());
-        check_report(graph, expected.map(|quantized| SoftmaxCut { node: softmax, quantized }), nodes);
+        let node = Some(("Softmax", "softmax".to_owned()));
+        check_report(graph, expected.map(|quantized| OutputCut { node, quantized }), nodes);
     }
 
-    fn check_report(graph: &Graph, expected: Option<SoftmaxCut>, nodes: usize) {
+    fn check_report(graph: &Graph, expected: Option<OutputCut>, nodes: usize) {
         let (cut, report) = cut_softmax(graph).unwrap();
         assert_eq!(report, expected);
         let output = cut.value(cut.outputs()[0]);
@@ -170,7 +92,7 @@ mod tests {
 
     #[test]
     fn quantized_logits_become_floats() {
-        let quantized = SoftmaxCut { node: None, quantized: true };
+        let quantized = OutputCut { node: None, quantized: true };
         assert_eq!(quantized.to_string(), "the quantisation of the output");
         let graph = classifier(&[2, 5], |graph, z| quantizer(graph, "QuantizeLinear", z));
         check_report(&graph, Some(quantized.clone()), 1);
@@ -215,7 +137,7 @@ mod tests {
                 quantizer(graph, "QuantizeLinear", p)
             };
             let graph = classifier(&[rows, 10], quantized);
-            check_report(&graph, Some(SoftmaxCut { node: None, quantized: true }), 4);
+            check_report(&graph, Some(OutputCut { node: None, quantized: true }), 4);
         }
     }
 
