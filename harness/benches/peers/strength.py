@@ -265,6 +265,10 @@ def key(side: str, case: tuple[str, str, int], seed: int) -> str:
     return f"{side}-{case[0]}-{case[1].replace('/', '-')}-{case[2]}-{seed}"
 
 
+def indices(robust: list[int]) -> str:
+    return " ".join(str(row) for row, withstands in enumerate(robust) if withstands)
+
+
 def main() -> None:
     data = os.environ.get("TINYASSAY_DATA", "")
     parser = argparse.ArgumentParser(description=__doc__)
@@ -304,6 +308,8 @@ def main() -> None:
         numbers["times"] = {"case": TIMED, "threads": 2, "times_ours_median": round(ratio, 2), **done["times"]}
         if ratio < TIMES:
             failures.append(f"the reference takes {ratio:.2f} times as long, expected at least {TIMES}")
+    withstand = {name: part["robust"] for name, part in done.items() if "robust" in part}
+    numbers["rows_that_withstand"] = {name: indices(robust) for name, robust in withstand.items()}
     record = {
         "id": "strength",
         "claim": "the standard ensemble is as strong as the reference AutoAttack and faster; DeepFool and CW-L2 come as near as Foolbox's",
