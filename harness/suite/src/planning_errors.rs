@@ -450,7 +450,7 @@ fn models() {
       |          ^^^^^^^^^^
 
     == kind
-    plan ./suites/my.yaml:4:10: model `score` does not fit: only outputs of kind `logits` and `softmax` are supported by this version
+    plan ./suites/my.yaml:4:10: model `score` does not fit: only outputs of kind `logits`, `softmax` and `sigmoid` are supported by this version
       |
     4 | models: [score]
       |          ^^^^^

@@ -174,7 +174,7 @@ fn values() {
       |     ^^
 
     == norm
-    read suites/my.yaml:5:17: unknown value `lnif`, expected one of `linf`, `l2`
+    read suites/my.yaml:5:17: unknown value `lnif`, expected one of `linf`, `l2`, `l1`
       |
     5 | threat: { norm: lnif, epsilon: 8/255 }
       |                 ^^^^
