@@ -26,7 +26,8 @@ fn run(context: &Context) -> Result<Findings> {
     let output = context.tinyassay(["run", "suites/quickstart.yaml"])?;
     let seconds = start.elapsed().as_secs_f64();
     findings.note("seconds", json!((seconds * 10.0).round() / 10.0));
-    findings.claim(seconds < 60.0, || format!("took {seconds:.0} s"));
+    // CI's machines are shared: there the time is only told.
+    findings.claim(context.small || seconds < 60.0, || format!("took {seconds:.0} s"));
     findings.claim(output.contains("signs32-linear10") && output.contains('%'), || {
         format!("no leaderboard in the output:\n{output}")
     });
