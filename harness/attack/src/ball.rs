@@ -322,7 +322,7 @@ impl Ball {
     /// The L1 ball of a multiple of the radius within the domain, grid or not: where a search may come in from.
     pub(crate) fn widened(&self, factor: f64, domain: &Domain) -> Ball {
         let shape = match self.shape {
-            Shape::Diamond { radius, sum } => Shape::Diamond { radius: radius * factor, sum: sum * factor },
+            Shape::Diamond { radius, .. } => Shape::Diamond { radius: radius * factor, sum: radius * factor },
             other => other,
         };
         let bounds = |bound| vec![bound; self.center.len()];

@@ -10,7 +10,6 @@ use crate::{Ball, Domain, Error, Judge, LossHead, Oracle, Picture, Proposal, Row
 use ndarray::ArrayView2;
 use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -76,8 +75,8 @@ struct Question {
     anywhere: bool,
 }
 
-/// What can be answered together, in the order of preference.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// What can be answered together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Judge,
     Logits,
@@ -124,6 +123,12 @@ impl Row {
     /// Whether the judge confirmed a point of the ball.
     pub(crate) fn is_broken(&self) -> bool {
         self.desk.borrow().outcome.broken
+    }
+
+    /// What it waits for, and how many answers of the oracle it has had.
+    fn asks(&self) -> Option<(Kind, u64)> {
+        let desk = self.desk.borrow();
+        Some((desk.asked.as_ref()?.kind(), desk.outcome.forwards))
     }
 
     /// What came of it.
@@ -265,24 +270,22 @@ impl Lane<'_> {
     }
 }
 
-/// Answers one micro-batch of what the lanes ask: of the kind that most of them ask for, those that have had the fewest answers.
+/// Answers what the lanes ask: the judge's questions first, all of them, since the answers may end searches; otherwise one
+/// micro-batch of the oracle's, of the kind that the row asks for which has had the fewest answers, and those that have had few first.
 ///
-/// So micro-batches are full while enough rows are left, whatever attacks these are in, and rows come to their ends together.
+/// So no row falls behind: rows in the same attack keep step, ask for the same, and come to their ends together.
 fn answer(lanes: &[Lane<'_>], oracle: &mut dyn Oracle, judge: &mut Judge<'_>) -> Result<(), Error> {
-    let mut waiting: BTreeMap<Kind, Vec<&Row>> = BTreeMap::new();
-    for lane in lanes {
-        let kind = lane.row.desk.borrow().asked.as_ref().map(Ask::kind);
-        if let Some(kind) = kind {
-            waiting.entry(kind).or_default().push(&lane.row);
-        }
+    let mut waiting: Vec<((Kind, u64), &Row)> =
+        lanes.iter().filter_map(|lane| Some((lane.row.asks()?, &*lane.row))).collect();
+    let first = waiting.iter().min_by_key(|((kind, answers), _)| (*kind != Kind::Judge, *answers, *kind));
+    let next = first.map(|((kind, _), _)| *kind);
+    waiting.retain(|((kind, _), _)| Some(*kind) == next);
+    if next != Some(Kind::Judge) {
+        waiting.sort_by_key(|((_, answers), _)| *answers);
+        waiting.truncate(oracle.micro_batch().max(1));
     }
-    // The first of equals: the judge's answers may end a search.
-    let most = waiting.into_iter().rev().max_by_key(|(_, rows)| rows.len());
-    let (_, mut rows) = most.expect("a search that is not done asks for something");
-    rows.sort_by_key(|row| row.desk.borrow().outcome.forwards);
-    rows.truncate(oracle.micro_batch().max(1));
     let (mut points, mut plain, mut graded) = (Vec::new(), Vec::new(), Vec::new());
-    for row in rows {
+    for (_, row) in waiting {
         match row.desk.borrow_mut().asked.take() {
             Some(Ask::Judge(question)) => points.push((row, question)),
             Some(Ask::Logits { x }) => plain.push((row, x)),

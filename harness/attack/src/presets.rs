@@ -34,7 +34,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "boundary",
         about: "Brendel, Rauber and Bethge's nearest misclassified input in L2 by the predicted class alone: a walk of at most \
-                20,000 steps, 22,000 queries, with Foolbox's lengths. Foolbox walks 25,000 steps.",
+                20,000 steps, 23,000 queries, with Foolbox's lengths. Foolbox walks 25,000 steps.",
         setting: |_| {
             let [spherical_step, source_step, convergence] = decimals(["0.01", "0.01", "1e-7"])?;
             Ok(AttackSpec::Boundary(BoundaryWalk {
@@ -42,7 +42,7 @@ pub static PRESETS: &[Preset] = &[
                 spherical_step,
                 source_step,
                 convergence,
-                starts: 100,
+                starts: 1000,
             }))
         },
     },
@@ -136,9 +136,9 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "hop-skip-jump",
         about: "Chen, Jordan and Wainwright's nearest misclassified input by the predicted class alone: 40 steps and at most \
-                10,000 points nearby in each, from 100, as in the authors' code; 19,400 queries at most.",
+                10,000 points nearby in each, from 100, as in the authors' code; 20,300 queries at most.",
         setting: |_| {
-            let (steps, initial_queries, max_queries, starts) = (40, 100, 10_000, 100);
+            let (steps, initial_queries, max_queries, starts) = (40, 100, 10_000, 1000);
             let gamma = "1".parse()?;
             Ok(AttackSpec::HopSkipJump(HopSkipJump { steps, initial_queries, max_queries, gamma, starts }))
         },

@@ -1,6 +1,6 @@
 mod l1;
 
-use crate::attacks::{Attack, Registered};
+use crate::attacks::{Attack, Registered, refuse_zero};
 use crate::lanes::{Row, Search};
 use crate::moves;
 use crate::{AttackSpec, Cost, Error, LossHead, LossKind, Norm, ThreatModel};
@@ -224,13 +224,10 @@ impl Attack for Apgd {
     }
 
     fn check(&self, _: &ThreatModel) -> Result<(), Error> {
-        for (name, number) in [("steps", self.steps), ("restarts", self.restarts), ("eot", self.eot)] {
-            if number == 0 {
-                let reason = format!("`{name}` is 0; expected at least 1");
-                return Err(Error::Spec { attack: APGD.name, reason });
-            }
+        match refuse_zero(&[("steps", self.steps), ("restarts", self.restarts), ("eot", self.eot)]) {
+            Some(reason) => Err(Error::Spec { attack: APGD.name, reason }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn heads(&self, classes: usize) -> Vec<LossHead> {

@@ -1,8 +1,8 @@
-use crate::attacks::{Attack, Registered};
+use crate::attacks::{Attack, Registered, refuse_zero};
 use crate::decision::{HALVINGS, Nearest, OFFERS, is_adversarial, start, to_boundary};
 use crate::lanes::{Row, Search};
 use crate::seeds::bell;
-use crate::{AttackSpec, Cost, Epsilon, Error, LossHead, Norm, ThreatModel};
+use crate::{AttackSpec, Cost, Epsilon, Error, Norm, ThreatModel};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -161,18 +161,14 @@ impl Attack for BoundaryWalk {
     fn check(&self, threat: &ThreatModel) -> Result<(), Error> {
         let reason = if threat.norm != Norm::L2 {
             format!("it looks for small changes in l2; the threat model is in {}", threat.norm)
-        } else if self.steps == 0 || self.starts == 0 {
-            "`steps` or `starts` is 0; expected at least 1".to_owned()
+        } else if let Some(reason) = refuse_zero(&[("steps", self.steps), ("starts", self.starts)]) {
+            reason
         } else if self.spherical_step.is_zero() || self.source_step.is_zero() {
             "`spherical_step` or `source_step` is 0; expected more".to_owned()
         } else {
             return Ok(());
         };
         Err(Error::Spec { attack: BOUNDARY.name, reason })
-    }
-
-    fn heads(&self, _: usize) -> Vec<LossHead> {
-        Vec::new()
     }
 
     fn cost(&self, _: usize) -> Cost {

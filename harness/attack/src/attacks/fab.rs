@@ -1,5 +1,5 @@
 use crate::attacks::apgd::rivals;
-use crate::attacks::{Attack, Registered};
+use crate::attacks::{Attack, Registered, refuse_zero};
 use crate::boundary::Boundary;
 use crate::hyperplane::{length, nearest_move};
 use crate::l1::{by_falling, spent};
@@ -178,13 +178,10 @@ impl Attack for Fab {
     }
 
     fn check(&self, _: &ThreatModel) -> Result<(), Error> {
-        for (name, number) in [("steps", self.steps), ("restarts", self.restarts)] {
-            if number == 0 {
-                let reason = format!("`{name}` is 0; expected at least 1");
-                return Err(Error::Spec { attack: FAB.name, reason });
-            }
+        match refuse_zero(&[("steps", self.steps), ("restarts", self.restarts)]) {
+            Some(reason) => Err(Error::Spec { attack: FAB.name, reason }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn heads(&self, classes: usize) -> Vec<LossHead> {

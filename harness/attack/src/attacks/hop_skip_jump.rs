@@ -1,8 +1,8 @@
-use crate::attacks::{Attack, Registered};
+use crate::attacks::{Attack, Registered, refuse_zero};
 use crate::decision::{HALVINGS, Nearest, OFFERS, is_adversarial, start, to_boundary};
 use crate::lanes::{Row, Search};
 use crate::seeds::{bell, symmetric};
-use crate::{AttackSpec, Cost, Epsilon, Error, LossHead, Norm, ThreatModel};
+use crate::{AttackSpec, Cost, Epsilon, Error, Norm, ThreatModel};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -174,20 +174,14 @@ impl Attack for HopSkipJump {
             ("max_queries", self.max_queries),
             ("starts", self.starts),
         ];
-        let reason = if let Some(reason) = threat.refuses_l1() {
+        let reason = if let Some(reason) = threat.refuses_l1().or_else(|| refuse_zero(&counts)) {
             reason
-        } else if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            format!("`{name}` is 0; expected at least 1")
         } else if self.gamma.is_zero() {
             "`gamma` is 0; expected more".to_owned()
         } else {
             return Ok(());
         };
         Err(Error::Spec { attack: HOP_SKIP_JUMP.name, reason })
-    }
-
-    fn heads(&self, _: usize) -> Vec<LossHead> {
-        Vec::new()
     }
 
     fn cost(&self, _: usize) -> Cost {

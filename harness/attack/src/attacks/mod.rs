@@ -57,8 +57,10 @@ pub(crate) trait Attack {
     /// Refuses parameters that make no sense, or not with this threat model.
     fn check(&self, threat: &ThreatModel) -> Result<(), Error>;
 
-    /// The loss heads whose gradients it needs of a model with so many classes.
-    fn heads(&self, classes: usize) -> Vec<LossHead>;
+    /// The loss heads whose gradients it needs of a model with so many classes: none for a black box.
+    fn heads(&self, _classes: usize) -> Vec<LossHead> {
+        Vec::new()
+    }
 
     /// What one row costs at worst.
     fn cost(&self, classes: usize) -> Cost;
@@ -70,4 +72,10 @@ pub(crate) trait Attack {
 
     /// The search of one row, which ends early once the judge confirms a point.
     fn search<'a>(&'a self, row: Rc<Row>) -> Search<'a>;
+}
+
+/// Why the first of these counts that is 0 is refused.
+pub(crate) fn refuse_zero(counts: &[(&str, u32)]) -> Option<String> {
+    let (name, _) = counts.iter().find(|(_, count)| *count == 0)?;
+    Some(format!("`{name}` is 0; expected at least 1"))
 }

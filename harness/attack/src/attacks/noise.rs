@@ -1,6 +1,6 @@
 use crate::attacks::{Attack, Registered};
 use crate::lanes::{Row, Search};
-use crate::{AttackSpec, Cost, Error, LossHead, Norm, Start, ThreatModel, moves};
+use crate::{AttackSpec, Cost, Error, Norm, Start, ThreatModel, moves};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
@@ -70,10 +70,6 @@ impl Attack for Noise {
             0 => Err(Error::Spec { attack: NOISE.name, reason: "`draws` is 0; expected at least 1".to_owned() }),
             _ => Ok(()),
         }
-    }
-
-    fn heads(&self, _: usize) -> Vec<LossHead> {
-        Vec::new()
     }
 
     fn cost(&self, _: usize) -> Cost {

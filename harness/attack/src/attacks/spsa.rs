@@ -1,9 +1,9 @@
-use crate::attacks::{Attack, Registered};
+use crate::attacks::{Attack, Registered, refuse_zero};
 use crate::descent::Adam;
 use crate::lanes::{Row, Search};
 use crate::moves::{self, Step};
 use crate::seeds::{bell, sign};
-use crate::{AttackSpec, Cost, Epsilon, Error, LossHead, Norm, ThreatModel};
+use crate::{AttackSpec, Cost, Epsilon, Error, Norm, ThreatModel};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -158,10 +158,8 @@ impl Attack for Spsa {
 
     fn check(&self, threat: &ThreatModel) -> Result<(), Error> {
         let counts = [("steps", self.steps), ("pairs", self.pairs), ("restarts", self.restarts)];
-        let reason = if let Some(reason) = threat.refuses_l1() {
+        let reason = if let Some(reason) = threat.refuses_l1().or_else(|| refuse_zero(&counts)) {
             reason
-        } else if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            format!("`{name}` is 0; expected at least 1")
         } else if self.delta.is_zero() || self.step_size.is_zero() {
             "`delta` or `step_size` is 0; expected more".to_owned()
         } else if self.update == Update::Adam && threat.norm != Norm::Linf {
@@ -170,10 +168,6 @@ impl Attack for Spsa {
             return Ok(());
         };
         Err(Error::Spec { attack: SPSA.name, reason })
-    }
-
-    fn heads(&self, _: usize) -> Vec<LossHead> {
-        Vec::new()
     }
 
     fn cost(&self, _: usize) -> Cost {

@@ -1,7 +1,7 @@
 use crate::attacks::{Attack, Registered};
 use crate::lanes::{Row, Search};
 use crate::seeds::{below, sign};
-use crate::{AttackSpec, Cost, Epsilon, Error, LossHead, Norm, Picture, ThreatModel};
+use crate::{AttackSpec, Cost, Epsilon, Error, Norm, Picture, ThreatModel};
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -296,10 +296,6 @@ impl Attack for Square {
             return Ok(());
         };
         Err(Error::Spec { attack: SQUARE.name, reason: reason.to_owned() })
-    }
-
-    fn heads(&self, _: usize) -> Vec<LossHead> {
-        Vec::new()
     }
 
     fn cost(&self, _: usize) -> Cost {

@@ -8,6 +8,12 @@ use crate::{Ball, moves};
 /// The balls that an ascent goes through, in epsilons.
 const WIDTHS: [f64; 3] = [3.0, 2.0, 1.0];
 
+/// One of these balls, in epsilons, and the steps in it.
+struct Leg {
+    width: f64,
+    steps: u32,
+}
+
 impl Apgd {
     /// One ascent, from balls larger than allowed into the row's own. It looks at `steps + 1` points.
     pub(super) async fn climb_l1(&self, row: &Row, target: Option<usize>, ordinal: usize) {
@@ -16,7 +22,7 @@ impl Apgd {
         let ball = |width: f64| row.ball.widened(width, &row.domain);
         moves::jitter(&mut x, &ball(widths[0]), row.domain.width(), &mut row.stream(APGD.name, ordinal));
         for (&width, &steps) in widths.iter().zip(&steps) {
-            x = self.climb_in(row, &ball(width), x, target, (width * row.epsilon, steps)).await;
+            x = self.climb_in(row, &ball(width), x, target, Leg { width, steps }).await;
         }
         row.propose(&x, false).await;
     }
@@ -28,15 +34,15 @@ impl Apgd {
         ball: &Ball,
         mut x: Vec<f32>,
         target: Option<usize>,
-        (epsilon, steps): (f64, u32),
+        Leg { width, steps }: Leg,
     ) -> Vec<f32> {
         ball.clip(&mut x);
-        let mut here = self.look_from(row, ball, x, target).await;
+        let mut here = self.look_from(row, width, x, target).await;
         let mut best = here.clone();
-        let mut pace = SparsePace::new(steps, epsilon, moved(row, &best));
+        let mut pace = SparsePace::new(steps, width * row.epsilon, moved(row, &best));
         for _ in 0..steps {
             let next = advanced(&here, ball, &pace);
-            here = self.look_from(row, ball, next, target).await;
+            here = self.look_from(row, width, next, target).await;
             if here.is_better_than(&best) {
                 best = here.clone();
             }
@@ -47,9 +53,9 @@ impl Apgd {
         best.x
     }
 
-    /// Looks at a point of a ball; what lies out of the row's own is not for the judge.
-    async fn look_from(&self, row: &Row, ball: &Ball, x: Vec<f32>, target: Option<usize>) -> Point {
-        if ball.most() <= row.epsilon || row.ball.contains(&x) {
+    /// Looks at a point of a ball of this width; what lies out of the row's own is not for the judge.
+    async fn look_from(&self, row: &Row, width: f64, x: Vec<f32>, target: Option<usize>) -> Point {
+        if width == 1.0 || row.ball.contains(&x) {
             return self.look(row, x, target).await;
         }
         self.seen(row, x, target).await.0
