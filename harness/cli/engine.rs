@@ -1,9 +1,10 @@
 //! Computes the blocks that are missing.
 
 use crate::assembly::{Assembly, attack_block, chunks, correct, probe_row};
+use crate::clean::clean_rows;
 use crate::parallel;
-use anyhow::{Context, Result, bail};
-use attack::{AttackSpec, Predictor, RowOutcome, Rows, Setting, argmax};
+use anyhow::{Context, Result};
+use attack::{AttackSpec, RowOutcome, Rows, Setting};
 use evidence::{Block, CleanRow, Keep, Keyed, Lookup, ProbeRow, Store};
 use indicatif::ProgressBar;
 use ndarray::Array2;
@@ -58,8 +59,7 @@ impl Engine<'_> {
         self.check(wanted, |missing, blocks| {
             let tools = || Ok(subject.prepared.predictor()?);
             let work = |judge: &mut ShippedModel, wanted: &&Wanted| {
-                let samples = subject.dataset.rows_at(&wanted.rows)?;
-                predict(judge, subject, &wanted.rows, &samples)
+                clean_rows(judge, subject, &wanted.rows)
                     .with_context(|| format!("failed to run model `{}`", subject.name))
             };
             parallel::for_each(self.jobs, missing, tools, work, |index, rows: Vec<CleanRow>| {
@@ -175,28 +175,6 @@ impl Engine<'_> {
     }
 }
 
-fn predict(
-    judge: &mut ShippedModel,
-    subject: &Subject<'_>,
-    rows: &[usize],
-    samples: &Samples,
-) -> Result<Vec<CleanRow>> {
-    let scores = judge.predict(matrix(samples, subject.dataset)?.view())?;
-    if let Some((row, _)) = rows.iter().zip(scores.rows()).find(|(_, scores)| scores.iter().any(|score| score.is_nan()))
-    {
-        bail!("the scores of row {row} of data set `{}` are NaN", subject.dataset.name);
-    }
-    let rows = rows.iter().zip(&samples.labels).zip(scores.rows()).map(|((&row, &label), scores)| {
-        let scores = scores.to_vec();
-        let label = subject.label_map[label];
-        let (prediction, tie) = argmax(&scores);
-        let others = scores.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, score)| f64::from(*score));
-        let margin = Some(f64::from(scores[label]) - others.fold(f64::NEG_INFINITY, f64::max));
-        CleanRow { row: row as u64, label: label as u32, prediction: prediction as u32, margin, tie }
-    });
-    Ok(rows.collect())
-}
-
 fn attack_rows(
     tools: &mut Tools,
     subject: &Subject<'_>,
@@ -232,6 +210,6 @@ fn with_rows<T>(
     work(&Rows { x: x.view(), labels: &labels, digests: &samples.digests })
 }
 
-fn matrix(samples: &Samples, dataset: &Dataset) -> Result<Array2<f32>> {
+pub(crate) fn matrix(samples: &Samples, dataset: &Dataset) -> Result<Array2<f32>> {
     Ok(Array2::from_shape_vec((samples.labels.len(), dataset.row_len()), samples.x.clone())?)
 }

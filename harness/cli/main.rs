@@ -2,6 +2,7 @@
 
 mod args;
 mod assembly;
+mod clean;
 mod data;
 mod doctor;
 mod engine;

@@ -5,7 +5,7 @@ use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
 use crate::train::dynamics;
-use crate::{prepare, progress, show_plan};
+use crate::{clean, prepare, progress, show_plan};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
@@ -72,6 +72,7 @@ struct KeyMaterial<'a, T: Serialize> {
     runtime: &'a RuntimeFacts,
     graph_revision: u32,
     micro_batch: usize,
+    observed: u32,
 }
 
 impl Run<'_> {
@@ -140,6 +141,7 @@ impl Run<'_> {
                 runtime: &runtime,
                 graph_revision: graph::REVISION,
                 micro_batch: prepared.micro_batch(),
+                observed: clean::OBSERVED,
             })?;
             Ok(Wanted { keyed, rows: slice.rows.iter().collect() })
         });
@@ -161,32 +163,33 @@ impl Run<'_> {
     fn facts(&self, models: &[Prepared]) -> Result<Facts> {
         let plan = self.plan;
         let Value::Object(whole) = serde_json::to_value(plan)? else { anyhow::bail!("a plan is not a JSON object") };
-        let attacks: Vec<AttackFacts> = plan
-            .attacks
-            .iter()
-            .map(|attack| {
-                let (name, parameters) = (attack.name.clone(), parameters(&attack.spec)?);
-                let stages = attack.spec.stage_names(&plan.threat_model);
+        let attacks = |classes: usize| -> Result<Vec<AttackFacts>> {
+            let facts = plan.attacks.iter().map(|attack| {
                 Ok(AttackFacts {
-                    name,
+                    name: attack.name.clone(),
                     revision: attack.revision,
-                    parameters,
-                    stages,
+                    parameters: parameters(&attack.spec)?,
+                    stages: attack.spec.stage_names(&plan.threat_model),
                     minimises: attack.spec.minimises(),
+                    gradients: attack.spec.gradients(classes),
+                    substituted: attack.spec.is_substituted(classes),
                 })
-            })
-            .collect::<Result<_>>()?;
+            });
+            facts.collect()
+        };
         let probes: Vec<ProbeFacts> = plan.probes.iter().map(probe_facts).collect::<Result<_>>()?;
-        let models = plan.models.iter().zip(models).map(|(model, prepared)| ModelFacts {
-            name: model.name.clone(),
-            digest: (*model.digest.as_bytes()).into(),
-            macs: Some(prepared.macs()),
-            macs_torchprofile: Some(prepared.cost().macs_torchprofile),
-            parameters: Some(prepared.parameters()),
-            params_without_bn: Some(prepared.cost().params_without_bn),
-            notes: prepared.notes().to_vec(),
-            attacks: attacks.clone(),
-            probes: probes.clone(),
+        let models = plan.models.iter().zip(models).map(|(model, prepared)| {
+            Ok(ModelFacts {
+                name: model.name.clone(),
+                digest: (*model.digest.as_bytes()).into(),
+                macs: Some(prepared.macs()),
+                macs_torchprofile: Some(prepared.cost().macs_torchprofile),
+                parameters: Some(prepared.parameters()),
+                params_without_bn: Some(prepared.cost().params_without_bn),
+                notes: prepared.notes().to_vec(),
+                attacks: attacks(prepared.spec().classes)?,
+                probes: probes.clone(),
+            })
         });
         Ok(Facts {
             suite: plan.suite.name.clone(),
@@ -207,7 +210,7 @@ impl Run<'_> {
             },
             runtime: self.runtime(),
             plan: whole.into_iter().collect::<BTreeMap<_, _>>(),
-            models: models.collect(),
+            models: models.collect::<Result<_>>()?,
             published: plan.published.as_ref().map(published),
         })
     }

@@ -81,6 +81,11 @@ impl Ascent {
         vec![self.loss.head(self.targets != Targets::None, classes)]
     }
 
+    /// Whether another loss takes the place of its own.
+    pub(crate) fn is_substituted(&self, classes: usize) -> bool {
+        self.loss.is_substituted(self.targets != Targets::None, classes)
+    }
+
     /// What one row costs at worst: a gradient for each step, the logits that rank the targets, and the judge's
     /// forwards for each iterate and the end of each ascent.
     pub(crate) fn cost(&self, classes: usize) -> Cost {

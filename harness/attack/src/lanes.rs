@@ -6,6 +6,7 @@
 
 use crate::loss::Goal;
 use crate::run::Job;
+use crate::watch::Watch;
 use crate::{Ball, Domain, Error, Judge, LossHead, Oracle, Picture, Proposal, RowOutcome, argmax, stream};
 use ndarray::ArrayView2;
 use rand_chacha::ChaCha8Rng;
@@ -53,6 +54,7 @@ struct Desk {
     asked: Option<Ask>,
     told: Option<Told>,
     outcome: RowOutcome,
+    watch: Watch,
     /// The latest point that the judge did not confirm; a search that stands still is not judged again.
     refused: Vec<f32>,
     /// Whether a point of the ball was confirmed that the search was for.
@@ -134,7 +136,12 @@ impl Row {
     /// What came of it.
     fn outcome(&self) -> RowOutcome {
         let mut desk = self.desk.borrow_mut();
-        let outcome = std::mem::take(&mut desk.outcome);
+        let mut outcome = std::mem::take(&mut desk.outcome);
+        if !outcome.broken {
+            outcome.silent_success = desk.watch.saw_success() && outcome.found == 0;
+            outcome.still_gaining = desk.watch.was_still_gaining(outcome.forwards);
+            outcome.stood_still = outcome.backwards > 0 && 2 * u64::from(outcome.zero_gradients) >= outcome.backwards;
+        }
         match desk.stage {
             None => outcome,
             // A later stage does not look at rows that an earlier one broke, so an ensemble has no nearest input.
@@ -210,8 +217,13 @@ impl Row {
         }
     }
 
-    fn tell(&self, answer: Answer) {
+    fn tell(&self, x: &[f32], answer: Answer) {
         let mut desk = self.desk.borrow_mut();
+        let desk = &mut *desk;
+        // The oracle rounds to the grid as the projection does.
+        let is_inside =
+            || if self.ball.is_grid() { self.ball.contains(&self.as_input(x)) } else { self.ball.contains(x) };
+        desk.watch.see(desk.outcome.forwards + 1, &answer.logits, self.label, is_inside);
         desk.outcome.forwards += 1;
         desk.outcome.backwards += u64::from(!answer.gradient.is_empty());
         desk.told = Some(Told::Answer(answer));
@@ -298,8 +310,8 @@ fn answer(lanes: &[Lane<'_>], oracle: &mut dyn Oracle, judge: &mut Judge<'_>) ->
     }
     if !plain.is_empty() {
         let logits = oracle.logits(stacked(plain.iter().map(|(_, x)| &x[..]), &mut Vec::new())?)?;
-        for ((row, _), logits) in plain.iter().zip(logits.rows()) {
-            row.tell(Answer { logits: logits.to_vec(), loss: f32::NAN, gradient: Vec::new() });
+        for ((row, x), logits) in plain.iter().zip(logits.rows()) {
+            row.tell(x, Answer { logits: logits.to_vec(), loss: f32::NAN, gradient: Vec::new() });
         }
     }
     grade(&graded, oracle)
@@ -310,12 +322,9 @@ fn grade(group: &[(&Row, Vec<f32>, Goal)], oracle: &mut dyn Oracle) -> Result<()
     let goals: Vec<&Goal> = group.iter().map(|(_, _, goal)| goal).collect();
     let loss = Goal::together(goal.head, &goals, first.classes);
     let answer = oracle.gradient(stacked(group.iter().map(|(_, x, _)| &x[..]), &mut Vec::new())?, &loss)?;
-    for (index, (row, _, _)) in group.iter().enumerate() {
-        row.tell(Answer {
-            logits: answer.logits.row(index).to_vec(),
-            loss: answer.loss[index],
-            gradient: answer.gradient.row(index).to_vec(),
-        });
+    for (index, (row, x, _)) in group.iter().enumerate() {
+        let (logits, gradient) = (answer.logits.row(index).to_vec(), answer.gradient.row(index).to_vec());
+        row.tell(x, Answer { logits, loss: answer.loss[index], gradient });
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ mod spec;
 #[cfg(test)]
 mod testing;
 mod threat;
+mod watch;
 
 pub use ascent::{Keep, Start, Targets};
 pub use attacks::apgd::Apgd;
@@ -69,6 +70,6 @@ pub use outcome::{Rejections, RowOutcome};
 pub use picture::Picture;
 pub use presets::{PRESETS, Preset, preset};
 pub use run::{Rows, Setting, run};
-pub use seeds::stream;
+pub use seeds::{neighbours, stream};
 pub use spec::AttackSpec;
 pub use threat::{Domain, Norm, ThreatModel};

@@ -38,6 +38,15 @@ pub struct RowOutcome {
     /// Flag. Raised if a gradient was NaN or infinite somewhere. Means: under L-inf the elements that were NaN stood still
     /// and infinite ones moved by their sign; under L2 the row stood still. Do: look for overflow.
     pub non_finite_gradients: u32,
+    /// Flag. Raised if the oracle misclassified a point of the ball that it was asked about, and the search proposed nothing.
+    /// Means: the search passed by an adversarial input. Do: use an attack that keeps its best point.
+    pub silent_success: bool,
+    /// Flag. Raised if the last tenth of the oracle's answers gained more than a twentieth of all the margin that the search gained in
+    /// the ball. Means: it had not come to its end. Do: more steps.
+    pub still_gaining: bool,
+    /// Flag. Raised if half of the gradients, or more, were zero in every element. Means: the search could not move. Do: the
+    /// margin loss, a black box.
+    pub stood_still: bool,
 }
 
 /// Rejected proposals by reason.

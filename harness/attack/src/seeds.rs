@@ -1,3 +1,4 @@
+use crate::Domain;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,17 @@ pub fn stream(seed: u64, attack: &str, sample: &[u8; 32], restart: u64) -> ChaCh
     hash.update(sample);
     hash.update(restart.to_le_bytes());
     ChaCha8Rng::from_seed(hash.finalize().into())
+}
+
+/// Random points within `radius` of a sample in every element, and in the domain.
+///
+/// Shapes: `x` `[D]`; returns `count` times `[D]`.
+pub fn neighbours(x: &[f32], radius: f64, domain: &Domain, sample: &[u8; 32], count: usize) -> Vec<Vec<f32>> {
+    let mut rng = stream(0, "neighbours", sample, 0);
+    let mut near = |x: &f32| (f64::from(*x) + radius * symmetric(&mut rng)) as f32;
+    let mut all: Vec<Vec<f32>> = (0..count).map(|_| x.iter().map(&mut near).collect()).collect();
+    all.iter_mut().for_each(|point| domain.project(point, false));
+    all
 }
 
 /// Uniform on the 2^32 midpoints of `(-1, 1)`; exact in f64.

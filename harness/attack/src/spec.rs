@@ -105,6 +105,16 @@ impl AttackSpec {
         self.stages().iter().map(|stage| stage.cost(classes)).fold(Cost::default(), Cost::plus)
     }
 
+    /// How many gradients a row costs at worst in each of its stages; a single attack is one. A black box takes none.
+    pub fn gradients(&self, classes: usize) -> Vec<u64> {
+        self.stages().iter().map(|stage| stage.cost(classes).backwards).collect()
+    }
+
+    /// Whether a model with so many classes is too small for a loss that it is said to ascend, so that it ascends another.
+    pub fn is_substituted(&self, classes: usize) -> bool {
+        self.stages().iter().any(|stage| stage.is_substituted(classes))
+    }
+
     /// The loss heads whose gradients it needs of a model with so many classes, in order.
     pub fn heads(&self, classes: usize) -> Vec<LossHead> {
         let mut heads: Vec<LossHead> = self.stages().iter().flat_map(|stage| stage.heads(classes)).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::masking;
 use crate::probe_summary::nearest_rank;
 use crate::summary::proportion;
 use crate::{AttackColumns, AttackFacts, AttackResult, Block, Bound, Distances, Flag, StageResult, Verdict};
@@ -26,6 +27,13 @@ pub(crate) fn attack_result(
         *flags.entry(*flag).or_default() += 1;
     }
     let (certified, total) = (0, verdicts.len() as u64);
+    let stages = stages(&facts.stages, &columns, total - wrong, total)?;
+    if facts.substituted {
+        flags.insert(Flag::DlrSubstituted, total - wrong);
+    }
+    if let Some(rows) = masking::black_box_stages(&facts, &stages, total) {
+        flags.insert(Flag::BlackBoxBeatsWhiteBox, rows);
+    }
     let robust = certified + unknown;
     let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
     Ok(AttackResult {
@@ -44,8 +52,9 @@ pub(crate) fn attack_result(
         confirmed: small(|c| &c.confirmed),
         rejected: small(|c| &c.rejected),
         ties: flags.get(&Flag::Tie).copied().unwrap_or(0),
-        stages: stages(&facts.stages, &columns, total - wrong, total)?,
+        stages,
         distances: facts.minimises.then(|| distances(&columns, total - wrong)),
+        inconclusive: Flag::inconclusive(&flags, total - wrong),
         flags,
         forwards: large(|c| &c.forwards),
         backwards: large(|c| &c.backwards),
@@ -90,7 +99,15 @@ mod tests {
 
     fn facts(stages: &[&str], minimises: bool) -> AttackFacts {
         let stages = stages.iter().map(|name| (*name).to_owned()).collect();
-        AttackFacts { name: "e".into(), revision: 1, parameters: BTreeMap::new(), stages, minimises }
+        AttackFacts {
+            name: "e".into(),
+            revision: 1,
+            parameters: BTreeMap::new(),
+            stages,
+            minimises,
+            gradients: Vec::new(),
+            substituted: false,
+        }
     }
 
     /// Ten rows, two of them wrong; what `change` makes of the others.

@@ -63,8 +63,7 @@ impl Block {
     ///
     /// Errors: [`Error::Block`] if the rows do not form a block.
     pub fn clean(keyed: Keyed, rows: &[CleanRow]) -> Result<Self, Error> {
-        let mut columns = CleanColumns::default();
-        rows.iter().for_each(|row| columns.push(row));
+        let columns = CleanColumns::of(rows);
         Self::new(keyed, rows.iter().map(|row| row.row).collect(), Outcome::Clean(columns))
     }
 
@@ -217,7 +216,7 @@ mod tests {
     use serde_json::json;
 
     fn row(row: u64) -> CleanRow {
-        CleanRow { row, label: 1, prediction: (row % 3) as u32, margin: Some(0.1 * row as f64), tie: false }
+        CleanRow { label: 1, prediction: (row % 3) as u32, margin: Some(0.1 * row as f64), ..CleanRow::right(row) }
     }
 
     fn key_of(check: &str) -> Keyed {

@@ -27,6 +27,40 @@ pub struct CleanRow {
     pub margin: Option<f64>,
     /// Whether two outputs share the highest score.
     pub tie: bool,
+    /// Whether the scores of the same input differ from one run to the next.
+    pub randomised: bool,
+    /// Whether the scores are probabilities although the manifest says that they are logits.
+    pub probabilities: bool,
+    /// Whether the output that the judge chooses changes at a random point next to the sample.
+    pub unstable: bool,
+}
+
+impl CleanRow {
+    /// A row whose label is 0, as is its prediction, and that is beyond doubt.
+    pub fn right(row: u64) -> Self {
+        Self {
+            row,
+            label: 0,
+            prediction: 0,
+            margin: None,
+            tie: false,
+            randomised: false,
+            probabilities: false,
+            unstable: false,
+        }
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        raised([
+            (self.randomised, Flag::Randomised),
+            (self.probabilities, Flag::SoftmaxOutput),
+            (self.unstable, Flag::UnstablePrediction),
+        ])
+    }
+}
+
+fn raised<const N: usize>(flags: [(bool, Flag); N]) -> Vec<Flag> {
+    flags.into_iter().filter_map(|(raised, flag)| raised.then_some(flag)).collect()
 }
 
 /// What a check did to one row.
@@ -59,6 +93,12 @@ pub struct AttackRow {
     pub zero_gradients: u32,
     /// Gradients that were NaN or infinite somewhere.
     pub non_finite_gradients: u32,
+    /// Whether the oracle misclassified a point of the ball, and nothing was proposed.
+    pub silent_success: bool,
+    /// Whether the search was still gaining margin when it ended.
+    pub still_gaining: bool,
+    /// Whether half of the gradients, or more, were zero in every element.
+    pub stood_still: bool,
     /// Forwards of the gradient graphs, padding not counted.
     pub forwards: u64,
     /// Backwards of the gradient graphs, padding not counted.
@@ -88,6 +128,9 @@ impl AttackRow {
             nearest: None,
             zero_gradients: 0,
             non_finite_gradients: 0,
+            silent_success: false,
+            still_gaining: false,
+            stood_still: false,
             forwards: 0,
             backwards: 0,
             judge_forwards: 0,
@@ -97,15 +140,17 @@ impl AttackRow {
     }
 
     fn flags(&self) -> Vec<Flag> {
-        let raised = [
+        raised([
             (self.tie, Flag::Tie),
             (self.found > 0 && self.confirmed == 0, Flag::Unconfirmed),
             (self.zero_gradients > 0, Flag::ZeroGradient),
             (self.non_finite_gradients > 0, Flag::NonFiniteGradient),
             (self.outside_ball > 0, Flag::OutsideBall),
             (self.not_a_number > 0, Flag::NotANumber),
-        ];
-        raised.into_iter().filter_map(|(raised, flag)| raised.then_some(flag)).collect()
+            (self.silent_success, Flag::SilentSuccess),
+            (self.still_gaining, Flag::IncompleteOptimisation),
+            (self.stood_still, Flag::StoodStill),
+        ])
     }
 }
 
@@ -119,10 +164,22 @@ pub struct CleanColumns {
     pub correct: Vec<bool>,
     pub margin: Vec<Option<f64>>,
     pub tie: Vec<bool>,
+    /// Empty where no row has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Vec<Flag>>,
 }
 
 impl CleanColumns {
-    pub(crate) fn push(&mut self, row: &CleanRow) {
+    /// The columns of these rows.
+    pub(crate) fn of(rows: &[CleanRow]) -> Self {
+        let mut columns = Self::default();
+        rows.iter().for_each(|row| columns.push(row));
+        let flags: Vec<Vec<Flag>> = rows.iter().map(CleanRow::flags).collect();
+        columns.flags = if flags.iter().any(|flags| !flags.is_empty()) { flags } else { Vec::new() };
+        columns
+    }
+
+    fn push(&mut self, row: &CleanRow) {
         self.label.push(row.label);
         self.prediction.push(row.prediction);
         self.correct.push(row.prediction == row.label);
@@ -131,7 +188,10 @@ impl CleanColumns {
     }
 
     pub(crate) fn check(&self, rows: usize) -> Result<(), Error> {
-        let Self { label, prediction, correct, margin, tie } = self;
+        let Self { label, prediction, correct, margin, tie, flags } = self;
+        if !flags.is_empty() && (flags.len() != rows || flags.iter().all(Vec::is_empty)) {
+            return Err(Error::Block("`flags` has no flag, or not one list for each row".into()));
+        }
         same_length(rows, &[label.len(), prediction.len(), correct.len(), margin.len(), tie.len()])?;
         let consistent = label.iter().zip(prediction).map(|(l, p)| l == p).eq(correct.iter().copied());
         consistent.then_some(()).ok_or_else(|| Error::Block("`correct` contradicts label and prediction".into()))

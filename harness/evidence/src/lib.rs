@@ -14,6 +14,7 @@ mod error;
 mod files;
 mod flags;
 mod keys;
+mod masking;
 mod observations;
 mod probe_columns;
 mod probe_summary;

@@ -120,6 +120,12 @@ pub struct ModelResult {
     pub params_without_bn: Option<u64>,
     /// What a reader should know, such as that a softmax ending was cut from the gradient graph.
     pub notes: Vec<String>,
+    /// How many rows have each flag before any attack. Left out without any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flags: BTreeMap<Flag, u64>,
+    /// Those of `flags` that make whatever is measured on the model inconclusive. Left out without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inconclusive: Vec<Flag>,
     /// One per attack, in the plan's order.
     pub attacks: Vec<AttackResult>,
     /// All attacks together; `None` without any.
@@ -181,8 +187,11 @@ pub struct AttackResult {
     /// Of an attack that looks for the nearest adversarial input: how far away they were. Left out for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distances: Option<Distances>,
-    /// How many rows have each flag; absent is none.
+    /// How many rows have each flag, or are what the flag is about; absent is none.
     pub flags: BTreeMap<Flag, u64>,
+    /// The flags that make `robust_accuracy` inconclusive: the truth may lie far below. Left out without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inconclusive: Vec<Flag>,
     /// Forwards of the gradient graphs.
     pub forwards: u64,
     /// Backwards of the gradient graphs.

@@ -267,7 +267,7 @@ mod tests {
     fn a_block_that_cannot_have_witnesses_needs_none() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), None).unwrap();
-        let clean = CleanRow { row: 0, label: 1, prediction: 1, margin: None, tie: false };
+        let clean = CleanRow { label: 1, prediction: 1, ..CleanRow::right(0) };
         let clean = Block::clean(keyed(&json!("clean")).unwrap(), &[clean]).unwrap();
         let robust = Block::attack(keyed(&json!("robust")).unwrap(), &[AttackRow::wrong(0)]).unwrap();
         for (block, witnesses) in [(clean, None), (robust, Some(Witnesses::new(4)))] {

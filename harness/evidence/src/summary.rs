@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::analysis::analyse;
 use crate::attack_summary::attack_result;
+use crate::masking::{self, Access};
 use crate::probe_summary::probe_result;
 use crate::{
-    Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, ModelResult, ProbeFacts, Published, RESULTS_SCHEMA_VERSION,
-    Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
+    Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts, Published,
+    RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
 };
 
 /// What `results.json` takes from the plan.
@@ -51,6 +52,10 @@ pub struct AttackFacts {
     pub stages: Vec<String>,
     /// Whether it looks for the nearest adversarial input.
     pub minimises: bool,
+    /// How many gradients a row costs at worst in each stage; a single attack is one.
+    pub gradients: Vec<u64>,
+    /// Whether the model has too few classes for its loss, so that another took its place.
+    pub substituted: bool,
 }
 
 /// The blocks of one model, in any order.
@@ -105,20 +110,22 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         let reason = format!("blocks of {} probes for {} probes", blocks.probes.len(), probe_facts.len());
         return Err(refuse("probes", reason));
     }
-    let (clean, ties) = clean_rows(&blocks.clean).map_err(|reason| refuse("clean", reason))?;
+    let (clean, ties, flags) = clean_rows(&blocks.clean).map_err(|reason| refuse("clean", reason))?;
     if clean.len() as u64 != samples {
         return Err(refuse("clean", format!("{} rows of {samples}", clean.len())));
     }
     let mut withstands = clean.clone();
-    let mut attacks = Vec::new();
+    let (mut attacks, mut access) = (Vec::new(), Vec::new());
     for (facts, blocks) in attack_facts.into_iter().zip(&blocks.attacks) {
         let verdicts = verdicts(blocks, &clean).map_err(|reason| refuse(&facts.name, reason))?;
         for (row, verdict) in &verdicts {
             withstands.entry(*row).and_modify(|robust| *robust &= *verdict == Verdict::Unknown);
         }
         let check = facts.name.clone();
+        access.push(Access::of(&facts));
         attacks.push(attack_result(facts, blocks, &verdicts).map_err(|reason| refuse(&check, reason))?);
     }
+    masking::compare(&mut attacks, &access);
     let mut probes = Vec::new();
     for (facts, blocks) in probe_facts.into_iter().zip(&blocks.probes) {
         let check = facts.name.clone();
@@ -146,16 +153,17 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         parameters,
         params_without_bn,
         notes,
+        inconclusive: Flag::inconclusive(&flags, total),
+        flags,
         attacks,
         worst_case,
         probes,
     })
 }
 
-/// Whether each row is classified correctly, and how many predictions rest on a tie.
-fn clean_rows(blocks: &[Block]) -> Result<(BTreeMap<u64, bool>, u64), String> {
-    let mut rows = BTreeMap::new();
-    let mut ties = 0;
+/// Whether each row is classified correctly, how many predictions rest on a tie, and how many rows have each flag.
+fn clean_rows(blocks: &[Block]) -> Result<(BTreeMap<u64, bool>, u64, BTreeMap<Flag, u64>), String> {
+    let (mut rows, mut ties, mut flags) = (BTreeMap::new(), 0, BTreeMap::new());
     for block in blocks {
         let columns = block.clean_columns().ok_or("a block of an attack among clean predictions")?;
         for (&row, &correct) in block.rows.iter().zip(&columns.correct) {
@@ -164,8 +172,11 @@ fn clean_rows(blocks: &[Block]) -> Result<(BTreeMap<u64, bool>, u64), String> {
             }
         }
         ties += count(&columns.tie, |tie| *tie);
+        for flag in columns.flags.iter().flatten() {
+            *flags.entry(*flag).or_default() += 1;
+        }
     }
-    Ok((rows, ties))
+    Ok((rows, ties, flags))
 }
 
 /// The verdict of each row, held against the clean predictions.
@@ -202,13 +213,13 @@ pub(crate) fn proportion(successes: u64, total: u64) -> (f64, f64, f64) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{AttackRow, CleanRow, Flag, keyed, witness_digest};
+    use crate::{AttackRow, CleanRow, keyed, witness_digest};
     use serde_json::json;
     use std::ops::Range;
 
     fn clean_row(row: u64) -> CleanRow {
         let prediction = u32::from(row.is_multiple_of(7));
-        CleanRow { row, label: 0, prediction, margin: Some(row as f64), tie: row.is_multiple_of(50) }
+        CleanRow { label: 0, prediction, margin: Some(row as f64), tie: row.is_multiple_of(50), ..CleanRow::right(row) }
     }
 
     /// Breaks every `period`-th row that is classified correctly.
@@ -263,6 +274,8 @@ pub(crate) mod tests {
             parameters: BTreeMap::new(),
             stages: Vec::new(),
             minimises: false,
+            gradients: vec![20],
+            substituted: false,
         };
         Facts {
             suite: text("test"),

@@ -1,6 +1,7 @@
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use evidence::{AttackResult, ModelResult, ProbeResult, Results};
+use evidence::{AttackResult, Flag, ModelResult, ProbeResult, Results};
 
 /// The leaderboard as data: who stands where, and which columns there are.
 pub(crate) struct Board<'a> {
@@ -53,6 +54,43 @@ pub(crate) fn board(results: &Results) -> Board<'_> {
         });
     }
     Board { attacks, probes, entries }
+}
+
+/// One sentence for each result that is inconclusive, without markup: the model, the check or none, and the flags by name.
+pub(crate) struct Doubt<'a> {
+    /// The model.
+    pub(crate) model: &'a str,
+    /// The attack; `None` where all that is measured on the model is in doubt.
+    pub(crate) attack: Option<&'a str>,
+    /// Each flag with its rows.
+    pub(crate) flags: Vec<(Flag, u64)>,
+}
+
+impl Doubt<'_> {
+    /// Such as `stood-still on 40 rows, unconfirmed on 9`.
+    pub(crate) fn reasons(&self) -> String {
+        let each = self.flags.iter().map(|(flag, rows)| format!("{} on {rows} rows", flag.name()));
+        each.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What of the leaderboard is inconclusive.
+pub(crate) fn doubts<'a>(board: &Board<'a>) -> Vec<Doubt<'a>> {
+    let counted = |flags: &BTreeMap<Flag, u64>, of: &[Flag]| -> Vec<(Flag, u64)> {
+        of.iter().map(|flag| (*flag, flags.get(flag).copied().unwrap_or(0))).collect()
+    };
+    let mut doubts = Vec::new();
+    for entry in &board.entries {
+        let model = entry.model;
+        let whole = Doubt { model: &model.name, attack: None, flags: counted(&model.flags, &model.inconclusive) };
+        let attacks = entry.attacks.iter().flatten().map(|attack| Doubt {
+            model: &model.name,
+            attack: Some(&attack.name),
+            flags: counted(&attack.flags, &attack.inconclusive),
+        });
+        doubts.extend(std::iter::once(whole).chain(attacks).filter(|doubt| !doubt.flags.is_empty()));
+    }
+    doubts
 }
 
 fn standing(a: &ModelResult, b: &ModelResult) -> Ordering {

@@ -37,6 +37,8 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
         parameters: Some(78_666),
         params_without_bn: Some(77_706),
         notes: Vec::new(),
+        flags: BTreeMap::new(),
+        inconclusive: Vec::new(),
         attacks: attacks.iter().map(|&(name, robust)| attack(name, correct, robust)).collect(),
         worst_case: attacks.iter().map(|&(_, robust)| robust).min().map(|robust| {
             let interval = clopper_pearson(robust, TOTAL, CONFIDENCE);
@@ -95,6 +97,7 @@ fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
         stages: Vec::new(),
         distances: None,
         flags: [(Flag::Tie, 3), (Flag::Unconfirmed, 2)].into(),
+        inconclusive: Vec::new(),
         forwards: 20 * correct,
         backwards: 20 * correct,
         judge_forwards: correct,

@@ -234,6 +234,10 @@ impl Attack for Apgd {
         vec![self.loss.head(self.targets > 0, classes)]
     }
 
+    fn is_substituted(&self, classes: usize) -> bool {
+        self.loss.is_substituted(self.targets > 0, classes)
+    }
+
     fn cost(&self, classes: usize) -> Cost {
         let ascents = self.ascents(classes) * u64::from(self.restarts);
         let points = ascents * (u64::from(self.steps) + 1);

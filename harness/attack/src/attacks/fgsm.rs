@@ -65,6 +65,10 @@ impl Attack for Fgsm {
         self.ascent().heads(classes)
     }
 
+    fn is_substituted(&self, classes: usize) -> bool {
+        self.ascent().is_substituted(classes)
+    }
+
     fn cost(&self, classes: usize) -> Cost {
         self.ascent().cost(classes)
     }

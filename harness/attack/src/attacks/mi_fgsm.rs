@@ -93,6 +93,10 @@ impl Attack for MiFgsm {
         vec![self.loss.head(self.targets != Targets::None, classes)]
     }
 
+    fn is_substituted(&self, classes: usize) -> bool {
+        self.loss.is_substituted(self.targets != Targets::None, classes)
+    }
+
     fn cost(&self, classes: usize) -> Cost {
         let steps = self.targets.count(classes) * u64::from(self.steps);
         let ranking = u64::from(self.targets == Targets::LeastLikely);

@@ -62,6 +62,11 @@ pub(crate) trait Attack {
         Vec::new()
     }
 
+    /// Whether a model with so many classes is too small for the loss that it is said to ascend, so that it ascends another.
+    fn is_substituted(&self, _classes: usize) -> bool {
+        false
+    }
+
     /// What one row costs at worst.
     fn cost(&self, classes: usize) -> Cost;
 

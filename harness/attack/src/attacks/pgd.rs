@@ -108,6 +108,10 @@ impl Attack for Pgd {
         self.ascent().heads(classes)
     }
 
+    fn is_substituted(&self, classes: usize) -> bool {
+        self.ascent().is_substituted(classes)
+    }
+
     fn cost(&self, classes: usize) -> Cost {
         self.ascent().cost(classes)
     }

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results};
 
-use crate::board::{Board, board};
+use crate::board::{Board, Doubt, board, doubts};
 use crate::text::{bound_name, bounded, limits, markdown, percent, plain, short, table};
 use crate::{Figure, compare, plan_table};
 
@@ -11,7 +11,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     let board = board(results);
     let mut sections = vec![
         title(results),
-        format!("## Leaderboard\n\n{}", leaderboard(&board)),
+        format!("## Leaderboard\n\n{}{}", leaderboard(&board), doubted(&board)),
         format!("## How to read it\n\n{HOW_TO_READ}{}", how_to_read_probes(&board)),
     ];
     if !board.probes.is_empty() {
@@ -232,8 +232,26 @@ fn search(board: &Board) -> String {
     table(&header, rows)
 }
 
+/// What of the leaderboard should not be believed as it stands.
+fn doubted(board: &Board) -> String {
+    let line = |doubt: Doubt<'_>| {
+        let attack = doubt.attack.map(|attack| format!(" under {}", markdown(attack))).unwrap_or_default();
+        format!("\n- **Inconclusive**: {}{attack}: {}", markdown(doubt.model), doubt.reasons())
+    };
+    let lines: String = doubts(board).into_iter().map(line).collect();
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("\n{lines}\n\nThe truth may lie far below these numbers; see [Flags](#flags).")
+    }
+}
+
 fn flags(board: &Board) -> String {
     let raised = |doc: &FlagDoc| {
+        let clean = board.entries.iter().filter_map(|entry| {
+            let count = entry.model.flags.get(&doc.flag)?;
+            Some(format!("{count} rows of {}", markdown(&entry.model.name)))
+        });
         let rows = each_attack(board).filter_map(|(model, attack)| {
             let count = attack.flags.get(&doc.flag)?;
             Some(format!("{count} rows of {} under {}", markdown(&model.name), markdown(&attack.name)))
@@ -242,7 +260,7 @@ fn flags(board: &Board) -> String {
             let count = probe.flags.get(&doc.flag)?;
             Some(format!("{count} rows of {} under {}", markdown(&model.name), markdown(&probe.name)))
         });
-        let rows: Vec<_> = rows.chain(probed).collect();
+        let rows: Vec<_> = clean.chain(rows).chain(probed).collect();
         let FlagDoc { name, raised_if, means, advice, .. } = doc;
         let rows = (!rows.is_empty()).then(|| rows.join("; "))?;
         Some(format!("- **{name}**: {rows}. Raised if {raised_if}. Means: {means}. Do: {advice}."))

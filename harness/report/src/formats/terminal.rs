@@ -4,7 +4,7 @@ use tabled::settings::formatting::AlignmentStrategy;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
 
-use crate::board::{Board, board};
+use crate::board::{Board, Doubt, board, doubts};
 use crate::text::{bound_name, bounded, limits, percent, plain, short};
 
 /// The leaderboard for a terminal: about 110 columns wide for three attacks and names of 20 letters.
@@ -32,7 +32,16 @@ pub fn leaderboard(results: &Results) -> String {
     }
     let mut table = table.build();
     table.with(Style::rounded()).modify(Columns::new(2..), (Alignment::right(), AlignmentStrategy::PerLine));
-    format!("{}\n{table}\n{}\n{}", headline(results), FOOTER, legend(&board))
+    format!("{}\n{table}\n{}\n{}{}", headline(results), FOOTER, doubted(&board), legend(&board))
+}
+
+/// One line for each result that should not be believed as it stands.
+fn doubted(board: &Board) -> String {
+    let line = |doubt: Doubt<'_>| {
+        let attack = doubt.attack.map(|attack| format!(" under {}", plain(attack))).unwrap_or_default();
+        format!("inconclusive: {}{attack} ({}); report.md says what that means\n", plain(doubt.model), doubt.reasons())
+    };
+    doubts(board).into_iter().map(line).collect()
 }
 
 /// One line for each probe.
@@ -67,6 +76,7 @@ fn accuracy(proportion: f64, low: f64, high: f64) -> String {
 mod tests {
     use super::*;
     use crate::sample::{example, model, results, with_probes};
+    use evidence::Flag;
 
     #[test]
     fn the_leaderboard() {
@@ -104,6 +114,24 @@ mod tests {
         kl-instability [nats; lower bound]: what kl-instability measures, in one line
         lipschitz-l1-linf [logits per unit; lower bound]: what lipschitz-l1-linf measures, in one line
         ");
+    }
+
+    #[test]
+    fn what_is_inconclusive_says_why() {
+        let mut doubtful = model("masked", 8707, &[("fgsm", 5000)]);
+        doubtful.attacks[0].flags.insert(Flag::StoodStill, 4000);
+        doubtful.attacks[0].inconclusive = vec![Flag::StoodStill];
+        (doubtful.flags, doubtful.inconclusive) = ([(Flag::Randomised, 10_000)].into(), vec![Flag::Randomised]);
+        let text = leaderboard(&results(vec![doubtful]));
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("inconclusive")).collect();
+        assert_eq!(
+            lines,
+            [
+                "inconclusive: masked (randomised on 10000 rows); report.md says what that means",
+                "inconclusive: masked under fgsm (stood-still on 4000 rows); report.md says what that means",
+            ]
+        );
+        assert!(!leaderboard(&example()).contains("inconclusive"));
     }
 
     #[test]
