@@ -1,7 +1,7 @@
 //! Every attack there is, through the whole program.
 
 use crate::Test;
-use crate::scratch::{SUITE, Scratch, ensure};
+use crate::scratch::{SUITE, Scratch, ensure, linear, saturated, staircase};
 use attack::{Epsilon, Norm, PRESETS, ThreatModel};
 use libtest_mimic::Failed;
 use serde_json::Value;
@@ -9,6 +9,8 @@ use serde_json::Value;
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("every_preset_runs_on_every_norm_that_it_has", every_preset_runs_on_every_norm_that_it_has),
     ("an_ensemble_breaks_what_its_stages_break", an_ensemble_breaks_what_its_stages_break),
+    ("a_curve_falls_and_agrees_with_each_radius_alone", a_curve_falls_and_agrees_with_each_radius_alone),
+    ("masked_gradients_are_caught_and_an_honest_model_is_not", masked_gradients_are_caught_and_an_honest_model_is_not),
 ];
 
 /// The suite with these attacks on its first rows.
@@ -71,6 +73,87 @@ fn an_ensemble_breaks_what_its_stages_break() -> Result<(), Failed> {
     ensure(added > 0, "a later stage broke a row that the first did not, or this tests little")?;
     let report = scratch.read("out/report.md")?;
     ensure(report.contains("## Ensembles"), "the report says what each stage added")
+}
+
+fn a_curve_falls_and_agrees_with_each_radius_alone() -> Result<(), Failed> {
+    let scratch = Scratch::tiny()?;
+    let attacks = "  - pgd-20\n  - ensemble-fast\n";
+    let at = |epsilon: &str, curve: &str| -> Result<Value, Failed> {
+        let text = suite(Norm::Linf, epsilon, attacks)?.replace("attacks:", &format!("{curve}attacks:"));
+        scratch.write("tiny.yaml", text)?;
+        scratch.results(&[])
+    };
+    let radii = ["2/255", "8/255", "20/255"];
+    let curve = at("8/255", "curve: { epsilons: [20/255, 2/255], unconstrained: true }\n")?;
+    let report = scratch.read("out/report.md")?;
+    ensure(report.contains("## Robustness curves"), "the report shows the curve")?;
+    ensure(scratch.read("out/robustness.svg")?.contains("ensemble-fast"), "there is a picture of it")?;
+    let mut drops = 0;
+    for (index, radius) in radii.iter().enumerate() {
+        let alone = at(radius, "")?;
+        for (model, lone) in list(&curve["models"])?.iter().zip(list(&alone["models"])?) {
+            for (attack, lone) in list(&model["attacks"])?.iter().zip(list(&lone["attacks"])?) {
+                let points = list(&attack["curve"])?;
+                ensure(points.len() == 3 && points[index]["epsilon"] == *radius, format!("{points:?}"))?;
+                let robust = |value: &Value| value["robust"].as_u64().ok_or_else(|| format!("{value}"));
+                // What a smaller radius found counts, which a search in a larger ball may miss.
+                ensure(robust(&points[index])? <= robust(lone)?, format!("{radius}: {attack}, alone {lone}"))?;
+                ensure(index == 0 || robust(&points[index])? <= robust(&points[index - 1])?, "a curve falls")?;
+                ensure(index != 1 || points[1]["robust"] == attack["robust"], "its own radius is the result")?;
+                ensure(index != 0 || points[0]["robust"] == lone["robust"], "the first radius is the attack alone")?;
+                ensure(attack["inconclusive"].is_null(), format!("an honest model is conclusive: {attack}"))?;
+                drops += u64::from(index > 0 && robust(&points[index])? < robust(&points[index - 1])?);
+            }
+        }
+        ensure(scratch.run(["run", "tiny.yaml", "--out", "out"])?.code == Some(0), "it runs again")?;
+        ensure(!scratch.path("out/robustness.svg").exists(), "without a curve there is no picture of one")?;
+    }
+    ensure(drops > 0, "a larger radius breaks more, or this tests little")?;
+    for (curve, message) in [
+        ("{ epsilons: [0, 1/255] }", "a radius of the curve is 0"),
+        ("{ epsilons: [1/255, 2/510] }", "the radius 2/510 comes twice"),
+        ("{}", "`curve` has no radius"),
+    ] {
+        let text = suite(Norm::Linf, "8/255", attacks)?.replace("attacks:", &format!("curve: {curve}\nattacks:"));
+        scratch.write("tiny.yaml", text)?;
+        scratch.run(["run", "tiny.yaml", "--dry-run"])?.expect(2, &[message, "tiny.yaml:"])?;
+    }
+    Ok(())
+}
+
+fn masked_gradients_are_caught_and_an_honest_model_is_not() -> Result<(), Failed> {
+    let scratch = Scratch::tiny()?;
+    scratch.add_model("honest", &linear()?, &[])?;
+    scratch.add_model("saturated", &saturated()?, &[])?;
+    scratch.add_model("staircase", &staircase()?, &[])?;
+    let attacks = "  - pgd-20\n  - square\n  - ensemble-standard\n";
+    let text = suite(Norm::Linf, "12/255", attacks)?.replace("[linear, conv]", "[honest, conv, saturated, staircase]");
+    scratch.write("tiny.yaml", text)?;
+    let results = scratch.results(&[])?;
+    let models = list(&results["models"])?;
+    let raised = |model: usize, attack: usize| &models[model]["attacks"][attack]["inconclusive"];
+    for (model, name) in ["honest", "conv"].iter().enumerate() {
+        ensure(models[model]["inconclusive"].is_null(), format!("{name}: {}", models[model]["inconclusive"]))?;
+        for attack in 0..3 {
+            ensure(raised(model, attack).is_null(), format!("{name}, attack {attack}: {}", raised(model, attack)))?;
+        }
+    }
+    let table = [
+        (2, 0, "stood-still"),
+        (2, 0, "black-box-beats-white-box"),
+        (3, 0, "stood-still"),
+        (3, 0, "black-box-beats-white-box"),
+        (3, 2, "black-box-beats-white-box"),
+    ];
+    for (model, attack, flag) in table {
+        let found = raised(model, attack).as_array().is_some_and(|flags| flags.iter().any(|found| found == flag));
+        ensure(
+            found,
+            format!("{} under attack {attack} lacks {flag}: {}", models[model]["name"], models[model]["attacks"]),
+        )?;
+    }
+    let report = scratch.read("out/report.md")?;
+    ensure(report.contains("**Inconclusive**: staircase under pgd-20: stood-still on"), "the report says so")
 }
 
 fn list(value: &Value) -> Result<&Vec<Value>, Failed> {

@@ -259,6 +259,44 @@ pub(crate) fn linear() -> Result<Vec<u8>, Failed> {
     linear_with(1.0, &[])
 }
 
+/// The linear classifier with logits so far apart that the softmax of f32 saturates.
+pub(crate) fn saturated() -> Result<Vec<u8>, Failed> {
+    let (mut graph, row, weights) = tiny_row()?;
+    let factor = graph.constant("factor", Tensor::f32(&[1], vec![1e5]));
+    let logits = graph.add("Gemm", &[row, weights], Attrs::new().int("transB", 1))?;
+    let logits = graph.add("Mul", &[logits, factor], Attrs::new())?;
+    Ok(finish(graph, logits, "logits"))
+}
+
+/// The linear classifier behind a quantizer of 8 steps, flat between them: a sum of steep ramps.
+pub(crate) fn staircase() -> Result<Vec<u8>, Failed> {
+    const STEPS: usize = 8;
+    let (mut graph, row, weights) = tiny_row()?;
+    let axes = graph.constant("axes", Tensor::ints([2]));
+    let thresholds: Vec<f64> = (0..STEPS).map(|step| -1e6 * (step as f64 + 0.5) / STEPS as f64).collect();
+    let thresholds = graph.constant("thresholds", Tensor::f32(&[STEPS], thresholds));
+    let steepness = graph.constant("steepness", Tensor::f32(&[1], vec![1e6]));
+    let low = graph.constant("low", Tensor::f32(&[], vec![0.0]));
+    let high = graph.constant("high", Tensor::f32(&[], vec![1.0]));
+    let each = graph.add("Unsqueeze", &[row, axes], Attrs::new())?;
+    let each = graph.add("Mul", &[each, steepness], Attrs::new())?;
+    let each = graph.add("Add", &[each, thresholds], Attrs::new())?;
+    let each = graph.add("Clip", &[each, low, high], Attrs::new())?;
+    let quantized = graph.add("ReduceMean", &[each, axes], Attrs::new().int("keepdims", 0))?;
+    let logits = graph.add("Gemm", &[quantized, weights], Attrs::new().int("transB", 1))?;
+    Ok(finish(graph, logits, "logits"))
+}
+
+/// The pixels as one row, and the weights of the linear classifier.
+fn tiny_row() -> Result<(Graph, graph::ValueId, graph::ValueId), Failed> {
+    let (mut graph, input) = tiny_graph();
+    let weight = |at: usize| if at % PIXELS % CLASSES == at / PIXELS { 1.0 } else { -0.25 };
+    let weights: Vec<f64> = (0..CLASSES * PIXELS).map(weight).collect();
+    let weights = graph.constant("weights", Tensor::f32(&[CLASSES, PIXELS], weights));
+    let row = graph.add("Flatten", &[input], Attrs::new().int("axis", 1))?;
+    Ok((graph, row, weights))
+}
+
 /// The linear classifier with a weight that is not a number.
 pub(crate) fn not_a_number() -> Result<Vec<u8>, Failed> {
     linear_with(f64::NAN, &[])

@@ -97,6 +97,8 @@ fn attack_row(row: usize, outcome: &RowOutcome) -> AttackRow {
         rejected: outcome.rejected,
         outside_ball: outcome.rejections.outside_ball,
         not_a_number: outcome.rejections.not_a_number,
+        level: outcome.level.map(|level| level as u32),
+        fell_unconstrained: outcome.fell_unconstrained,
         stage: outcome.stage.map(|stage| stage as u32),
         nearest: outcome.nearest,
         zero_gradients: outcome.zero_gradients,

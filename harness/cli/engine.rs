@@ -4,7 +4,7 @@ use crate::assembly::{Assembly, attack_block, chunks, correct, probe_row};
 use crate::clean::clean_rows;
 use crate::parallel;
 use anyhow::{Context, Result};
-use attack::{AttackSpec, RowOutcome, Rows, Setting};
+use attack::{Curve, RowOutcome, Rows, Setting};
 use evidence::{Block, CleanRow, Keep, Keyed, Lookup, ProbeRow, Store};
 use indicatif::ProgressBar;
 use ndarray::Array2;
@@ -13,6 +13,7 @@ use registry::{Dataset, Samples};
 use runtime::{GradientOracle, Prepared, ShippedModel};
 use std::sync::Mutex;
 use std::time::Instant;
+use suite::PlannedAttack;
 
 /// One model on one data set.
 pub(crate) struct Subject<'a> {
@@ -77,7 +78,7 @@ impl Engine<'_> {
     pub(crate) fn attack(
         &self,
         subject: &Subject<'_>,
-        spec: &AttackSpec,
+        attack: &PlannedAttack,
         setting: &Setting<'_>,
         clean: &[Block],
         wanted: Vec<Wanted>,
@@ -90,8 +91,9 @@ impl Engine<'_> {
             let chunks = chunks(&assemblies, self.jobs, subject.prepared.micro_batch());
             let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: subject.prepared.oracle()? });
             let work = |tools: &mut Tools, (_, rows): &(usize, &[usize])| {
-                attack_rows(tools, subject, spec, setting, rows)
-                    .with_context(|| format!("failed to run attack `{}` on model `{}`", spec.name(), subject.name))
+                attack_rows(tools, subject, attack, setting, rows).with_context(|| {
+                    format!("failed to run attack `{}` on model `{}`", attack.spec.name(), subject.name)
+                })
             };
             parallel::for_each(self.jobs, &chunks, tools, work, |index, outcomes| {
                 let (assembly, rows) = chunks[index];
@@ -178,11 +180,15 @@ impl Engine<'_> {
 fn attack_rows(
     tools: &mut Tools,
     subject: &Subject<'_>,
-    spec: &AttackSpec,
+    attack: &PlannedAttack,
     setting: &Setting<'_>,
     rows: &[usize],
 ) -> Result<Vec<RowOutcome>> {
-    with_rows(subject, rows, |rows| Ok(attack::run(spec, rows, setting, &mut tools.oracle, &mut tools.judge)?))
+    let levels = attack.curve.levels();
+    let curve: Curve<'_> = attack.curve.with(&levels);
+    with_rows(subject, rows, |rows| {
+        Ok(attack::run_curve(&attack.spec, &curve, rows, setting, &mut tools.oracle, &mut tools.judge)?)
+    })
 }
 
 fn probe_rows(

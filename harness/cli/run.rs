@@ -121,7 +121,7 @@ impl Run<'_> {
             ModelBlocks { clean: book(observations, &model.name, "clean", clean), ..ModelBlocks::default() };
         for attack in &plan.attacks {
             let wanted = self.wanted(prepared, |slice| plan.check_key_material(model, attack, slice))?;
-            let outcome = engine.attack(&subject, &attack.spec, &setting, &blocks.clean, wanted)?;
+            let outcome = engine.attack(&subject, attack, &setting, &blocks.clean, wanted)?;
             blocks.attacks.push(book(observations, &model.name, &attack.name, outcome));
         }
         for probe in &plan.probes {
@@ -173,6 +173,7 @@ impl Run<'_> {
                     minimises: attack.spec.minimises(),
                     gradients: attack.spec.gradients(classes),
                     substituted: attack.spec.is_substituted(classes),
+                    curve: attack.curve.levels.iter().map(|level| level.threat.epsilon.to_string()).collect(),
                 })
             });
             facts.collect()

@@ -27,6 +27,11 @@ pub struct RowOutcome {
     pub judge_forwards: u64,
     /// Which stage of an ensemble broke it, from 0; `None` for a row that is not broken, and for a single attack.
     pub stage: Option<usize>,
+    /// On a curve over several radii: the first at which it broke, by its index; `None` for a row that withstands all, and
+    /// without a curve. Where that is beyond the radius of the threat model, it is not `broken`, and the witness is of that radius.
+    pub level: Option<usize>,
+    /// Whether it broke where every input was in reach; `None` where that was not tried.
+    pub fell_unconstrained: Option<bool>,
     /// For attacks that look for the nearest misclassified input: how far the nearest is that the judge saw, in the threat
     /// model's norm, in the ball or not.
     pub nearest: Option<f64>,

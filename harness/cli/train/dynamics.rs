@@ -45,7 +45,12 @@ pub(super) fn pictures(metrics: &[String]) -> Result<Vec<(&'static str, Vec<u8>)
         let curves = picture.curves.iter().map(|(name, metric, factor)| curve(name, &epochs, metric, *factor));
         let curves: Vec<Curve> = curves.filter(|curve| !curve.points.is_empty()).collect();
         if !curves.is_empty() {
-            let plot = Plot { title: picture.title.to_owned(), unit: picture.unit.to_owned(), curves };
+            let plot = Plot {
+                title: picture.title.to_owned(),
+                across: "epoch".to_owned(),
+                unit: picture.unit.to_owned(),
+                curves,
+            };
             files.push((picture.file, plot.svg()?.into_bytes()));
         }
     }
@@ -75,7 +80,12 @@ fn draw(trainings: &[(&str, Vec<EpochMetrics>)]) -> Result<Option<Figure>> {
             let curves = trainings.iter().map(|(name, epochs)| curve(name, epochs, metric, *factor));
             let curves: Vec<Curve> = curves.filter(|curve| !curve.points.is_empty()).collect();
             if !curves.is_empty() {
-                plots.push(Plot { title: metric.replace('_', " "), unit: picture.unit.to_owned(), curves });
+                plots.push(Plot {
+                    title: metric.replace('_', " "),
+                    across: "epoch".to_owned(),
+                    unit: picture.unit.to_owned(),
+                    curves,
+                });
             }
         }
     }

@@ -220,6 +220,7 @@ mod tests {
             rejected: 0,
             ties: 0,
             stages: Vec::new(),
+            curve: Vec::new(),
             distances: None,
             flags: BTreeMap::new(),
             inconclusive: Vec::new(),

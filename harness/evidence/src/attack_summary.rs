@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::masking;
 use crate::probe_summary::nearest_rank;
 use crate::summary::proportion;
-use crate::{AttackColumns, AttackFacts, AttackResult, Block, Bound, Distances, Flag, StageResult, Verdict};
+use crate::{
+    AttackColumns, AttackFacts, AttackResult, Block, Bound, CurvePoint, Distances, Flag, StageResult, Verdict,
+};
 
 /// The result of one attack, from its blocks in any order and the verdict of each row.
 ///
@@ -28,6 +30,7 @@ pub(crate) fn attack_result(
     }
     let (certified, total) = (0, verdicts.len() as u64);
     let stages = stages(&facts.stages, &columns, total - wrong, total)?;
+    let curve = curve(&facts.curve, &columns, total - wrong, total)?;
     if facts.substituted {
         flags.insert(Flag::DlrSubstituted, total - wrong);
     }
@@ -53,6 +56,7 @@ pub(crate) fn attack_result(
         rejected: small(|c| &c.rejected),
         ties: flags.get(&Flag::Tie).copied().unwrap_or(0),
         stages,
+        curve,
         distances: facts.minimises.then(|| distances(&columns, total - wrong)),
         inconclusive: Flag::inconclusive(&flags, total - wrong),
         flags,
@@ -78,6 +82,22 @@ fn stages(names: &[String], columns: &[&AttackColumns], right: u64, total: u64) 
         StageResult { name: name.clone(), attacked, robust, robust_accuracy }
     });
     Ok(results.collect())
+}
+
+/// What is left at each radius, of so many rows that are right.
+fn curve(radii: &[String], columns: &[&AttackColumns], right: u64, total: u64) -> Result<Vec<CurvePoint>, String> {
+    let mut broke = vec![0_u64; radii.len()];
+    for level in columns.iter().flat_map(|c| c.level.iter().flatten()) {
+        let count = broke.get_mut(*level as usize);
+        *count.ok_or_else(|| format!("a row broke at radius {level} of {}", radii.len()))? += 1;
+    }
+    let mut robust = right;
+    let points = radii.iter().zip(broke).map(|(epsilon, broke)| {
+        robust = robust.saturating_sub(broke);
+        let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
+        CurvePoint { epsilon: epsilon.clone(), robust_accuracy, ci_low, ci_high, robust }
+    });
+    Ok(points.collect())
 }
 
 /// Of so many rows that are right.
@@ -107,6 +127,7 @@ mod tests {
             minimises,
             gradients: Vec::new(),
             substituted: false,
+            curve: Vec::new(),
         }
     }
 
@@ -138,6 +159,30 @@ mod tests {
         assert_eq!(found.stages.last().map(|s| s.robust), Some(found.robust));
         assert!(result(facts(&["a"], false), staged).unwrap_err().contains("stage 1 of 1"));
         assert_eq!(result(facts(&[], false), |_| ()).unwrap().stages, []);
+    }
+
+    #[test]
+    fn what_broke_at_a_radius_is_broken_at_larger_ones() {
+        let with = |radii: &[&str], level: fn(u64) -> Option<u32>| {
+            let radii = radii.iter().map(|radius| (*radius).to_owned()).collect();
+            result(AttackFacts { curve: radii, ..facts(&[], false) }, move |row| {
+                row.level = level(row.row);
+                if row.level.is_some() && row.verdict == Verdict::Unknown {
+                    (row.confirmed, row.adversarial_class) = (1, Some(1));
+                    row.witness = Some(crate::witness_digest(&[0.0]));
+                }
+            })
+        };
+        // Of the eight rows that are right 2, 4, 6 and 8 break at the threat model's radius, which is the second; 9 beyond.
+        let found = with(&["1/255", "2/255", "3/255"], |row| match row {
+            2 => Some(0),
+            9 => Some(2),
+            row => row.is_multiple_of(2).then_some(1),
+        });
+        let found = found.unwrap();
+        let points: Vec<(&str, u64)> = found.curve.iter().map(|point| (&*point.epsilon, point.robust)).collect();
+        assert_eq!((points, found.robust), (vec![("1/255", 7), ("2/255", 4), ("3/255", 3)], 4));
+        assert!(with(&["1/255"], |row| row.is_multiple_of(2).then_some(1)).unwrap_err().contains("radius 1 of 1"));
     }
 
     #[test]

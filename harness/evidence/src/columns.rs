@@ -86,6 +86,11 @@ pub struct AttackRow {
     pub not_a_number: u32,
     /// Which stage of an ensemble broke it, from 0; `None` for a row that is not broken, and for a single attack.
     pub stage: Option<u32>,
+    /// On a curve: the first of its radii at which the row broke, from 0; `None` for a row that withstands all, and without a curve. A row
+    /// that broke beyond the threat model's radius is [`Verdict::Unknown`] and has its witness.
+    pub level: Option<u32>,
+    /// Whether it broke where every input was in reach; `None` where that was not tried.
+    pub fell_unconstrained: Option<bool>,
     /// For attacks that look for the nearest adversarial input: the distance of the nearest one that the judge saw, in the
     /// threat model's norm, inside the ball or not.
     pub nearest: Option<f64>,
@@ -125,6 +130,8 @@ impl AttackRow {
             outside_ball: 0,
             not_a_number: 0,
             stage: None,
+            level: None,
+            fell_unconstrained: None,
             nearest: None,
             zero_gradients: 0,
             non_finite_gradients: 0,
@@ -150,6 +157,8 @@ impl AttackRow {
             (self.silent_success, Flag::SilentSuccess),
             (self.still_gaining, Flag::IncompleteOptimisation),
             (self.stood_still, Flag::StoodStill),
+            (self.fell_unconstrained == Some(false), Flag::UnconstrainedFails),
+            (self.confirmed > 0 && self.fell_unconstrained == Some(false), Flag::NonMonotone),
         ])
     }
 }
@@ -219,6 +228,12 @@ pub struct AttackColumns {
     pub stage: Vec<Option<u32>>,
     /// Empty where no row has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub level: Vec<Option<u32>>,
+    /// Empty where no row has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fell_unconstrained: Vec<Option<bool>>,
+    /// Empty where no row has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<Option<f64>>,
 }
 
@@ -228,6 +243,8 @@ impl AttackColumns {
         let mut columns = Self::default();
         rows.iter().for_each(|row| columns.push(row));
         columns.stage = where_any(rows.iter().map(|row| row.stage));
+        columns.level = where_any(rows.iter().map(|row| row.level));
+        columns.fell_unconstrained = where_any(rows.iter().map(|row| row.fell_unconstrained));
         columns.nearest = where_any(rows.iter().map(|row| row.nearest.and_then(number)));
         columns
     }
@@ -261,13 +278,20 @@ impl AttackColumns {
             self.witness.len(),
         ];
         same_length(rows, &lengths)?;
-        if !is_whole_or_empty(&self.stage, rows) || !is_whole_or_empty(&self.nearest, rows) {
+        let left_out = [
+            is_whole_or_empty(&self.stage, rows),
+            is_whole_or_empty(&self.level, rows),
+            is_whole_or_empty(&self.fell_unconstrained, rows),
+            is_whole_or_empty(&self.nearest, rows),
+        ];
+        if left_out.contains(&false) {
             return Err(Error::Block("a column that may be left out has no value, or not one for each row".into()));
         }
         for (i, verdict) in self.verdict.iter().enumerate() {
             let attacked = *verdict == Verdict::Attacked;
             let says = [self.confirmed[i] > 0, self.witness[i].is_some(), self.adversarial_class[i].is_some()];
-            if says != [attacked; 3] {
+            let broke = attacked || self.level.get(i).is_some_and(Option::is_some);
+            if says != [broke; 3] {
                 return Err(Error::Block(format!("position {i} is {verdict:?}, but its confirmations say otherwise")));
             }
             if self.stage.get(i).is_some_and(|stage| stage.is_some() != attacked) {

@@ -29,6 +29,10 @@ pub enum Flag {
     DlrSubstituted,
     /// A search without gradients breaks rows that those with gradients leave.
     BlackBoxBeatsWhiteBox,
+    /// Where every input was in reach, the attack did not reach an adversarial one.
+    UnconstrainedFails,
+    /// A larger ball withstood what a smaller one did not.
+    NonMonotone,
     /// The same input gets different scores.
     Randomised,
     /// What is registered as logits are probabilities.
@@ -152,6 +156,22 @@ impl Flag {
             means: "gradients are masked: the truth may lie well below what was found",
             advice: "attack the network before what hides its gradients",
             inconclusive_from: Some(0.0),
+        },
+        FlagDoc {
+            flag: Flag::UnconstrainedFails,
+            name: "unconstrained-fails",
+            raised_if: "the row withstood where every input was in reach",
+            means: "the attack does not work on this model, whatever it finds at small radii",
+            advice: "look for masked gradients; try another loss or a black box",
+            inconclusive_from: Some(0.01),
+        },
+        FlagDoc {
+            flag: Flag::NonMonotone,
+            name: "non-monotone",
+            raised_if: "the row broke at a radius of the curve and withstood where every input was in reach",
+            means: "the attack loses its way in large balls",
+            advice: "give it more steps, or steps of another length",
+            inconclusive_from: Some(0.01),
         },
         FlagDoc {
             flag: Flag::Randomised,

@@ -39,8 +39,8 @@ pub use probe_columns::{ProbeColumns, ProbeRow};
 pub use probe_summary::ProbeFacts;
 pub use published::{Published, PublishedModel};
 pub use results::{
-    AttackResult, Bound, DatasetFacts, Distances, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION, Results,
-    RuntimeFacts, StageResult, ThreatFacts, WorstCase,
+    AttackResult, Bound, CurvePoint, DatasetFacts, Distances, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION,
+    Results, RuntimeFacts, StageResult, ThreatFacts, WorstCase,
 };
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
 pub use store::{Damage, Keep, Lookup, Store};

@@ -67,7 +67,8 @@ mod tests {
         let name = "a".to_owned();
         let stages = gradients.iter().map(u64::to_string).collect();
         let gradients = gradients.to_vec();
-        AttackFacts { name, revision: 1, parameters: BTreeMap::new(), stages, minimises, gradients, substituted: false }
+        let (parameters, curve) = (BTreeMap::new(), Vec::new());
+        AttackFacts { name, revision: 1, parameters, stages, minimises, gradients, substituted: false, curve }
     }
 
     #[test]

@@ -184,6 +184,9 @@ pub struct AttackResult {
     /// Of an ensemble: its attacks in their order, and what each added. Left out for a single attack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageResult>,
+    /// Robust accuracy at every radius of the suite's curve, rising. Left out without a curve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<CurvePoint>,
     /// Of an attack that looks for the nearest adversarial input: how far away they were. Left out for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distances: Option<Distances>,
@@ -216,6 +219,22 @@ pub struct StageResult {
     pub robust: u64,
     /// `robust / total`; as the ensemble's, an upper bound.
     pub robust_accuracy: f64,
+}
+
+/// One radius of a curve. Rows that broke at a smaller one count as broken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurvePoint {
+    /// The radius, as it was written.
+    pub epsilon: String,
+    /// Empirical robust accuracy there: `robust / total`, an upper bound.
+    pub robust_accuracy: f64,
+    /// Lower 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
+    pub ci_low: f64,
+    /// Upper 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
+    pub ci_high: f64,
+    /// Rows that are right and stay right.
+    pub robust: u64,
 }
 
 /// Distances of the nearest adversarial inputs found, in the threat model's norm. Each is an upper bound: there may be

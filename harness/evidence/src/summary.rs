@@ -56,6 +56,8 @@ pub struct AttackFacts {
     pub gradients: Vec<u64>,
     /// Whether the model has too few classes for its loss, so that another took its place.
     pub substituted: bool,
+    /// The radii of a curve as they were written, rising; none without one.
+    pub curve: Vec<String>,
 }
 
 /// The blocks of one model, in any order.
@@ -276,6 +278,7 @@ pub(crate) mod tests {
             minimises: false,
             gradients: vec![20],
             substituted: false,
+            curve: Vec::new(),
         };
         Facts {
             suite: text("test"),

@@ -34,11 +34,13 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// Curves over epochs.
+/// Curves over one quantity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
     /// What stands above.
     pub title: String,
+    /// What stands below the horizontal axis, such as `epoch`.
+    pub across: String,
     /// What stands beside the vertical axis.
     pub unit: String,
     /// The lines. From the eighth on they are dashed in the colours of the first.
@@ -73,13 +75,13 @@ impl Plot {
             .x_label_area_size(40)
             .y_label_area_size(60)
             .build_cartesian_2d(x.0..x.1, y.0..y.1)?;
-        let digits = digits(y.1 - y.0);
+        let (across, digits) = (digits(x.1 - x.0), digits(y.1 - y.0));
         chart
             .configure_mesh()
             .light_line_style(WHITE)
-            .x_desc("epoch")
+            .x_desc(&self.across)
             .y_desc(&self.unit)
-            .x_label_formatter(&|x| format!("{x:.0}"))
+            .x_label_formatter(&|x| format!("{x:.across$}"))
             .y_label_formatter(&|y| format!("{y:.digits$}"))
             .draw()?;
         for curve in &self.curves {
@@ -201,7 +203,7 @@ mod tests {
     fn plot(points: &[(f64, f64)]) -> Plot {
         let curve = |name: &str, points: &[(f64, f64)]| Curve { name: name.to_owned(), points: points.to_vec() };
         let curves = vec![curve("natural <&>", points), curve("robust", &[(1.0, 10.0)])];
-        Plot { title: "accuracy".to_owned(), unit: "%".to_owned(), curves }
+        Plot { title: "accuracy".to_owned(), across: "epoch".to_owned(), unit: "%".to_owned(), curves }
     }
 
     #[test]
@@ -226,7 +228,12 @@ mod tests {
     fn panels_share_styles_and_a_legend() {
         let curve = |name: &str, y: f64| Curve { name: name.to_owned(), points: vec![(1.0, y), (2.0, 2.0 * y)] };
         let names: Vec<String> = (0..9).map(|index| format!("model-{index}")).collect();
-        let panel = |title: &str, curves: Vec<Curve>| Plot { title: title.to_owned(), unit: "%".to_owned(), curves };
+        let panel = |title: &str, curves: Vec<Curve>| Plot {
+            title: title.to_owned(),
+            across: "epoch".to_owned(),
+            unit: "%".to_owned(),
+            curves,
+        };
         let all = panel("all", names.iter().zip(1..).map(|(name, y)| curve(name, f64::from(y))).collect());
         let last = panel("last", vec![curve(&names[8], 1.0), curve(&names[2], 1.0)]);
         let empty = panel("empty", vec![Curve { name: "none".to_owned(), points: Vec::new() }]);

@@ -4,7 +4,7 @@ use std::path::Path;
 use evidence::{Files, Observations, Results, remove_leftovers, write_atomically};
 
 use crate::sums::{SUMS, sha256sums};
-use crate::{Error, FORMATS, Figure};
+use crate::{Error, FORMATS, Figure, robustness};
 
 /// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
 ///
@@ -18,7 +18,7 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
     Err(Error::NotAReport { folder: folder.into() })
 }
 
-/// Writes every format that has a file, the figure, `observations.json`, and `SHA256SUMS` over all that is then in `folder`.
+/// Writes every format that has a file, the figures, `observations.json`, and `SHA256SUMS` over all that is then in `folder`.
 ///
 /// Each file is written whole or not at all, `SHA256SUMS` last.
 pub fn write_folder(
@@ -35,6 +35,10 @@ pub fn write_folder(
     match training {
         Some(figure) => write_atomically(files, &folder.join(Figure::FILE), figure.svg.as_bytes())?,
         None => remove(&folder.join(Figure::FILE))?,
+    }
+    match robustness::svg(results)? {
+        Some(svg) => write_atomically(files, &folder.join(robustness::FILE), svg.as_bytes())?,
+        None => remove(&folder.join(robustness::FILE))?,
     }
     for format in FORMATS {
         if let Some(file) = format.file {

@@ -12,6 +12,7 @@ mod figure;
 mod folder;
 mod formats;
 mod plan_table;
+mod robustness;
 #[cfg(test)]
 mod sample;
 mod sums;

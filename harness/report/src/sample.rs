@@ -95,6 +95,7 @@ fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
         rejected: 12,
         ties: 3,
         stages: Vec::new(),
+        curve: Vec::new(),
         distances: None,
         flags: [(Flag::Tie, 3), (Flag::Unconfirmed, 2)].into(),
         inconclusive: Vec::new(),

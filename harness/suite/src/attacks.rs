@@ -1,5 +1,6 @@
 //! From the entries of `attacks` to attacks with every number.
 
+use crate::curve::{PlannedCurve, PlannedLevel, Radii};
 use crate::entry::{Entry, Kind};
 use crate::long_form::{LongForm, variant};
 use crate::probes;
@@ -7,7 +8,7 @@ use crate::suite::check_name;
 use crate::vocabulary::Vocabulary;
 use registry::yaml::{Located, Problem};
 
-use attack::{ATTACKS, AttackSpec, Ensemble, PRESETS, ThreatModel, preset};
+use attack::{ATTACKS, AttackSpec, Cost, Ensemble, PRESETS, ThreatModel, preset};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -23,6 +24,16 @@ pub struct PlannedAttack {
     pub spec: AttackSpec,
     /// The revision of the attack's numbers.
     pub revision: u32,
+    /// The same at the radii of a curve.
+    #[serde(skip_serializing_if = "PlannedCurve::is_none")]
+    pub curve: PlannedCurve,
+}
+
+impl PlannedAttack {
+    /// What one row of a model with so many classes costs at worst, at all radii together.
+    pub fn cost(&self, classes: usize) -> Cost {
+        self.curve.specs(&self.spec).map(|spec| spec.cost(classes)).fold(Cost::default(), Cost::plus)
+    }
 }
 
 /// The entries of `attacks`.
@@ -89,6 +100,7 @@ pub(crate) fn vocabulary() -> Vocabulary {
 pub(crate) fn attacks(
     entries: &[Located<Entry<Attacks>>],
     threat: &ThreatModel,
+    radii: &Radii,
 ) -> Result<Vec<PlannedAttack>, Problem> {
     let mut planned: Vec<PlannedAttack> = Vec::new();
     for entry in entries {
@@ -100,7 +112,12 @@ pub(crate) fn attacks(
                 .hint("give one of them another name, with `name:` in its long form")
                 .at(place));
         }
-        planned.push(PlannedAttack { name, revision: spec.revision(), spec });
+        let level = |threat: &ThreatModel| Ok(PlannedLevel { threat: threat.clone(), spec: resolve(entry, threat)? });
+        let curve = PlannedCurve {
+            levels: radii.levels.iter().map(level).collect::<Result<_, _>>()?,
+            unconstrained: radii.unconstrained.as_ref().map(level).transpose()?,
+        };
+        planned.push(PlannedAttack { name, revision: spec.revision(), spec, curve });
     }
     Ok(planned)
 }

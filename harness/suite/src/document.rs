@@ -4,7 +4,7 @@ use crate::attacks::Attacks;
 use crate::entry::Entry;
 use crate::named::Named;
 use crate::probes::Probes;
-use attack::ThreatModel;
+use attack::{Epsilon, ThreatModel};
 use registry::yaml::Located;
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -28,6 +28,9 @@ pub struct Document {
     pub models: Located<Vec<Located<String>>>,
     /// How far an input may be moved.
     pub threat: ThreatModel,
+    /// Robust accuracy at other radii too. Without it: at the radius of `threat` alone.
+    #[serde(default)]
+    pub curve: Option<Located<CurveSection>>,
     /// The attacks. A short name is an exact published setting; the long form names every number.
     #[schemars(length(min = 1))]
     pub attacks: Located<Vec<Located<Entry<Attacks>>>>,
@@ -53,6 +56,20 @@ pub struct Document {
     #[serde(default)]
     #[schemars(skip)]
     pub certify: Option<Located<Unread>>,
+}
+
+/// Radii of a curve.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Curve")]
+pub struct CurveSection {
+    /// The radii, in any order and in the norm of `threat`, whose own radius is added. They share work: a row that is broken at one is
+    /// not attacked at a larger one. Each preset takes its numbers from the radius.
+    #[serde(default)]
+    pub epsilons: Vec<Located<Epsilon>>,
+    /// Whether every attack is also tried where all inputs are in reach: one that then leaves rows unbroken is not to be trusted.
+    #[serde(default)]
+    pub unconstrained: bool,
 }
 
 /// The inputs that the models are measured on.

@@ -1,6 +1,7 @@
 //! What decides the outcome of one block of a check, as far as the plan knows.
 
 use crate::attacks::PlannedAttack;
+use crate::curve::PlannedCurve;
 use crate::dataset::PlannedDomain;
 use crate::models::PlannedModel;
 use crate::plan::Plan;
@@ -34,6 +35,8 @@ pub struct CheckKey<'a> {
     prediction: PredictionKey<'a>,
     attack: &'a AttackSpec,
     attack_revision: u32,
+    #[serde(skip_serializing_if = "PlannedCurve::is_none")]
+    curve: &'a PlannedCurve,
     norm: Norm,
     epsilon: &'a str,
     domain: &'a PlannedDomain,
@@ -82,6 +85,7 @@ impl Plan {
             prediction: self.prediction_key_material(model, slice),
             attack: &attack.spec,
             attack_revision: attack.revision,
+            curve: &attack.curve,
             norm: self.threat.norm,
             epsilon: &self.threat.epsilon_fraction,
             domain: &self.domain,

@@ -4,6 +4,7 @@
 //! model.
 
 mod attacks;
+mod curve;
 mod dataset;
 mod document;
 mod entry;
@@ -30,8 +31,9 @@ mod summary;
 mod vocabulary;
 
 pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
+pub use curve::{PlannedCurve, PlannedLevel, Radii};
 pub use dataset::{PlannedDataset, PlannedDomain};
-pub use document::{Choice, DatasetSection, Document, PublishedForm, PublishedSection, Unread};
+pub use document::{Choice, CurveSection, DatasetSection, Document, PublishedForm, PublishedSection, Unread};
 pub use entry::{Entry, Kind};
 pub use error::Error;
 pub use grid::attack_domain;

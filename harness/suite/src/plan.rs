@@ -1,6 +1,7 @@
 //! A plan: what runs, every number explicit, every digest pinned.
 
 use crate::attacks::{PlannedAttack, attacks};
+use crate::curve::{Radii, radii};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
 use crate::error::Error;
@@ -81,8 +82,11 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
     let document = suite.document();
     refuse_later_sections(document)?;
     let threat = document.threat.clone();
-    let attacks = attacks(&document.attacks, &threat)?;
+    // What is wrong with the attacks is said before the data are looked for.
+    attacks(&document.attacks, &threat, &Radii::default())?;
     let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
+    let radii = radii(document.curve.as_ref(), &threat, &attack_domain(&data), data.row_len())?;
+    let attacks = attacks(&document.attacks, &threat, &radii)?;
     let probes = match &document.probes {
         Some(entries) => probes(entries, &threat, &attacks)?,
         None => Vec::new(),

@@ -4,7 +4,7 @@ use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Res
 
 use crate::board::{Board, Doubt, board, doubts};
 use crate::text::{bound_name, bounded, limits, markdown, percent, plain, short, table};
-use crate::{Figure, compare, plan_table};
+use crate::{Figure, compare, plan_table, robustness};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
 pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
@@ -28,6 +28,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     sections
         .extend([format!("## Cost\n\n{COST}\n\n{}", cost(results)), format!("## Verdicts\n\n{}", verdicts(&board))]);
     sections.extend(stages(&board).map(|text| format!("## Ensembles\n\n{STAGES}\n\n{text}")));
+    sections.extend(robustness::section(&board).map(|text| format!("## Robustness curves\n\n{text}")));
     sections.extend(distances(&board).map(|text| format!("## Distances\n\n{DISTANCES}\n\n{text}")));
     sections.extend([
         format!("## Search and judge\n\n{SEARCH}\n\n{}", search(&board)),
