@@ -3,7 +3,7 @@
 use crate::assembly::{Assembly, attack_block, chunks, correct, probe_row};
 use crate::parallel;
 use anyhow::{Context, Result, bail};
-use attack::{AttackSpec, Predictor, RowOutcome, Rows, Setting, argmax};
+use attack::{AttackSpec, Predictor, RowOutcome, Rows, Setting, argmax, margin};
 use evidence::{Block, CleanRow, Keep, Keyed, Lookup, ProbeRow, Store};
 use indicatif::ProgressBar;
 use ndarray::Array2;
@@ -97,8 +97,7 @@ impl Engine<'_> {
                 let (assembly, rows) = chunks[index];
                 self.progress.inc(rows.len() as u64);
                 if let Some(outcomes) = assemblies[assembly].add(rows, outcomes) {
-                    let (block, witnesses) =
-                        attack_block(assemblies[assembly].wanted, outcomes, subject.dataset.row_len())?;
+                    let (block, witnesses) = attack_block(assemblies[assembly].wanted, outcomes, subject)?;
                     let kept = (self.keep == Keep::Witnesses).then_some(&witnesses);
                     let block = self.store.save(block, kept)?;
                     self.progress
@@ -190,8 +189,7 @@ fn predict(
         let scores = scores.to_vec();
         let label = subject.label_map[label];
         let (prediction, tie) = argmax(&scores);
-        let others = scores.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, score)| f64::from(*score));
-        let margin = Some(f64::from(scores[label]) - others.fold(f64::NEG_INFINITY, f64::max));
+        let margin = margin(&scores, label);
         CleanRow { row: row as u64, label: label as u32, prediction: prediction as u32, margin, tie }
     });
     Ok(rows.collect())

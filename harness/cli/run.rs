@@ -185,6 +185,7 @@ impl Run<'_> {
             parameters: Some(prepared.parameters()),
             params_without_bn: Some(prepared.cost().params_without_bn),
             notes: prepared.notes().to_vec(),
+            scores_rows: prepared.spec().scores_rows(),
             attacks: attacks.clone(),
             probes: probes.clone(),
         });

@@ -34,6 +34,7 @@ pub(crate) fn attack_result(
         bound: Bound::Upper,
         ci_low,
         ci_high,
+        auc: None,
         robust,
         total,
         wrong,

@@ -55,6 +55,9 @@ pub struct AttackRow {
     /// For attacks that look for the nearest adversarial input: the distance of the nearest one that the judge saw, in the
     /// threat model's norm, inside the ball or not.
     pub nearest: Option<f64>,
+    /// The label's score minus the highest other score in the witness. Kept of models that give a row one number, whose place
+    /// among those of other rows it tells; `None` without a witness, and if it is not a number.
+    pub margin: Option<f64>,
     /// Gradients that were zero in every element.
     pub zero_gradients: u32,
     /// Gradients that were NaN or infinite somewhere.
@@ -86,6 +89,7 @@ impl AttackRow {
             not_a_number: 0,
             stage: None,
             nearest: None,
+            margin: None,
             zero_gradients: 0,
             non_finite_gradients: 0,
             forwards: 0,
@@ -160,6 +164,9 @@ pub struct AttackColumns {
     /// Empty where no row has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<Option<f64>>,
+    /// Empty where no row has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub margin: Vec<Option<f64>>,
 }
 
 impl AttackColumns {
@@ -169,6 +176,7 @@ impl AttackColumns {
         rows.iter().for_each(|row| columns.push(row));
         columns.stage = where_any(rows.iter().map(|row| row.stage));
         columns.nearest = where_any(rows.iter().map(|row| row.nearest.and_then(number)));
+        columns.margin = where_any(rows.iter().map(|row| row.margin.and_then(number)));
         columns
     }
 
@@ -201,7 +209,8 @@ impl AttackColumns {
             self.witness.len(),
         ];
         same_length(rows, &lengths)?;
-        if !is_whole_or_empty(&self.stage, rows) || !is_whole_or_empty(&self.nearest, rows) {
+        let numbers = [&self.nearest, &self.margin];
+        if !is_whole_or_empty(&self.stage, rows) || !numbers.iter().all(|column| is_whole_or_empty(column, rows)) {
             return Err(Error::Block("a column that may be left out has no value, or not one for each row".into()));
         }
         for (i, verdict) in self.verdict.iter().enumerate() {
@@ -212,6 +221,9 @@ impl AttackColumns {
             }
             if self.stage.get(i).is_some_and(|stage| stage.is_some() != attacked) {
                 return Err(Error::Block(format!("position {i} is {verdict:?}, but its stage says otherwise")));
+            }
+            if self.margin.get(i).copied().flatten().is_some_and(|margin| margin > 0.0 || !attacked) {
+                return Err(Error::Block(format!("position {i} is {verdict:?}, but its margin says otherwise")));
             }
         }
         Ok(())

@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::analysis::analyse;
 use crate::attack_summary::attack_result;
+use crate::detection::Detection;
 use crate::probe_summary::probe_result;
 use crate::{
-    Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, ModelResult, ProbeFacts, Published, RESULTS_SCHEMA_VERSION,
-    Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
+    AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, ModelResult, ProbeFacts, Published,
+    RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
 };
 
 /// What `results.json` takes from the plan.
@@ -36,6 +37,8 @@ pub struct ModelFacts {
     pub parameters: Option<u64>,
     pub params_without_bn: Option<u64>,
     pub notes: Vec<String>,
+    /// Whether it tells two classes apart, normal and anomalous, by a score for each row and a threshold.
+    pub scores_rows: bool,
     pub attacks: Vec<AttackFacts>,
     pub probes: Vec<ProbeFacts>,
 }
@@ -109,6 +112,7 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
     if clean.len() as u64 != samples {
         return Err(refuse("clean", format!("{} rows of {samples}", clean.len())));
     }
+    let mut detection = facts.scores_rows.then(|| Detection::new(&blocks.clean));
     let mut withstands = clean.clone();
     let mut attacks = Vec::new();
     for (facts, blocks) in attack_facts.into_iter().zip(&blocks.attacks) {
@@ -117,7 +121,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
             withstands.entry(*row).and_modify(|robust| *robust &= *verdict == Verdict::Unknown);
         }
         let check = facts.name.clone();
-        attacks.push(attack_result(facts, blocks, &verdicts).map_err(|reason| refuse(&check, reason))?);
+        let result = attack_result(facts, blocks, &verdicts).map_err(|reason| refuse(&check, reason))?;
+        attacks.push(AttackResult { auc: detection.as_mut().and_then(|rows| rows.attacked_auc(blocks)), ..result });
     }
     let mut probes = Vec::new();
     for (facts, blocks) in probe_facts.into_iter().zip(&blocks.probes) {
@@ -130,7 +135,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
     let worst_case = (!attacks.is_empty()).then(|| {
         let robust = withstands.values().filter(|&&robust| robust).count() as u64;
         let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
-        WorstCase { robust_accuracy, bound: Bound::Upper, ci_low, ci_high, robust, total }
+        let auc = detection.as_ref().and_then(Detection::worst_auc);
+        WorstCase { robust_accuracy, bound: Bound::Upper, ci_low, ci_high, auc, robust, total }
     });
     Ok(ModelResult {
         name,
@@ -138,6 +144,7 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         clean_accuracy,
         ci_low,
         ci_high,
+        clean_auc: detection.as_ref().and_then(Detection::clean_auc),
         correct,
         total,
         ties,
@@ -293,6 +300,7 @@ pub(crate) mod tests {
                 parameters: Some(30_730),
                 params_without_bn: Some(30_730),
                 notes: Vec::new(),
+                scores_rows: false,
                 attacks: attacks.iter().map(attack).collect(),
                 probes: Vec::new(),
             }],
@@ -403,7 +411,7 @@ pub(crate) mod tests {
         results.models[0].macs_torchprofile = None;
         results.models[0].params_without_bn = None;
         let text = results.to_json().unwrap();
-        for later in ["torchprofile", "without_bn", "analysis", "published", "probes"] {
+        for later in ["torchprofile", "without_bn", "analysis", "published", "probes", "auc"] {
             assert!(!text.contains(later), "{later}");
         }
         assert_eq!(Results::from_json(&text).unwrap(), results);

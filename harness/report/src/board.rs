@@ -55,6 +55,13 @@ pub(crate) fn board(results: &Results) -> Board<'_> {
     Board { attacks, probes, entries }
 }
 
+impl Board<'_> {
+    /// Whether some model scores rows, so that there are areas under ROC curves.
+    pub(crate) fn has_areas(&self) -> bool {
+        self.entries.iter().any(|entry| entry.model.clean_auc.is_some())
+    }
+}
+
 fn standing(a: &ModelResult, b: &ModelResult) -> Ordering {
     let worst = |model: &ModelResult| model.worst_case.as_ref().map_or(0.0, |worst| worst.robust_accuracy);
     worst(b).total_cmp(&worst(a)).then(b.clean_accuracy.total_cmp(&a.clean_accuracy))

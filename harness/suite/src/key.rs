@@ -21,6 +21,8 @@ pub struct PredictionKey<'a> {
     output: &'a str,
     output_kind: OutputKind,
     classes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
     labels: &'a [usize],
     dataset: Digest,
     rows: &'a Rows,
@@ -65,6 +67,7 @@ impl Plan {
             output: &model.output.name,
             output_kind: model.output.kind,
             classes: model.output.classes,
+            threshold: model.output.threshold,
             labels: &model.labels,
             dataset: self.dataset.digest,
             rows: &slice.rows,

@@ -385,7 +385,7 @@ fn models() {
         ("shape", with("[gray]")),
         ("classes", with("[eleven]")),
         ("labels", with("[few-labels]")),
-        ("kind", with("[score]")),
+        ("classes of a score", with("[score]")),
         ("another data set", with("[elsewhere]")),
     ]), @r"
     == misspelt
@@ -449,8 +449,8 @@ fn models() {
     4 | models: [few-labels]
       |          ^^^^^^^^^^
 
-    == kind
-    plan ./suites/my.yaml:4:10: model `score` does not fit: only outputs of kind `logits`, `softmax` and `sigmoid` are supported by this version
+    == classes of a score
+    plan ./suites/my.yaml:4:10: model `score` does not fit: it has 2 outputs, and `signs32` has 10 classes; `labels` in its manifest can say which is which
       |
     4 | models: [score]
       |          ^^^^^
