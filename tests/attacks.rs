@@ -10,6 +10,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("every_preset_runs_on_every_norm_that_it_has", every_preset_runs_on_every_norm_that_it_has),
     ("an_ensemble_breaks_what_its_stages_break", an_ensemble_breaks_what_its_stages_break),
     ("a_curve_falls_and_agrees_with_each_radius_alone", a_curve_falls_and_agrees_with_each_radius_alone),
+    (
+        "what_transfers_from_a_copy_is_what_is_found_on_the_model",
+        what_transfers_from_a_copy_is_what_is_found_on_the_model,
+    ),
     ("masked_gradients_are_caught_and_an_honest_model_is_not", masked_gradients_are_caught_and_an_honest_model_is_not),
 ];
 
@@ -117,6 +121,71 @@ fn a_curve_falls_and_agrees_with_each_radius_alone() -> Result<(), Failed> {
         let text = suite(Norm::Linf, "8/255", attacks)?.replace("attacks:", &format!("curve: {curve}\nattacks:"));
         scratch.write("tiny.yaml", text)?;
         scratch.run(["run", "tiny.yaml", "--dry-run"])?.expect(2, &[message, "tiny.yaml:"])?;
+    }
+    Ok(())
+}
+
+fn what_transfers_from_a_copy_is_what_is_found_on_the_model() -> Result<(), Failed> {
+    let scratch = Scratch::tiny()?;
+    scratch.add_model("copy", &linear()?, &[])?;
+    scratch.add_model("saturated", &saturated()?, &[])?;
+    let run = |attacks: &str, models: &str| -> Result<Value, Failed> {
+        let text = suite(Norm::Linf, "12/255", attacks)?
+            .replace("[linear, conv]", models)
+            .replace("samples: 40", "samples: 300");
+        scratch.write("tiny.yaml", text)?;
+        scratch.results(&[])
+    };
+    let results = run("  - pgd-20\n  - transfer: { attack: pgd-20 }\n", "[linear, conv, copy]")?;
+    let models = list(&results["models"])?;
+    for model in models {
+        let names: Vec<&str> = list(&model["attacks"])?.iter().filter_map(|attack| attack["name"].as_str()).collect();
+        let own = model["name"].as_str().ok_or("a name")?;
+        let mut wanted = vec!["pgd-20".to_owned()];
+        wanted.extend(
+            ["linear", "conv", "copy"].iter().filter(|name| **name != own).map(|name| format!("pgd-20-from-{name}")),
+        );
+        ensure(names == wanted, format!("{names:?} are not {wanted:?}"))?;
+        let worst = model["worst_case"]["robust"].as_u64();
+        for attack in list(&model["attacks"])? {
+            ensure(attack["robust"].as_u64() >= worst, "the worst case counts transfers")?;
+            ensure(attack["flags"]["unconfirmed"].is_null() || attack["source"].is_null(), "a rejection is no doubt")?;
+        }
+    }
+    let attack = |model: usize, name: &str| -> Result<&Value, Failed> {
+        let found = list(&models[model]["attacks"])?.iter().find(|attack| attack["name"] == name);
+        found.ok_or_else(|| format!("no {name}").into())
+    };
+    let (own, twin) = (attack(0, "pgd-20")?, attack(0, "pgd-20-from-copy")?);
+    for count in ["robust", "attacked", "found", "confirmed", "rejected", "forwards", "backwards", "judge_forwards"] {
+        ensure(own[count] == twin[count], format!("{count}: {own} {twin}"))?;
+    }
+    ensure(twin["source"] == "copy" && own["source"].is_null(), "a transfer names its source")?;
+    let other = attack(1, "pgd-20-from-linear")?;
+    ensure(other["rejected"].as_u64() > Some(0), format!("not all transfers, or this tests little: {other}"))?;
+    ensure(scratch.read("out/report.md")?.contains("## Transfer"), "the report has the matrix")?;
+    // A source that is no target, from which more is found than from the model's own masked gradients.
+    let results = run("  - pgd-20\n  - transfer: { name: t, from: [linear], attack: pgd-20 }\n", "[saturated]")?;
+    let masked = &results["models"][0]["attacks"][0];
+    let flagged = masked["inconclusive"]
+        .as_array()
+        .is_some_and(|flags| flags.iter().any(|flag| flag == "transfer-beats-white-box"));
+    ensure(flagged, format!("{masked}"))?;
+    ensure(results["models"][0]["attacks"][1]["name"] == "t-from-linear", "an entry may have a name")?;
+    for (attacks, message) in [
+        ("transfer: { attack: pgd-20 }", "`saturated` is the only model"),
+        ("transfer: { from: [], attack: pgd-20 }", "`from` is empty"),
+        ("transfer: { from: [nothing], attack: pgd-20 }", "there is no model `nothing`"),
+        ("transfer: { from: [linear], attack: transfer: { attack: pgd-20 } }", "tiny.yaml"),
+        (
+            "transfer: { from: [linear], attack: { transfer: { attack: pgd-20 } } }",
+            "the attack of a transfer is a transfer",
+        ),
+        ("ensemble: { name: e, stages: [transfer: { attack: pgd-20 }] }", "an ensemble has one model"),
+    ] {
+        let text = suite(Norm::Linf, "8/255", &format!("  - {attacks}\n"))?.replace("[linear, conv]", "[saturated]");
+        scratch.write("tiny.yaml", text)?;
+        scratch.run(["run", "tiny.yaml", "--dry-run"])?.expect(2, &[message])?;
     }
     Ok(())
 }

@@ -62,6 +62,7 @@ fn help_of_every_verb() -> Result<(), Failed> {
                 "--name",
                 "--dataset",
                 "--output-kind",
+                "--threshold <THRESHOLD>",
                 "--layout",
                 "--range",
                 "--mean",

@@ -6,6 +6,7 @@
 mod attacks;
 mod cli;
 mod compare;
+mod detectors;
 mod golden;
 mod hostile;
 mod probes;
@@ -25,6 +26,7 @@ fn main() {
         ("attacks", attacks::TESTS),
         ("cli", cli::TESTS),
         ("compare", compare::TESTS),
+        ("detectors", detectors::TESTS),
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),
         ("probes", probes::TESTS),

@@ -176,9 +176,12 @@ pub(crate) struct AddModelArgs {
     /// The data set that it classifies
     #[arg(long)]
     pub(crate) dataset: String,
-    /// What its last layer gives
-    #[arg(long, value_parser = ["logits", "softmax", "sigmoid"], default_value = "logits")]
+    /// What its last layer gives. score: an autoencoder's reconstruction, whose mean squared error tells anomalies
+    #[arg(long, value_parser = ["logits", "softmax", "sigmoid", "score"], default_value = "logits")]
     pub(crate) output_kind: String,
+    /// Of output kind score: the error above which a row is anomalous (class 1), not normal (class 0)
+    #[arg(long)]
+    pub(crate) threshold: Option<f64>,
     /// The layout of its input [default: guessed from the shape]
     #[arg(long, value_parser = ["NCHW", "NHWC", "flat"])]
     pub(crate) layout: Option<String>,

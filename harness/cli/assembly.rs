@@ -64,13 +64,15 @@ pub(crate) fn correct(wanted: &Wanted, clean: &[Block], subject: &Subject<'_>) -
 
 /// The block of an attack whose outcomes these are, the rows that it did not run on being wrong.
 ///
+/// Margins of witnesses are kept where the model scores rows, whose order they tell.
 /// Errors: the outcomes contradict each other.
 pub(crate) fn attack_block(
     wanted: &Wanted,
     outcomes: Vec<(usize, RowOutcome)>,
-    row_len: usize,
+    subject: &Subject<'_>,
 ) -> Result<(Block, Witnesses)> {
-    let mut witnesses = Witnesses::new(row_len);
+    let scores_rows = subject.prepared.spec().scores_rows();
+    let mut witnesses = Witnesses::new(subject.dataset.row_len());
     let mut outcomes = outcomes.into_iter().peekable();
     let mut rows = Vec::with_capacity(wanted.rows.len());
     for &row in &wanted.rows {
@@ -81,7 +83,8 @@ pub(crate) fn attack_block(
         if let Some(witness) = &outcome.witness {
             witnesses.push(row as u64, witness)?;
         }
-        rows.push(attack_row(row, &outcome));
+        let margin = outcome.margin.filter(|_| scores_rows);
+        rows.push(AttackRow { margin, ..attack_row(row, &outcome) });
     }
     Ok((Block::attack(wanted.keyed.clone(), &rows)?, witnesses))
 }
@@ -101,6 +104,7 @@ fn attack_row(row: usize, outcome: &RowOutcome) -> AttackRow {
         fell_unconstrained: outcome.fell_unconstrained,
         stage: outcome.stage.map(|stage| stage as u32),
         nearest: outcome.nearest,
+        margin: None,
         zero_gradients: outcome.zero_gradients,
         non_finite_gradients: outcome.non_finite_gradients,
         silent_success: outcome.silent_success,

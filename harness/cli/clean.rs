@@ -2,7 +2,7 @@
 
 use crate::engine::{Subject, matrix};
 use anyhow::{Result, bail};
-use attack::{Predictor, argmax, neighbours};
+use attack::{Predictor, argmax, margin, neighbours};
 use evidence::CleanRow;
 use ndarray::Array2;
 use registry::Samples;
@@ -36,8 +36,7 @@ pub(crate) fn clean_rows(judge: &mut ShippedModel, subject: &Subject<'_>, rows: 
         let label = subject.label_map[samples.labels[at]];
         let of_row = scores.row(at).to_vec();
         let (prediction, tie) = argmax(&of_row);
-        let others = of_row.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, score)| f64::from(*score));
-        let margin = Some(f64::from(of_row[label]) - others.fold(f64::NEG_INFINITY, f64::max));
+        let margin = margin(&of_row, label);
         CleanRow {
             row: row as u64,
             label: label as u32,

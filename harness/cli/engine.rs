@@ -72,12 +72,13 @@ impl Engine<'_> {
         })
     }
 
-    /// One attack on the rows that `clean` finds correctly classified.
+    /// One attack on the rows that `clean` finds correctly classified, with the gradients and logits of `guide`.
     ///
     /// Errors: the model or the attack fails, or the store can't be read or written.
     pub(crate) fn attack(
         &self,
         subject: &Subject<'_>,
+        guide: &Prepared,
         attack: &PlannedAttack,
         setting: &Setting<'_>,
         clean: &[Block],
@@ -88,8 +89,8 @@ impl Engine<'_> {
                 .iter()
                 .map(|wanted| Ok(Assembly::new(wanted, correct(wanted, clean, subject)?)))
                 .collect::<Result<_>>()?;
-            let chunks = chunks(&assemblies, self.jobs, subject.prepared.micro_batch());
-            let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: subject.prepared.oracle()? });
+            let chunks = chunks(&assemblies, self.jobs, guide.micro_batch());
+            let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: guide.oracle()? });
             let work = |tools: &mut Tools, (_, rows): &(usize, &[usize])| {
                 attack_rows(tools, subject, attack, setting, rows).with_context(|| {
                     format!("failed to run attack `{}` on model `{}`", attack.spec.name(), subject.name)
@@ -99,8 +100,7 @@ impl Engine<'_> {
                 let (assembly, rows) = chunks[index];
                 self.progress.inc(rows.len() as u64);
                 if let Some(outcomes) = assemblies[assembly].add(rows, outcomes) {
-                    let (block, witnesses) =
-                        attack_block(assemblies[assembly].wanted, outcomes, subject.dataset.row_len())?;
+                    let (block, witnesses) = attack_block(assemblies[assembly].wanted, outcomes, subject)?;
                     let kept = (self.keep == Keep::Witnesses).then_some(&witnesses);
                     let block = self.store.save(block, kept)?;
                     self.progress

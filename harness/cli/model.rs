@@ -48,7 +48,7 @@ fn add(places: &Places, args: AddModelArgs) -> Result<Exit> {
     let facts = NewModel {
         name: name.clone(),
         input: input_spec(places, &args, input)?,
-        output: output_spec(&args, output)?,
+        output: output_spec(&args, input, output)?,
         dataset: Some(args.dataset),
         licence: Some(args.licence),
         provenance: Some(args.provenance),
@@ -91,17 +91,41 @@ fn input_spec(places: &Places, args: &AddModelArgs, port: &Port) -> Result<Input
     })
 }
 
-fn output_spec(args: &AddModelArgs, port: &Port) -> Result<OutputSpec> {
-    let outputs: usize = row_shape(port)?.iter().product();
+fn output_spec(args: &AddModelArgs, input: &Port, port: &Port) -> Result<OutputSpec> {
+    let shape = row_shape(port)?;
+    let outputs: usize = shape.iter().product();
     let (kind, classes) = match args.output_kind.as_str() {
         "softmax" => (OutputKind::Softmax, outputs),
         "sigmoid" => {
             ensure!(outputs == 1, "`{}` has {outputs} probabilities a row; a sigmoid output has one", port.name);
             (OutputKind::Sigmoid, 2)
         }
+        "score" => {
+            check_reconstruction(args, &row_shape(input)?, &shape)?;
+            (OutputKind::Score, 2)
+        }
         _ => (OutputKind::Logits, outputs),
     };
-    Ok(OutputSpec { name: port.name.clone(), kind, classes, labels: args.labels.clone() })
+    ensure!(
+        args.threshold.is_none() || kind == OutputKind::Score,
+        "--threshold belongs to --output-kind score, and this is {}",
+        args.output_kind
+    );
+    Ok(OutputSpec { name: port.name.clone(), kind, classes, threshold: args.threshold, labels: args.labels.clone() })
+}
+
+fn check_reconstruction(args: &AddModelArgs, input: &[usize], output: &[usize]) -> Result<()> {
+    ensure!(
+        output == input,
+        "--output-kind score needs a reconstruction in the shape of the input: its rows are {input:?}, those of the output \
+         {output:?}\nhint: a file that gives the score itself is not supported; export the autoencoder"
+    );
+    ensure!(
+        args.threshold.is_some(),
+        "--output-kind score needs --threshold, the mean squared error above which a row is anomalous\nhint: a high percentile \
+         of the errors of normal rows is usual"
+    );
+    Ok(())
 }
 
 /// Channels are the short side: 1 or 3 last means NHWC, else what the data set has.

@@ -1,6 +1,6 @@
 //! From a registered model to one that is ready to run.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use graph::DType;
 use registry::{ElementType, OutputKind, RegisteredModel};
 use runtime::{ModelBytes, ModelSpec, Prepared, Provider};
@@ -31,7 +31,9 @@ fn spec(model: &PlannedModel) -> Result<ModelSpec> {
         OutputKind::Logits => runtime::OutputKind::Logits,
         OutputKind::Softmax => runtime::OutputKind::Softmax,
         OutputKind::Sigmoid => runtime::OutputKind::Sigmoid,
-        OutputKind::Score => bail!("output kind `score` is not supported by this version"),
+        OutputKind::Score => runtime::OutputKind::Score {
+            threshold: model.output.threshold.context("a checked manifest has the threshold of a score")? as f32,
+        },
     };
     Ok(ModelSpec {
         input: model.input.name.clone(),

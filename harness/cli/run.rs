@@ -36,9 +36,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let plan = suite::plan(&suite, &places.registry(), &places.datasets())?;
     progress::runtime(provider)?;
     let training = dynamics::figure(&plan.models)?;
-    let models: Vec<Prepared> =
-        plan.models.iter().map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
-    println!("{}", show_plan::render(&plan, &models));
+    let all = plan.models.iter().chain(&plan.sources);
+    let all: Vec<Prepared> = all.map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
+    println!("{}", show_plan::render(&plan, &all));
     if args.dry_run {
         return Ok(Exit::Pass);
     }
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let folder = args.out.clone().unwrap_or_else(|| places.reports.join(&plan.suite.name));
     let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
     report::check_folder(&run.folder)?;
-    let (results, observations) = run.execute(&models).context(Interrupted)?;
+    let (results, observations) = run.execute(&all).context(Interrupted)?;
     report::write_folder(&run.folder, &results, training.as_ref(), &observations, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));
     println!("report: {}", run.folder.display());
@@ -76,16 +76,17 @@ struct KeyMaterial<'a, T: Serialize> {
 }
 
 impl Run<'_> {
-    fn execute(&self, models: &[Prepared]) -> Result<(Results, Observations)> {
+    /// `all` are the models of the plan and then the sources that are not among them.
+    fn execute(&self, all: &[Prepared]) -> Result<(Results, Observations)> {
         let start = Instant::now();
         let started_at = SystemTime::now();
         let store = Store::open(&self.folder.join("evidence"), self.args.cache.as_deref())?;
         let mut observations = self.observations(started_at);
         let mut blocks = Vec::new();
-        for (index, prepared) in models.iter().enumerate() {
-            blocks.push(self.evaluate(index, prepared, &store, &mut observations)?);
+        for index in 0..self.plan.models.len() {
+            blocks.push(self.evaluate(index, all, &store, &mut observations)?);
         }
-        let results = summarise(self.facts(models)?, &blocks)?;
+        let results = summarise(self.facts(all)?, &blocks)?;
         observations.wall_seconds = start.elapsed().as_secs_f64();
         Ok((results, observations))
     }
@@ -94,12 +95,12 @@ impl Run<'_> {
     fn evaluate(
         &self,
         index: usize,
-        prepared: &Prepared,
+        all: &[Prepared],
         store: &Store,
         observations: &mut Observations,
     ) -> Result<ModelBlocks> {
-        let (plan, model) = (self.plan, &self.plan.models[index]);
-        let checks = 1 + (plan.attacks.len() + plan.probes.len()) as u64;
+        let (plan, model, prepared) = (self.plan, &self.plan.models[index], &all[index]);
+        let checks = 1 + (plan.attacks_on(&model.name).count() + plan.probes.len()) as u64;
         let progress = progress::rows(&model.name, checks * plan.dataset.rows.len() as u64);
         let engine = Engine {
             store,
@@ -119,9 +120,13 @@ impl Run<'_> {
         let clean = engine.clean(&subject, wanted)?;
         let mut blocks =
             ModelBlocks { clean: book(observations, &model.name, "clean", clean), ..ModelBlocks::default() };
-        for attack in &plan.attacks {
-            let wanted = self.wanted(prepared, |slice| plan.check_key_material(model, attack, slice))?;
-            let outcome = engine.attack(&subject, attack, &setting, &blocks.clean, wanted)?;
+        for attack in plan.attacks_on(&model.name) {
+            let guide = match attack.source.as_deref() {
+                Some(source) => self.guide(source, all).context("a plan has every source: this is a defect")?,
+                None => prepared,
+            };
+            let wanted = self.wanted(guide, |slice| plan.check_key_material(model, attack, slice))?;
+            let outcome = engine.attack(&subject, guide, attack, &setting, &blocks.clean, wanted)?;
             blocks.attacks.push(book(observations, &model.name, &attack.name, outcome));
         }
         for probe in &plan.probes {
@@ -133,14 +138,21 @@ impl Run<'_> {
         Ok(blocks)
     }
 
-    fn wanted<'b, T: Serialize>(&'b self, prepared: &Prepared, check: impl Fn(&'b Slice) -> T) -> Result<Vec<Wanted>> {
+    /// The model of this name, wherever it stands in the plan.
+    fn guide<'b>(&self, name: &str, all: &'b [Prepared]) -> Option<&'b Prepared> {
+        let planned = self.plan.models.iter().chain(&self.plan.sources);
+        planned.zip(all).find(|(model, _)| model.name == name).map(|(_, prepared)| prepared)
+    }
+
+    /// `guide` is the model whose graph the check runs on.
+    fn wanted<'b, T: Serialize>(&'b self, guide: &Prepared, check: impl Fn(&'b Slice) -> T) -> Result<Vec<Wanted>> {
         let runtime = self.runtime();
         let slices = self.plan.slices.iter().map(|slice| {
             let keyed: Keyed = keyed(&KeyMaterial {
                 check: check(slice),
                 runtime: &runtime,
                 graph_revision: graph::REVISION,
-                micro_batch: prepared.micro_batch(),
+                micro_batch: guide.micro_batch(),
                 observed: clean::OBSERVED,
             })?;
             Ok(Wanted { keyed, rows: slice.rows.iter().collect() })
@@ -163,13 +175,14 @@ impl Run<'_> {
     fn facts(&self, models: &[Prepared]) -> Result<Facts> {
         let plan = self.plan;
         let Value::Object(whole) = serde_json::to_value(plan)? else { anyhow::bail!("a plan is not a JSON object") };
-        let attacks = |classes: usize| -> Result<Vec<AttackFacts>> {
-            let facts = plan.attacks.iter().map(|attack| {
+        let attacks = |model: &str, classes: usize| -> Result<Vec<AttackFacts>> {
+            let facts = plan.attacks_on(model).map(|attack| {
                 Ok(AttackFacts {
                     name: attack.name.clone(),
                     revision: attack.revision,
                     parameters: parameters(&attack.spec)?,
                     stages: attack.spec.stage_names(&plan.threat_model),
+                    source: attack.source.clone(),
                     minimises: attack.spec.minimises(),
                     gradients: attack.spec.gradients(classes),
                     substituted: attack.spec.is_substituted(classes),
@@ -188,7 +201,8 @@ impl Run<'_> {
                 parameters: Some(prepared.parameters()),
                 params_without_bn: Some(prepared.cost().params_without_bn),
                 notes: prepared.notes().to_vec(),
-                attacks: attacks(prepared.spec().classes)?,
+                scores_rows: prepared.spec().scores_rows(),
+                attacks: attacks(&model.name, prepared.spec().classes)?,
                 probes: probes.clone(),
             })
         });

@@ -4,7 +4,7 @@ use crate::table;
 use runtime::Prepared;
 use suite::Plan;
 
-/// The plan with its cost estimate. Rows that break early cost less.
+/// The plan with its cost estimate. Rows that break early cost less. `models` are those of the plan and then its sources.
 pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
     let summary = plan.summary();
     let mut text = format!(
@@ -29,7 +29,7 @@ pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
         [model.name.clone(), forwards, backwards, judge, format!("{:.1e}", macs as f64)]
     });
     text += &table::render(header, rows);
-    for (model, prepared) in plan.models.iter().zip(models) {
+    for (model, prepared) in plan.models.iter().chain(&plan.sources).zip(models) {
         prepared.notes().iter().for_each(|note| text += &format!("\n{}: {note}", model.name));
     }
     text

@@ -1,4 +1,4 @@
-use crate::{Ball, Domain, Error, OracleError, Predictor, argmax};
+use crate::{Ball, Domain, Error, OracleError, Predictor, argmax, margin};
 use ndarray::Array2;
 
 /// The only one who decides what counts.
@@ -24,7 +24,7 @@ pub struct Proposal<'a> {
 }
 
 /// What the judge says of one proposal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ruling {
     /// Misclassified, as this class. With `tie` another class has the same score.
     Confirmed {
@@ -32,6 +32,8 @@ pub enum Ruling {
         class: usize,
         /// Whether the verdict rests on the order of equal scores.
         tie: bool,
+        /// [`crate::margin`] of the right class: 0 or less.
+        margin: Option<f64>,
     },
     /// Not so.
     Rejected(Refusal),
@@ -126,6 +128,6 @@ fn verdict(proposal: &Proposal<'_>, scores: &[f32]) -> Ruling {
     let (class, tie) = argmax(scores);
     match class == proposal.label {
         true => Ruling::Rejected(Refusal::NotMisclassified),
-        false => Ruling::Confirmed { class, tie },
+        false => Ruling::Confirmed { class, tie, margin: margin(scores, proposal.label) },
     }
 }

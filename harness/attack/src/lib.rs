@@ -67,7 +67,7 @@ pub use judge::{Judge, Proposal, Refusal, Ruling};
 pub use linear::linear_worst_margin;
 pub use loss::{Loss, LossHead, LossKind};
 pub use metered::{Cost, Metered};
-pub use oracle::{Gradient, Oracle, OracleError, Predictor, argmax};
+pub use oracle::{Gradient, Oracle, OracleError, Predictor, argmax, margin};
 pub use outcome::{Rejections, RowOutcome};
 pub use picture::Picture;
 pub use presets::{PRESETS, Preset, preset};

@@ -77,9 +77,28 @@ pub fn argmax(scores: &[f32]) -> (usize, bool) {
     (best.map_or(0, |(class, _)| class), tie)
 }
 
+/// The score of the right class less the highest other one: positive where a row is classified right. `None` if it is not
+/// a finite number, or there is no such class.
+pub fn margin(scores: &[f32], label: usize) -> Option<f64> {
+    let others = scores.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, score)| f64::from(*score));
+    let margin = f64::from(*scores.get(label)?) - others.fold(f64::NEG_INFINITY, f64::max);
+    margin.is_finite().then_some(margin)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::argmax;
+    use super::{argmax, margin};
+
+    #[test]
+    fn the_margin_is_exact_and_signed() {
+        assert_eq!(margin(&[0.0, 3.0, -1.0], 1), Some(3.0));
+        assert_eq!(margin(&[0.0, 3.0, 1.0], 0), Some(-3.0));
+        assert_eq!(margin(&[1e8, 0.1], 0), Some(1e8 - f64::from(0.1_f32)), "float32 would round it");
+        assert_eq!(margin(&[1.0, f32::INFINITY], 0), None);
+        assert_eq!(margin(&[f32::INFINITY, f32::INFINITY], 0), None);
+        assert_eq!(margin(&[1.0], 0), None);
+        assert_eq!(margin(&[1.0, 2.0], 2), None);
+    }
 
     #[test]
     fn the_first_of_equals_wins_and_the_tie_is_told() {

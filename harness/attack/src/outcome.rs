@@ -11,6 +11,9 @@ pub struct RowOutcome {
     pub distance: Option<f64>,
     /// What the registered bytes take it for.
     pub adversarial_class: Option<usize>,
+    /// The score of the right class less the highest other one, by the registered bytes, in that point; `None` if it is not
+    /// finite.
+    pub margin: Option<f64>,
     /// Proposals that counted as found: claimed by the oracle's own logits, or confirmed.
     pub found: u32,
     /// Proposals that the judge confirmed, 0 or 1.
@@ -94,12 +97,12 @@ impl RowOutcome {
     pub(crate) fn book(&mut self, ball: &Ball, x_adv: &[f32], claimed: bool, ruling: Ruling) {
         self.judge_forwards += u64::from(ruling.predicted());
         let count = match ruling {
-            Ruling::Confirmed { class, tie } => {
+            Ruling::Confirmed { class, tie, margin } => {
                 self.broken = true;
                 self.witness = Some(x_adv.to_vec());
                 self.distance = Some(ball.distance(x_adv)).filter(|distance| !distance.is_nan());
                 self.adversarial_class = Some(class);
-                self.tie = tie;
+                (self.tie, self.margin) = (tie, margin);
                 &mut self.confirmed
             }
             Ruling::Rejected(Refusal::NotMisclassified) if !claimed => return,

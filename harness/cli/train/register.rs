@@ -58,6 +58,7 @@ impl Finished<'_> {
                 name: "logits".to_owned(),
                 kind: OutputKind::Logits,
                 classes: plan.classes,
+                threshold: None,
                 labels: None,
             },
             dataset: Some(plan.dataset.name.clone()),

@@ -155,7 +155,8 @@ impl Measure {
     /// Every measure that some model has: costs, accuracies and probes, in this order.
     pub fn of_all(models: &[ModelResult]) -> Vec<Measure> {
         let attacks =
-            models.iter().flat_map(|model| &model.attacks).map(|one| Measure::RobustAccuracy(one.name.clone()));
+            // How a model withstands another's attacks is no measure of its own.
+            models.iter().flat_map(|model| &model.attacks).filter(|one| one.source.is_none()).map(|one| Measure::RobustAccuracy(one.name.clone()));
         let probes = models.iter().flat_map(|model| &model.probes).map(|one| Measure::Probe(one.name.clone()));
         let mut measures = Measure::once_each(attacks.chain(probes));
         measures.retain(|measure| models.iter().any(|model| measure.of(model).is_some()));
@@ -205,10 +206,12 @@ mod tests {
     fn attack(name: &str, robust_accuracy: f64) -> AttackResult {
         AttackResult {
             name: name.into(),
+            source: None,
             robust_accuracy,
             bound: Bound::Upper,
             ci_low: 0.0,
             ci_high: 1.0,
+            auc: None,
             robust: 0,
             total: 0,
             wrong: 0,
@@ -260,6 +263,7 @@ mod tests {
             clean_accuracy,
             ci_low: 0.0,
             ci_high: 1.0,
+            clean_auc: None,
             correct: 0,
             total: 0,
             ties: 0,

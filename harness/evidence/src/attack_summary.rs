@@ -25,7 +25,10 @@ pub(crate) fn attack_result(
     };
     let large = |column: fn(&AttackColumns) -> &[u64]| -> u64 { columns.iter().flat_map(|c| column(c)).sum() };
     let mut flags: BTreeMap<Flag, u64> = BTreeMap::new();
-    for flag in columns.iter().flat_map(|c| c.flags.iter().flatten()) {
+    // That what fools another model does not fool this one is what a transfer measures.
+    let of_one_model = [Flag::Unconfirmed, Flag::SilentSuccess];
+    let expected = |flag: &Flag| facts.source.is_some() && of_one_model.contains(flag);
+    for flag in columns.iter().flat_map(|c| c.flags.iter().flatten()).filter(|flag| !expected(flag)) {
         *flags.entry(*flag).or_default() += 1;
     }
     let (certified, total) = (0, verdicts.len() as u64);
@@ -41,10 +44,12 @@ pub(crate) fn attack_result(
     let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
     Ok(AttackResult {
         name: facts.name,
+        source: facts.source,
         robust_accuracy,
         bound: Bound::Upper,
         ci_low,
         ci_high,
+        auc: None,
         robust,
         total,
         wrong,
@@ -124,6 +129,7 @@ mod tests {
             revision: 1,
             parameters: BTreeMap::new(),
             stages,
+            source: None,
             minimises,
             gradients: Vec::new(),
             substituted: false,

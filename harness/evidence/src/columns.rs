@@ -94,6 +94,9 @@ pub struct AttackRow {
     /// For attacks that look for the nearest adversarial input: the distance of the nearest one that the judge saw, in the
     /// threat model's norm, inside the ball or not.
     pub nearest: Option<f64>,
+    /// The label's score minus the highest other score in the witness. Kept of models that give a row one number, whose place
+    /// among those of other rows it tells; `None` without a witness, and if it is not a number.
+    pub margin: Option<f64>,
     /// Gradients that were zero in every element.
     pub zero_gradients: u32,
     /// Gradients that were NaN or infinite somewhere.
@@ -133,6 +136,7 @@ impl AttackRow {
             level: None,
             fell_unconstrained: None,
             nearest: None,
+            margin: None,
             zero_gradients: 0,
             non_finite_gradients: 0,
             silent_success: false,
@@ -235,6 +239,9 @@ pub struct AttackColumns {
     /// Empty where no row has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<Option<f64>>,
+    /// Empty where no row has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub margin: Vec<Option<f64>>,
 }
 
 impl AttackColumns {
@@ -246,6 +253,7 @@ impl AttackColumns {
         columns.level = where_any(rows.iter().map(|row| row.level));
         columns.fell_unconstrained = where_any(rows.iter().map(|row| row.fell_unconstrained));
         columns.nearest = where_any(rows.iter().map(|row| row.nearest.and_then(number)));
+        columns.margin = where_any(rows.iter().map(|row| row.margin.and_then(number)));
         columns
     }
 
@@ -283,6 +291,7 @@ impl AttackColumns {
             is_whole_or_empty(&self.level, rows),
             is_whole_or_empty(&self.fell_unconstrained, rows),
             is_whole_or_empty(&self.nearest, rows),
+            is_whole_or_empty(&self.margin, rows),
         ];
         if left_out.contains(&false) {
             return Err(Error::Block("a column that may be left out has no value, or not one for each row".into()));
@@ -296,6 +305,9 @@ impl AttackColumns {
             }
             if self.stage.get(i).is_some_and(|stage| stage.is_some() != attacked) {
                 return Err(Error::Block(format!("position {i} is {verdict:?}, but its stage says otherwise")));
+            }
+            if self.margin.get(i).copied().flatten().is_some_and(|margin| margin > 0.0 || !attacked) {
+                return Err(Error::Block(format!("position {i} is {verdict:?}, but its margin says otherwise")));
             }
         }
         Ok(())

@@ -51,8 +51,8 @@ pub fn spearman(pairs: &[(f64, f64)]) -> Spearman {
     Spearman { rho: Some((observed as f64 / size).clamp(-1.0, 1.0)), p, ..nothing }
 }
 
-/// Twice the rank of each value, which is a whole number even where values are equal.
-fn doubled_ranks(values: &[f64]) -> Vec<i64> {
+/// Twice the rank of each value, which is a whole number even where values are equal. None is a NaN.
+pub(crate) fn doubled_ranks(values: &[f64]) -> Vec<i64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0; values.len()];

@@ -29,6 +29,8 @@ pub enum Flag {
     DlrSubstituted,
     /// A search without gradients breaks rows that those with gradients leave.
     BlackBoxBeatsWhiteBox,
+    /// A search that another model guides breaks rows that one guided by the model itself leaves.
+    TransferBeatsWhiteBox,
     /// Where every input was in reach, the attack did not reach an adversarial one.
     UnconstrainedFails,
     /// A larger ball withstood what a smaller one did not.
@@ -153,6 +155,15 @@ impl Flag {
             flag: Flag::BlackBoxBeatsWhiteBox,
             name: "black-box-beats-white-box",
             raised_if: "a search without gradients breaks two rows more, and 0.2 % of all rows more, than those with ten gradients or more",
+            means: "gradients are masked: the truth may lie well below what was found",
+            advice: "attack the network before what hides its gradients",
+            inconclusive_from: Some(0.0),
+        },
+        FlagDoc {
+            flag: Flag::TransferBeatsWhiteBox,
+            name: "transfer-beats-white-box",
+            raised_if: "an attack that another model guides breaks two rows more, and 1 % of all rows more, than those with ten \
+                        gradients or more of the model itself",
             means: "gradients are masked: the truth may lie well below what was found",
             advice: "attack the network before what hides its gradients",
             inconclusive_from: Some(0.0),

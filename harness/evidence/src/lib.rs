@@ -9,6 +9,7 @@ mod attack_summary;
 mod block;
 mod columns;
 mod correlation;
+mod detection;
 mod digest;
 mod error;
 mod files;

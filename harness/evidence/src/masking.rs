@@ -9,6 +9,8 @@ const FEWEST_GRADIENTS: u64 = 10;
 /// How many rows have to fall to the black box alone, and which share of all rows.
 const FEWEST_ROWS: u64 = 2;
 const SHARE: f64 = 0.002;
+/// The same share for transfers: between twins both searches are equally strong, and one leads by chance.
+const TRANSFER_SHARE: f64 = 0.01;
 
 /// What a search is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(crate) enum Access {
     WhiteBox,
     /// No gradient.
     BlackBox,
+    /// What another model gives.
+    Transfer,
     /// One step, an ensemble, or a search for what is nearest: neither.
     Other,
 }
@@ -24,6 +28,7 @@ pub(crate) enum Access {
 impl Access {
     pub(crate) fn of(facts: &AttackFacts) -> Self {
         match facts.gradients[..] {
+            _ if facts.source.is_some() => Access::Transfer,
             [0] => Access::BlackBox,
             [gradients] if gradients >= FEWEST_GRADIENTS && !facts.minimises => Access::WhiteBox,
             _ => Access::Other,
@@ -31,8 +36,8 @@ impl Access {
     }
 }
 
-fn is_significant(rows: u64, total: u64) -> bool {
-    rows >= FEWEST_ROWS && rows as f64 > SHARE * total as f64
+fn is_significant(rows: u64, share: f64, total: u64) -> bool {
+    rows >= FEWEST_ROWS && rows as f64 > share * total as f64
 }
 
 /// The rows that an ensemble's black boxes broke after stages with gradients had left them, if they are many.
@@ -40,20 +45,26 @@ pub(crate) fn black_box_stages(facts: &AttackFacts, stages: &[StageResult], tota
     let white = facts.gradients.iter().position(|gradients| *gradients >= FEWEST_GRADIENTS)?;
     let later = facts.gradients.iter().zip(stages).skip(white + 1);
     let rows = later.filter(|(gradients, _)| **gradients == 0).map(|(_, stage)| stage.attacked).sum();
-    is_significant(rows, total).then_some(rows)
+    is_significant(rows, SHARE, total).then_some(rows)
 }
 
-/// Flags the attacks with gradients if a black box of the same suite breaks more rows than the best of them.
+/// Flags the attacks with gradients if what has none of the model's own breaks more rows than the best of them.
 pub(crate) fn compare(attacks: &mut [AttackResult], access: &[Access]) {
-    let least = |wanted: Access| {
+    let least = |wanted: Access, attacks: &[AttackResult]| {
         let robust = attacks.iter().zip(access).filter(|(_, access)| **access == wanted);
         robust.map(|(attack, _)| attack.robust).min()
     };
-    let (Some(white), Some(black)) = (least(Access::WhiteBox), least(Access::BlackBox)) else { return };
-    for (attack, _) in attacks.iter_mut().zip(access).filter(|(_, access)| **access == Access::WhiteBox) {
-        if is_significant(white.saturating_sub(black), attack.total) {
-            attack.flags.insert(Flag::BlackBoxBeatsWhiteBox, attack.robust - black);
-            attack.inconclusive = Flag::inconclusive(&attack.flags, attack.total - attack.wrong);
+    let rivals = [
+        (Access::BlackBox, Flag::BlackBoxBeatsWhiteBox, SHARE),
+        (Access::Transfer, Flag::TransferBeatsWhiteBox, TRANSFER_SHARE),
+    ];
+    for (rival, flag, share) in rivals {
+        let (Some(best), Some(other)) = (least(Access::WhiteBox, attacks), least(rival, attacks)) else { continue };
+        for (attack, _) in attacks.iter_mut().zip(access).filter(|(_, access)| **access == Access::WhiteBox) {
+            if is_significant(best.saturating_sub(other), share, attack.total) {
+                attack.flags.insert(flag, attack.robust - other);
+                attack.inconclusive = Flag::inconclusive(&attack.flags, attack.total - attack.wrong);
+            }
         }
     }
 }
@@ -67,8 +78,8 @@ mod tests {
         let name = "a".to_owned();
         let stages = gradients.iter().map(u64::to_string).collect();
         let gradients = gradients.to_vec();
-        let (parameters, curve) = (BTreeMap::new(), Vec::new());
-        AttackFacts { name, revision: 1, parameters, stages, minimises, gradients, substituted: false, curve }
+        let (parameters, curve, source) = (BTreeMap::new(), Vec::new(), None);
+        AttackFacts { name, revision: 1, parameters, stages, source, minimises, gradients, substituted: false, curve }
     }
 
     #[test]

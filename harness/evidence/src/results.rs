@@ -100,6 +100,11 @@ pub struct ModelResult {
     pub ci_low: f64,
     /// Upper 95 % confidence limit of `clean_accuracy` (Clopper-Pearson).
     pub ci_high: f64,
+    /// Of a detector that scores rows: the area under the ROC curve, the share of pairs of an anomalous and a normal row in
+    /// which the anomalous one has the higher score, equal ones counted half. Left out for other models, and without rows
+    /// of both kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_auc: Option<f64>,
     /// Rows that the judge classifies correctly.
     pub correct: u64,
     /// Rows.
@@ -155,12 +160,21 @@ pub struct AttackResult {
     pub name: String,
     /// Empirical robust accuracy: `robust / total` over all rows, clean errors counted as not robust.
     pub robust_accuracy: f64,
+    /// The model whose gradients and logits guided the attack, where that is another: what was found transferred. Left out
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// What `robust_accuracy` says about the true robust accuracy on these rows.
     pub bound: Bound,
     /// Lower 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
     pub ci_low: f64,
     /// Upper 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
     pub ci_high: f64,
+    /// Of a detector that scores rows: the area under the ROC curve where each row that the attack broke has the score of its
+    /// confirmed witness, and every other row that of its sample. An upper bound on the area that an attacker could leave:
+    /// there may be a worse point, and an attack ends where the verdict changes. Left out as `clean_auc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auc: Option<f64>,
     /// Rows that are right and stay right: `certified + unknown`.
     pub robust: u64,
     /// Rows.
@@ -304,6 +318,9 @@ pub struct WorstCase {
     pub ci_low: f64,
     /// Upper 95 % confidence limit of `robust_accuracy` (Clopper-Pearson).
     pub ci_high: f64,
+    /// As an attack's, where each row has the worst score of its sample and the confirmed witnesses of all attacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auc: Option<f64>,
     /// Rows that are right and stay right under every attack.
     pub robust: u64,
     /// Rows.

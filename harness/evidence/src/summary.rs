@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::analysis::analyse;
 use crate::attack_summary::attack_result;
+use crate::detection::Detection;
 use crate::masking::{self, Access};
 use crate::probe_summary::probe_result;
 use crate::{
-    Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts, Published,
+    AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts, Published,
     RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
 };
 
@@ -37,6 +38,8 @@ pub struct ModelFacts {
     pub parameters: Option<u64>,
     pub params_without_bn: Option<u64>,
     pub notes: Vec<String>,
+    /// Whether it tells two classes apart, normal and anomalous, by a score for each row and a threshold.
+    pub scores_rows: bool,
     pub attacks: Vec<AttackFacts>,
     pub probes: Vec<ProbeFacts>,
 }
@@ -50,6 +53,8 @@ pub struct AttackFacts {
     pub parameters: BTreeMap<String, Value>,
     /// The names of an ensemble's attacks; empty for a single one.
     pub stages: Vec<String>,
+    /// The model that guided it, where that is not the one that is attacked.
+    pub source: Option<String>,
     /// Whether it looks for the nearest adversarial input.
     pub minimises: bool,
     /// How many gradients a row costs at worst in each stage; a single attack is one.
@@ -116,6 +121,7 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
     if clean.len() as u64 != samples {
         return Err(refuse("clean", format!("{} rows of {samples}", clean.len())));
     }
+    let mut detection = facts.scores_rows.then(|| Detection::new(&blocks.clean));
     let mut withstands = clean.clone();
     let (mut attacks, mut access) = (Vec::new(), Vec::new());
     for (facts, blocks) in attack_facts.into_iter().zip(&blocks.attacks) {
@@ -125,7 +131,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         }
         let check = facts.name.clone();
         access.push(Access::of(&facts));
-        attacks.push(attack_result(facts, blocks, &verdicts).map_err(|reason| refuse(&check, reason))?);
+        let result = attack_result(facts, blocks, &verdicts).map_err(|reason| refuse(&check, reason))?;
+        attacks.push(AttackResult { auc: detection.as_mut().and_then(|rows| rows.attacked_auc(blocks)), ..result });
     }
     masking::compare(&mut attacks, &access);
     let mut probes = Vec::new();
@@ -139,7 +146,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
     let worst_case = (!attacks.is_empty()).then(|| {
         let robust = withstands.values().filter(|&&robust| robust).count() as u64;
         let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
-        WorstCase { robust_accuracy, bound: Bound::Upper, ci_low, ci_high, robust, total }
+        let auc = detection.as_ref().and_then(Detection::worst_auc);
+        WorstCase { robust_accuracy, bound: Bound::Upper, ci_low, ci_high, auc, robust, total }
     });
     Ok(ModelResult {
         name,
@@ -147,6 +155,7 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         clean_accuracy,
         ci_low,
         ci_high,
+        clean_auc: detection.as_ref().and_then(Detection::clean_auc),
         correct,
         total,
         ties,
@@ -275,6 +284,7 @@ pub(crate) mod tests {
             revision: 1,
             parameters: BTreeMap::new(),
             stages: Vec::new(),
+            source: None,
             minimises: false,
             gradients: vec![20],
             substituted: false,
@@ -309,6 +319,7 @@ pub(crate) mod tests {
                 parameters: Some(30_730),
                 params_without_bn: Some(30_730),
                 notes: Vec::new(),
+                scores_rows: false,
                 attacks: attacks.iter().map(attack).collect(),
                 probes: Vec::new(),
             }],
@@ -419,7 +430,7 @@ pub(crate) mod tests {
         results.models[0].macs_torchprofile = None;
         results.models[0].params_without_bn = None;
         let text = results.to_json().unwrap();
-        for later in ["torchprofile", "without_bn", "analysis", "published", "probes"] {
+        for later in ["torchprofile", "without_bn", "analysis", "published", "probes", "auc"] {
             assert!(!text.contains(later), "{later}");
         }
         assert_eq!(Results::from_json(&text).unwrap(), results);

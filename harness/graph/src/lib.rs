@@ -52,5 +52,6 @@ pub use reverse::differentiate;
 pub use revision::REVISION;
 pub use tensor::{DType, Data, Tensor};
 pub use transforms::{
-    InputMap, OutputCut, Quantize, cut_sigmoid, cut_softmax, fold_batch_norm, micro_batch, output_scale, prepend_input,
+    InputMap, OutputCut, Quantize, append_score, cut_sigmoid, cut_softmax, fold_batch_norm, micro_batch, output_scale,
+    prepend_input,
 };

@@ -70,10 +70,15 @@ pub struct OutputSpec {
     pub name: String,
     /// What its numbers are.
     pub kind: OutputKind,
-    /// How many classes the output tells apart: as many as a row has outputs, or 2 where that is one probability.
+    /// How many classes the output tells apart: as many as a row has outputs, or 2 where that is one probability or a
+    /// reconstruction.
     pub classes: usize,
+    /// Of `kind: score`: a row is anomalous, class 1, if its score is above this, and normal, class 0, if it is not. Both are
+    /// compared as float32, to the nearest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// For each class of the data set, the output that is right. Absent: class `i` is output `i`. The outputs of one
-    /// probability are 0, where it is at most a half, and 1.
+    /// probability are 0, where it is at most a half, and 1; those of a score 0, where it is at most the threshold, and 1.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "yaml::on_one_line")]
     pub labels: Option<Vec<usize>>,
 }
@@ -146,7 +151,8 @@ pub enum OutputKind {
     Softmax,
     /// One probability, of the second of two classes: it is predicted if the probability is above a half.
     Sigmoid,
-    /// A score without classes.
+    /// A reconstruction of the input. Its error is the score of a row: the mean over elements of the squared difference
+    /// between the input and the output, of what integers stand for. A threshold makes it two classes.
     Score,
 }
 
@@ -248,6 +254,11 @@ impl InputSpec {
     }
 }
 
+/// Whether it is positive and keeps all its digits in float32.
+fn is_threshold(threshold: f64) -> bool {
+    (threshold as f32).is_normal() && threshold > 0.0
+}
+
 /// Whether a row shape fits its layout and stays within 2^28 values.
 pub(crate) fn check_shape(layout: Layout, shape: &[usize]) -> Result<(), String> {
     let rank = if layout == Layout::Flat { 1..=8 } else { 3..=3 };
@@ -267,6 +278,7 @@ impl OutputSpec {
         if self.name.is_empty() {
             return Err("`name` is empty".to_owned());
         }
+        self.check_threshold()?;
         let least = if matches!(self.kind, OutputKind::Logits | OutputKind::Softmax) { 2 } else { 1 };
         if !(least..=100_000).contains(&self.classes) {
             return Err(format!("`classes: {}` must be at least {least} and at most 100000", self.classes));
@@ -278,6 +290,12 @@ impl OutputSpec {
                 self.classes
             ));
         }
+        if self.kind == OutputKind::Score && self.classes != 2 {
+            return Err(format!(
+                "`classes: {}` must be 2 for `kind: score`: a threshold tells normal (0) and anomalous (1) apart",
+                self.classes
+            ));
+        }
         let Some(labels) = &self.labels else { return Ok(()) };
         if labels.is_empty() {
             return Err("`labels` is empty, there must be one output for each class of the data set".to_owned());
@@ -285,6 +303,25 @@ impl OutputSpec {
         match labels.iter().find(|label| **label >= self.classes) {
             Some(label) => Err(format!("`labels` has {label}, outputs are 0 to {}", self.classes - 1)),
             None => Ok(()),
+        }
+    }
+
+    fn check_threshold(&self) -> Result<(), String> {
+        match (self.kind, self.threshold) {
+            (OutputKind::Score, None) => {
+                Err("`kind: score` needs `threshold`, the score above which a row is anomalous, \
+                                              such as a high percentile of the scores of normal rows"
+                    .to_owned())
+            }
+            (OutputKind::Score, Some(threshold)) if !is_threshold(threshold) => Err(format!(
+                "`threshold: {threshold}` must be positive, as scores are, and between {:e} and {:e}",
+                f32::MIN_POSITIVE,
+                f32::MAX
+            )),
+            (OutputKind::Logits | OutputKind::Softmax | OutputKind::Sigmoid, Some(_)) => {
+                Err("`threshold` belongs to `kind: score`".to_owned())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -339,6 +376,18 @@ provenance: MLPerf Tiny image classification reference, converted from Keras
     }
 
     #[test]
+    fn a_score_has_a_threshold() {
+        let manifest =
+            ModelManifest::parse("m.yaml", &GOOD.replace("softmax, classes: 10", "score, classes: 2, threshold: 11.5"));
+        let manifest = manifest.unwrap();
+        assert_eq!((manifest.output.kind, manifest.output.threshold), (OutputKind::Score, Some(11.5)));
+        let text = yaml::to_string("m.yaml", &manifest).unwrap();
+        assert_eq!(ModelManifest::parse("m.yaml", &text).unwrap(), manifest);
+        let others = yaml::to_string("m.yaml", &ModelManifest::parse("m.yaml", GOOD).unwrap()).unwrap();
+        assert!(!others.contains("threshold"), "{others}");
+    }
+
+    #[test]
     fn what_cannot_be_is_refused_with_its_key() {
         for (from, to, expected) in [
             ("dtype: float32", "dtipe: float32", "m.yaml:3:23: unknown key `dtipe`"),
@@ -353,6 +402,16 @@ provenance: MLPerf Tiny image classification reference, converted from Keras
             ("classes: 10", "classes: 10, labels: []", "`labels` is empty"),
             ("softmax, classes: 10", "sigmoid, classes: 10", "must be 2 for `kind: sigmoid`"),
             ("softmax, classes: 10", "sigmoid, classes: 1", "one probability a row"),
+            ("softmax, classes: 10", "score, classes: 2", "`kind: score` needs `threshold`, the score above which"),
+            ("softmax, classes: 10", "score, classes: 10, threshold: 1", "must be 2 for `kind: score`"),
+            ("softmax, classes: 10", "score, classes: 1, threshold: 1", "must be 2 for `kind: score`"),
+            ("softmax, classes: 10", "score, classes: 2, threshold: 0", "`threshold: 0` must be positive"),
+            ("softmax, classes: 10", "score, classes: 2, threshold: -1", "`threshold: -1` must be positive"),
+            ("softmax, classes: 10", "score, classes: 2, threshold: .nan", "must be positive"),
+            ("softmax, classes: 10", "score, classes: 2, threshold: 1e-40", "between 1.1754944e-38 and"),
+            ("softmax, classes: 10", "score, classes: 2, threshold: 1e39", "must be positive"),
+            ("softmax, classes: 10", "score, classes: 2, threshold: 1, labels: [0, 2]", "outputs are 0 to 1"),
+            ("classes: 10", "classes: 10, threshold: 1", "`threshold` belongs to `kind: score`"),
             ("[32, 32, 3]", "[32, 32]", "3 dimensions"),
             ("[32, 32, 3]", "[32, 0, 3]", "between 1 and 2^28"),
             ("[32, 32, 3]", "[4294967296, 4294967296, 3]", "between 1 and 2^28"),

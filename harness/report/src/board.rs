@@ -93,6 +93,28 @@ pub(crate) fn doubts<'a>(board: &Board<'a>) -> Vec<Doubt<'a>> {
     doubts
 }
 
+impl<'a> Entry<'a> {
+    /// What the attacks that have a column of their own found.
+    pub(crate) fn columns(&self, board: &Board<'a>) -> Vec<Option<&'a AttackResult>> {
+        board.columns().map(|(column, _)| self.attacks[column]).collect()
+    }
+}
+
+impl<'a> Board<'a> {
+    /// The attacks that have a column of their own: transfers have a table of theirs.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (usize, &'a str)> {
+        let is_transfer = |column: usize| {
+            self.entries.iter().filter_map(|entry| entry.attacks[column]).any(|attack| attack.source.is_some())
+        };
+        self.attacks.iter().copied().enumerate().filter(move |(column, _)| !is_transfer(*column))
+    }
+
+    /// Whether some model scores rows, so that there are areas under ROC curves.
+    pub(crate) fn has_areas(&self) -> bool {
+        self.entries.iter().any(|entry| entry.model.clean_auc.is_some())
+    }
+}
+
 fn standing(a: &ModelResult, b: &ModelResult) -> Ordering {
     let worst = |model: &ModelResult| model.worst_case.as_ref().map_or(0.0, |worst| worst.robust_accuracy);
     worst(b).total_cmp(&worst(a)).then(b.clean_accuracy.total_cmp(&a.clean_accuracy))

@@ -17,6 +17,7 @@ mod robustness;
 mod sample;
 mod sums;
 mod text;
+mod transfer;
 
 pub use curves::{Curve, Panels, Plot};
 pub use error::Error;

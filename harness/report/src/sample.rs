@@ -29,6 +29,7 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
         clean_accuracy: correct as f64 / TOTAL as f64,
         ci_low: clean.low,
         ci_high: clean.high,
+        clean_auc: None,
         correct,
         total: TOTAL,
         ties: 1,
@@ -47,6 +48,7 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
                 bound: Bound::Upper,
                 ci_low: interval.low,
                 ci_high: interval.high,
+                auc: None,
                 robust,
                 total: TOTAL,
             }
@@ -80,10 +82,12 @@ fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
     let interval = clopper_pearson(robust, TOTAL, CONFIDENCE);
     AttackResult {
         name: text(name),
+        source: None,
         robust_accuracy: robust as f64 / TOTAL as f64,
         bound: Bound::Upper,
         ci_low: interval.low,
         ci_high: interval.high,
+        auc: None,
         robust,
         total: TOTAL,
         wrong: TOTAL - correct,
@@ -153,6 +157,15 @@ pub(crate) fn with_probes() -> Results {
         model.probes.push(probe("lipschitz-l1-linf", "logits per unit", ratio));
     }
     results
+}
+
+/// A detector beside a model that has no scores.
+pub(crate) fn detectors() -> Results {
+    let mut detector = model("autoencoder", 8000, &[("pgd-20", 6000)]);
+    detector.clean_auc = Some(0.931_25);
+    detector.attacks[0].auc = Some(0.720_41);
+    detector.worst_case.as_mut().expect("there is an attack").auc = Some(0.720_41);
+    results(vec![detector, model("classifier", 9000, &[("pgd-20", 21)])])
 }
 
 /// Four models with all that is compared, and what a publication states about two of them and one that is not here.

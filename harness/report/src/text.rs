@@ -68,6 +68,12 @@ pub(crate) fn bound_name(bound: Bound) -> &'static str {
     }
 }
 
+/// An area under the ROC curve, of the samples themselves or one that an attack found, which is an upper bound: `AUC 0.9312`,
+/// `AUC ≤ 0.7204`.
+pub(crate) fn area(auc: f64, attacked: bool) -> String {
+    format!("AUC {}", if attacked { bounded(Bound::Upper, Some(auc)) } else { number(auc) })
+}
+
 /// A name that cannot break a line or drive a terminal.
 pub(crate) fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

@@ -45,4 +45,6 @@ mod op_cases;
 #[cfg(test)]
 mod quantized_tests;
 #[cfg(test)]
+mod score_tests;
+#[cfg(test)]
 mod training_tests;

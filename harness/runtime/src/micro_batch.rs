@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn a_gpu_takes_more_rows_and_both_are_functions_of_the_graph() {
         let (cpu, cuda) = (Provider::Cpu, Provider::Cuda);
-        assert_eq!([rows(1, 32 << 10, cpu), rows(1, 32 << 10, cuda), rows(8, 32 << 10, cuda)], [8, 256, 256]);
+        assert_eq!([rows(1, 32 << 10, cpu), rows(1, 32 << 10, cuda), rows(8, 32 << 10, cuda)], [4, 256, 256]);
         assert_eq!([rows(1, 1 << 20, cuda), rows(2, 1 << 20, cuda), rows(1, 1 << 27, cuda)], [128, 128, 4]);
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a model's output is declared to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OutputKind {
     /// Unnormalised scores.
     Logits,
@@ -21,6 +21,17 @@ pub enum OutputKind {
     /// The judge's scores are `(0.5, p)`: the second class is predicted if `p > 0.5`, and `p = 0.5` is a tie. What an integer
     /// output stands for is what its last QuantizeLinear says.
     Sigmoid,
+    /// A reconstruction `f(x)` of the input `x`, in its shape. The score of a row is the mean of `(x - f(x))²` over its
+    /// elements; above the threshold a row is of the second of two classes, anomalous.
+    ///
+    /// The judge's scores are `(threshold, score)`: a score that equals the threshold is a tie, and the row normal. `x` is what
+    /// the file is given and `f(x)` what it gives, integers as what they stand for: those of the input by the input map,
+    /// those of the output by the file's last QuantizeLinear. Differences, squares and their sum, in the order of the elements,
+    /// are computed in f64, and the mean is rounded to float32. Attacks see the logits of [`graph::append_score`].
+    Score {
+        /// Positive, and no denormal number.
+        threshold: f32,
+    },
 }
 
 /// How a model is to be used: what its manifest says, resolved against the data set.
@@ -39,19 +50,25 @@ pub struct ModelSpec {
 }
 
 impl ModelSpec {
+    /// Whether it gives a row one number that a threshold makes a class of: how anomalous the row is.
+    pub fn scores_rows(&self) -> bool {
+        matches!(self.kind, OutputKind::Score { .. })
+    }
+
     /// How many numbers the file gives for a row.
     ///
-    /// Errors: a single probability cannot tell so many classes apart.
+    /// Errors: a single probability or score cannot tell so many classes apart.
     pub(crate) fn outputs(&self) -> Result<usize, Error> {
-        match (self.kind, self.classes) {
-            (OutputKind::Sigmoid, 2) => Ok(1),
-            (OutputKind::Sigmoid, classes) => {
-                let output = &self.output;
-                let text = format!("output `{output}` is declared sigmoid, which tells 2 classes apart, not {classes}");
-                Err(Error::Model(text))
-            }
-            (OutputKind::Logits | OutputKind::Softmax, classes) => Ok(classes),
-        }
+        let declared = match (self.kind, self.classes) {
+            (OutputKind::Logits | OutputKind::Softmax, classes) => return Ok(classes),
+            (OutputKind::Sigmoid, 2) => return Ok(1),
+            (OutputKind::Score { .. }, 2) => return Ok(self.map.row_len()),
+            (OutputKind::Sigmoid, _) => "sigmoid",
+            (OutputKind::Score { .. }, _) => "a score",
+        };
+        let (output, classes) = (&self.output, self.classes);
+        let text = format!("output `{output}` is declared {declared}, which tells 2 classes apart, not {classes}");
+        Err(Error::Model(text))
     }
 }
 
@@ -326,17 +343,18 @@ fn classifier(forward: &Graph, spec: &ModelSpec, notes: &mut Vec<String>) -> Res
     let (mut graph, cut) = match spec.kind {
         OutputKind::Logits | OutputKind::Softmax => graph::cut_softmax(&folded)?,
         OutputKind::Sigmoid => graph::cut_sigmoid(&folded)?,
+        OutputKind::Score { threshold } => (graph::append_score(&folded, threshold, spec.map.quantize)?, None),
     };
-    note_cut(spec, cut.as_ref(), notes)?;
+    note_output(spec, cut.as_ref(), notes)?;
     flatten_output(&mut graph, spec)?;
     Ok((graph::prepend_input(&graph.pruned().0, &spec.map)?, cut))
 }
 
-fn note_cut(spec: &ModelSpec, cut: Option<&OutputCut>, notes: &mut Vec<String>) -> Result<(), Error> {
+fn note_output(spec: &ModelSpec, cut: Option<&OutputCut>, notes: &mut Vec<String>) -> Result<(), Error> {
     let output = &spec.output;
     let activation = cut.is_some_and(|cut| cut.node.is_some());
     let declared = match spec.kind {
-        OutputKind::Logits => None,
+        OutputKind::Logits | OutputKind::Score { .. } => None,
         OutputKind::Softmax => Some("softmax"),
         OutputKind::Sigmoid => Some("sigmoid"),
     };
@@ -349,6 +367,13 @@ fn note_cut(spec: &ModelSpec, cut: Option<&OutputCut>, notes: &mut Vec<String>) 
         notes
             .push(format!("output `{output}` is one probability p: class 1 is predicted if p > 0.5, p = 0.5 is a tie"));
     }
+    if let OutputKind::Score { threshold } = spec.kind {
+        notes.push(format!(
+            "output `{output}` is a reconstruction: the score of a row is its mean squared difference from the input; class 1 is \
+             predicted if it is above {threshold}, equality is a tie and class 0"
+        ));
+        notes.push("attacks see the score less the threshold, in thresholds, as a logit".to_owned());
+    }
     if spec.kind == OutputKind::Logits && activation {
         notes.push(format!("output `{output}` is declared logits, but it is the output of a softmax"));
     }
@@ -360,17 +385,26 @@ fn check_outputs(graph: &Graph, spec: &ModelSpec) -> Result<(), Error> {
     let outputs = spec.outputs()?;
     let (name, classes, shape) = (&spec.output, spec.classes, graph.shape(graph.outputs()[0]));
     let rows = graph.shape(graph.inputs()[0])[0];
-    let sigmoid = spec.kind == OutputKind::Sigmoid;
+    let input = graph.shape(graph.inputs()[0]);
     let found = shape.iter().skip(1).product::<usize>();
-    if shape.first() == Some(&rows) && found == outputs && (shape.len() >= 2 || sigmoid) {
+    let fits = match spec.kind {
+        OutputKind::Logits | OutputKind::Softmax => shape.len() >= 2,
+        OutputKind::Sigmoid => true,
+        OutputKind::Score { .. } => shape == input,
+    };
+    if shape.first() == Some(&rows) && found == outputs && fits {
         return Ok(());
     }
-    Err(Error::Model(match sigmoid {
-        true => format!(
+    Err(Error::Model(match spec.kind {
+        OutputKind::Sigmoid => format!(
             "output `{name}` is declared sigmoid, one probability a row, at batch {rows} the file gives {shape:?}; several \
              probabilities a row, each of a label of its own, are not supported"
         ),
-        false => {
+        OutputKind::Score { .. } => format!(
+            "output `{name}` is declared a score, so it has to be a reconstruction in the input's shape {input:?}, the file \
+             gives {shape:?}\nhint: a file that gives the score itself is not supported; export the autoencoder"
+        ),
+        OutputKind::Logits | OutputKind::Softmax => {
             format!("output `{name}` is declared with {classes} classes, at batch {rows} the file gives {shape:?}")
         }
     }))

@@ -153,7 +153,8 @@ impl Scheme {
 
     /// Scales and zero point of the weights. ONNX Runtime's kernels want one zero point for all channels.
     fn weight_scales(&self) -> Vec<f32> {
-        (0..if self.per_channel { CHANNELS } else { 1 }).map(|channel| 0.004 * (1.0 + channel as f32)).collect()
+        let least = if self.weights == UINT8 { 0.004 } else { 0.008 };
+        (0..if self.per_channel { CHANNELS } else { 1 }).map(|channel| least * (1.0 + channel as f32)).collect()
     }
 }
 
@@ -200,8 +201,9 @@ impl Row {
 
     fn weights(&self, file: File, scheme: Scheme, quantized: bool) -> File {
         let (shape, _) = self.weights;
-        let low = if scheme.weights == UINT8 { 0.0 } else { -128.0 };
-        let weights = Splitmix::new(9).tensor(shape, low, low + 256.0).to_f64();
+        // Signed ones have seven bits: with eight, their products with unsigned bytes saturate on processors without VNNI.
+        let [low, high] = if scheme.weights == UINT8 { [0.0, 256.0] } else { [-64.0, 64.0] };
+        let weights = Splitmix::new(9).tensor(shape, low, high).to_f64();
         let weights: Vec<i64> = weights.iter().map(|weight| weight.floor() as i64).collect();
         let scales = scheme.weight_scales();
         let channels: &[usize] = if scheme.per_channel { &[CHANNELS] } else { &[] };

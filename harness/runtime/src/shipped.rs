@@ -16,8 +16,8 @@ pub struct ShippedModel {
     spec: ModelSpec,
     dtype: DType,
     batch: usize,
-    /// Scale and zero point of an integer probability.
-    probability: Option<(f32, i64)>,
+    /// Scale and zero point of an integer output that has to be read as what it stands for.
+    stands_for: Option<(f32, i64)>,
     notes: Vec<String>,
 }
 
@@ -43,11 +43,13 @@ impl ShippedModel {
         let (scores, shape) = tensor_type("output", output)?;
         check_output_type(spec, scores)?;
         check_output_shape(spec, &shape)?;
-        let probability = match spec.kind {
-            OutputKind::Sigmoid if !scores.is_float() => Some(probability_scale(bytes, spec, scores)?),
+        let stands_for = match spec.kind {
+            OutputKind::Sigmoid | OutputKind::Score { .. } if !scores.is_float() => {
+                Some(integer_scale(bytes, spec, scores)?)
+            }
             _ => None,
         };
-        Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)), probability, notes })
+        Ok(Self { session, spec: spec.clone(), dtype, batch: fixed.unwrap_or(batch.max(1)), stands_for, notes })
     }
 
     /// The batch size of every run.
@@ -81,11 +83,21 @@ impl ShippedModel {
             return Err(Error::Model(format!("output `{name}` must be [{batch}, {outputs}], a run gave {shape:?}")));
         }
         scores.truncate(rows.nrows() * outputs);
-        // As DequantizeLinear gives it. Beside 1 - p, which is rounded, numbers close to 0.5 would tie.
-        let (scale, zero_point) = self.probability.unwrap_or((1.0, 0));
         Ok(match self.spec.kind {
             OutputKind::Logits | OutputKind::Softmax => scores,
-            OutputKind::Sigmoid => scores.into_iter().flat_map(|p| [0.5, (p - zero_point as f32) * scale]).collect(),
+            OutputKind::Sigmoid => {
+                // As DequantizeLinear gives it. Beside 1 - p, which is rounded, numbers close to 0.5 would tie.
+                let (scale, zero_point) = self.stands_for.unwrap_or((1.0, 0));
+                scores.into_iter().flat_map(|p| [0.5, (p - zero_point as f32) * scale]).collect()
+            }
+            OutputKind::Score { threshold } => {
+                // What the file was given, rounded to its type.
+                let mut given = Vec::new();
+                value::extend_f32(&input, &mut given)?;
+                let quantize = self.spec.map.quantize.map(|quantize| (quantize.scale, quantize.zero_point));
+                let rows = given.chunks(outputs).zip(scores.chunks(outputs));
+                rows.flat_map(|(x, y)| [threshold, reconstruction_error((x, quantize), (y, self.stands_for))]).collect()
+            }
         })
     }
 }
@@ -105,6 +117,17 @@ impl Predictor for ShippedModel {
         }
         Ok(Array2::from_shape_vec((x.nrows(), self.spec.classes), scores).expect("one score per row and class"))
     }
+}
+
+/// The mean squared difference of two rows, each with scale and zero point where it holds integers: in f64, in the order of
+/// the elements, and at last rounded to float32.
+fn reconstruction_error(x: (&[f32], Option<(f32, i64)>), y: (&[f32], Option<(f32, i64)>)) -> f32 {
+    let real = |value: f32, integer: Option<(f32, i64)>| {
+        let (scale, zero_point) = integer.unwrap_or((1.0, 0));
+        (f64::from(value) - zero_point as f64) * f64::from(scale)
+    };
+    let squares = x.0.iter().zip(y.0).map(|(&a, &b)| (real(a, x.1) - real(b, y.1)).powi(2));
+    (squares.sum::<f64>() / x.0.len() as f64) as f32
 }
 
 /// A file of others may hold nodes that a GPU has no kernel for: they run on the CPU, and the report says so.
@@ -178,19 +201,23 @@ fn check_output_shape(spec: &ModelSpec, found: &[Option<usize>]) -> Result<(), E
     }
     let declared = match spec.kind {
         OutputKind::Sigmoid => "as one probability a row".to_owned(),
+        OutputKind::Score { .. } => format!("as a reconstruction of {outputs} elements"),
         OutputKind::Logits | OutputKind::Softmax => format!("with {outputs} classes"),
     };
     Err(Error::Model(format!("output `{name}` is declared {declared}, the file has {}", shown(found))))
 }
 
-/// What the integers of a probability stand for: the file's last QuantizeLinear says it.
-fn probability_scale(bytes: &ModelBytes, spec: &ModelSpec, dtype: DType) -> Result<(f32, i64), Error> {
+/// What the integers of the output stand for: the file's last QuantizeLinear says it.
+fn integer_scale(bytes: &ModelBytes, spec: &ModelSpec, dtype: DType) -> Result<(f32, i64), Error> {
     let (mut graph, _) = Model::parse(&bytes.model, bytes)?.smallest()?;
     let output = graph.outputs().iter().copied().find(|&id| graph.value(id).name() == spec.output);
     graph.set_outputs(output.into_iter().collect());
     graph::output_scale(&graph).ok_or_else(|| {
         let output = &spec.output;
-        Error::Model(format!("output `{output}` is {dtype}, and no QuantizeLinear at the end says what 0.5 is"))
+        Error::Model(format!(
+            "output `{output}` is {dtype}, and no QuantizeLinear at the end says what its integers stand for\nhint: export it \
+             with one scale and zero point for the whole output, or with a float output"
+        ))
     })
 }
 

@@ -22,6 +22,8 @@ pub struct PredictionKey<'a> {
     output: &'a str,
     output_kind: OutputKind,
     classes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
     labels: &'a [usize],
     dataset: Digest,
     rows: &'a Rows,
@@ -35,6 +37,8 @@ pub struct CheckKey<'a> {
     prediction: PredictionKey<'a>,
     attack: &'a AttackSpec,
     attack_revision: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<PredictionKey<'a>>,
     #[serde(skip_serializing_if = "PlannedCurve::is_none")]
     curve: &'a PlannedCurve,
     norm: Norm,
@@ -68,6 +72,7 @@ impl Plan {
             output: &model.output.name,
             output_kind: model.output.kind,
             classes: model.output.classes,
+            threshold: model.output.threshold,
             labels: &model.labels,
             dataset: self.dataset.digest,
             rows: &slice.rows,
@@ -85,6 +90,7 @@ impl Plan {
             prediction: self.prediction_key_material(model, slice),
             attack: &attack.spec,
             attack_revision: attack.revision,
+            source: self.source_of(attack).map(|source| self.prediction_key_material(source, slice)),
             curve: &attack.curve,
             norm: self.threat.norm,
             epsilon: &self.threat.epsilon_fraction,

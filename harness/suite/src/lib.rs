@@ -28,6 +28,7 @@ mod schema;
 mod slices;
 mod suite;
 mod summary;
+mod transfer;
 mod vocabulary;
 
 pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
@@ -49,3 +50,4 @@ pub use schema::schema_json;
 pub use slices::{BLOCK_ROWS, Rows, Slice};
 pub use suite::Suite;
 pub use summary::{EntrySummary, ModelSummary, Summary};
+pub use transfer::TransferForm;

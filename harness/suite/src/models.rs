@@ -8,7 +8,7 @@ use registry::yaml::Problem;
 use registry::yaml::Source;
 use registry::yaml::nearest;
 use registry::{
-    Dataset, Digest, InputAffine, InputSpec, ModelManifest, OutputKind, OutputSpec, RegisteredModel, Registry, is_glob,
+    Dataset, Digest, InputAffine, InputSpec, ModelManifest, OutputSpec, RegisteredModel, Registry, is_glob,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -80,9 +80,6 @@ fn fit(model: RegisteredModel, dataset: &Dataset) -> Result<PlannedModel, String
     let ModelManifest { name, files, input, output, dataset: declared, .. } = model.manifest.clone();
     if let Some(declared) = declared.filter(|declared| *declared != dataset.name) {
         return Err(format!("it is registered for data set `{declared}`, and the suite uses `{}`", dataset.name));
-    }
-    if output.kind == OutputKind::Score {
-        return Err("only outputs of kind `logits`, `softmax` and `sigmoid` are supported by this version".to_owned());
     }
     let labels = labels(&output, dataset)?;
     let map = input_map(&InputAffine::new(&input, &dataset.shape, dataset.layout, &dataset.domain)?);

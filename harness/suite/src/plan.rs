@@ -11,6 +11,7 @@ use crate::probes::{PlannedProbe, check_models, probes};
 use crate::published::{Known, PlannedPublished, published};
 use crate::slices::Slice;
 use crate::suite::Suite;
+use crate::transfer::Sources;
 use attack::{Domain, LossHead, Norm, Picture, ThreatModel};
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Digest, Layout, Registry};
@@ -29,6 +30,9 @@ pub struct Plan {
     pub domain: PlannedDomain,
     /// The models, in the order of the suite.
     pub models: Vec<PlannedModel>,
+    /// Models that only guide attacks on others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<PlannedModel>,
     /// The attacks, in the order of the suite.
     pub attacks: Vec<PlannedAttack>,
     /// The probes, in the order of the suite.
@@ -83,15 +87,18 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
     refuse_later_sections(document)?;
     let threat = document.threat.clone();
     // What is wrong with the attacks is said before the data are looked for.
-    attacks(&document.attacks, &threat, &Radii::default())?;
+    attacks(&document.attacks, &threat, &Radii::default(), &mut |_| Ok(Vec::new()))?;
     let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
     let radii = radii(document.curve.as_ref(), &threat, &attack_domain(&data), data.row_len())?;
-    let attacks = attacks(&document.attacks, &threat, &radii)?;
+    let models = models(&document.models, suite.source(), registry, &data)?;
+    let mut sources =
+        Sources { source: suite.source(), registry, dataset: &data, targets: &models, others: Vec::new() };
+    let attacks = attacks(&document.attacks, &threat, &radii, &mut |form| sources.of(form))?;
+    let sources = sources.others;
     let probes = match &document.probes {
         Some(entries) => probes(entries, &threat, &attacks)?,
         None => Vec::new(),
     };
-    let models = models(&document.models, suite.source(), registry, &data)?;
     check_models(&models, &probes).map_err(|problem| problem.at(document.models.place))?;
     let published = match &document.published {
         Some(section) => {
@@ -113,6 +120,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
             grid: attack_domain(&data).grid,
         },
         models,
+        sources,
         attacks,
         probes,
         seed: document.seed.value,
@@ -153,6 +161,17 @@ impl Plan {
         heads.sort();
         heads.dedup();
         heads
+    }
+
+    /// The attacks that are tried on a model: all but those that it would guide itself although they are transfers.
+    pub fn attacks_on<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a PlannedAttack> {
+        self.attacks.iter().filter(move |attack| attack.source.as_deref() != Some(model))
+    }
+
+    /// The model that guides an attack, where that is another than the one that is attacked.
+    pub fn source_of(&self, attack: &PlannedAttack) -> Option<&PlannedModel> {
+        let source = attack.source.as_deref()?;
+        self.models.iter().chain(&self.sources).find(|model| model.name == source)
     }
 
     /// SHA-256 of the plan as RFC 8785 JSON. No path and nothing of the machine is in it.

@@ -48,7 +48,7 @@ impl World {
         );
         world.model("eleven", INPUT, "{ name: y, kind: logits, classes: 11 }", "signs32");
         world.model("few-labels", INPUT, "{ name: y, kind: logits, classes: 2, labels: [0, 1] }", "signs32");
-        world.model("score", INPUT, "{ name: y, kind: score, classes: 10 }", "signs32");
+        world.model("score", INPUT, "{ name: y, kind: score, classes: 2, threshold: 0.01 }", "signs32");
         world.model("elsewhere", INPUT, ten, "cifar10");
         let int8 =
             "{ name: x, dtype: int8, scale: 1.0, zero_point: -128, layout: NHWC, shape: [32, 32, 3], range: [0, 255] }";
@@ -161,6 +161,24 @@ fn keys_hold_what_decides_the_outcome() {
     output_kind: "logits"
     rows: [[500,600]]
     "#);
+}
+
+/// The threshold decides verdicts; models without one have the keys that they always had.
+#[test]
+fn keys_hold_the_threshold_of_a_score() {
+    let prediction = |threshold: &str| {
+        let world = World::new();
+        let output = format!(
+            "{{ name: y, kind: score, classes: 2, threshold: {threshold}, labels: [0, 0, 0, 0, 1, 1, 1, 1, 1, 1] }}"
+        );
+        world.model("detector", INPUT, &output, "signs32");
+        let plan = world.plan(&changed("[ten, two]", "[detector]"));
+        let key = plan.prediction_key_material(&plan.models[0], &plan.slices[0]);
+        serde_json::to_value(&key).expect("a key is JSON")
+    };
+    let [one, other] = ["0.01", "0.02"].map(prediction);
+    assert_eq!((&one["threshold"], &one["output_kind"]), (&0.01.into(), &"score".into()));
+    assert_ne!(one, other);
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Plan {
 
     fn model_summary(&self, name: &str, classes: usize) -> ModelSummary {
         let rows = self.dataset.rows.len() as u64;
-        let attacks: Vec<Cost> = self.attacks.iter().map(|attack| attack.cost(classes).times(rows)).collect();
+        let attacks: Vec<Cost> = self.attacks_on(name).map(|attack| attack.cost(classes).times(rows)).collect();
         let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost().times(rows)).collect();
         let clean = Cost { judge_forwards: rows, ..Cost::default() };
         let total = attacks.iter().chain(&probes).copied().fold(clean, Cost::plus);

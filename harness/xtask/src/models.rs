@@ -96,6 +96,7 @@ fn files(recipe: &Recipe, model: &Linear, shape: &[usize]) -> Result<[(&'static 
         name: "logits".to_owned(),
         kind: OutputKind::Logits,
         classes: model.bias.len(),
+        threshold: None,
         labels: recipe.labels.map(Vec::from),
     };
     let manifest = ModelManifest {

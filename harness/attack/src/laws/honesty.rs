@@ -125,9 +125,9 @@ fn verdicts_that_rest_on_a_tie_say_so() {
     let ball = threat.ball(&[0.5], &Domain::PIXELS, false).expect("a ball");
     let proposal = Proposal { ball: &ball, label: 1, x_adv: &[0.5], anywhere: None };
     let table = [
-        (vec![1.0, 1.0, 0.0], Ruling::Confirmed { class: 0, tie: true }),
+        (vec![1.0, 1.0, 0.0], Ruling::Confirmed { class: 0, tie: true, margin: Some(0.0) }),
         (vec![0.0, 1.0, 1.0], Ruling::Rejected(Refusal::NotMisclassified)),
-        (vec![0.0, 1.0, 2.0], Ruling::Confirmed { class: 2, tie: false }),
+        (vec![0.0, 1.0, 2.0], Ruling::Confirmed { class: 2, tie: false, margin: Some(-1.0) }),
         (vec![f32::NAN, 1.0, 2.0], Ruling::Rejected(Refusal::ScoresNotANumber)),
     ];
     for (scores, ruling) in table {

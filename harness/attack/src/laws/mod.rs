@@ -4,6 +4,7 @@ mod closed_forms;
 mod every_attack;
 mod honesty;
 mod inner;
+mod transfer;
 
 use crate::attacks::ATTACKS;
 use crate::testing::Network;

@@ -214,6 +214,7 @@ fn add_quantizer(graph: &mut Graph, x: ValueId, quantize: Quantize) -> Result<Va
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::run_in_f32;
     use super::*;
     use crate::Interpreter;
     use proptest::prelude::*;
@@ -228,20 +229,6 @@ mod tests {
         graph
     }
 
-    /// Every value of a graph in f32, rounding after each node as ONNX Runtime does.
-    fn run_in_f32(graph: &Graph, x: Tensor) -> Vec<f32> {
-        let mut values: Vec<Option<Tensor>> = graph.values().iter().map(|value| value.data().cloned()).collect();
-        values[graph.inputs()[0].index()] = Some(x);
-        for node in graph.nodes() {
-            let inputs: Vec<Option<&Tensor>> =
-                node.inputs().iter().map(|id| id.and_then(|id| values[id.index()].as_ref())).collect();
-            let result = node.evaluate(&inputs).unwrap().remove(0).rounded();
-            values[node.outputs()[0].index()] = Some(result);
-        }
-        let output = values[graph.outputs()[0].index()].as_ref().unwrap();
-        output.to_f64().into_iter().map(|value| value as f32).collect()
-    }
-
     fn check(map: &InputMap, rows: &[f32]) -> Vec<f32> {
         map.check().unwrap();
         let batch = rows.len() / map.row_len();
@@ -251,7 +238,9 @@ mod tests {
         assert_eq!((input.name(), input.dtype()), ("x", DType::F32));
         let x = Tensor::f32(input.shape(), rows.iter().map(|&value| value.into()));
         let host = map.apply(rows);
-        assert_eq!(run_in_f32(&graph, x), host);
+        let found: Vec<f32> =
+            run_in_f32(&graph, &[x]).remove(0).to_f64().into_iter().map(|value| value as f32).collect();
+        assert_eq!(found, host);
         host
     }
 

@@ -10,12 +10,19 @@ pub(super) fn render(results: &Results) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::example;
+    use crate::sample::{detectors, example};
 
     #[test]
     fn comes_back_exactly() {
         let text = render(&example()).unwrap();
         assert_eq!(Results::from_json(&text).unwrap(), example());
+    }
+
+    #[test]
+    fn areas_come_back_and_are_left_out_where_there_are_none() {
+        let text = render(&detectors()).unwrap();
+        assert_eq!(Results::from_json(&text).unwrap(), detectors());
+        assert_eq!((text.matches("\"clean_auc\"").count(), text.matches("\"auc\"").count()), (1, 2));
     }
 
     #[test]

@@ -3,8 +3,8 @@ use std::fmt::Write;
 use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results};
 
 use crate::board::{Board, Doubt, board, doubts};
-use crate::text::{bound_name, bounded, limits, markdown, percent, plain, short, table};
-use crate::{Figure, compare, plan_table, robustness};
+use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
+use crate::{Figure, compare, plan_table, robustness, transfer};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
 pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
@@ -12,7 +12,11 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     let mut sections = vec![
         title(results),
         format!("## Leaderboard\n\n{}{}", leaderboard(&board), doubted(&board)),
-        format!("## How to read it\n\n{HOW_TO_READ}{}", how_to_read_probes(&board)),
+        format!(
+            "## How to read it\n\n{HOW_TO_READ}{}{}",
+            if board.has_areas() { AREAS } else { "" },
+            how_to_read_probes(&board)
+        ),
     ];
     if !board.probes.is_empty() {
         sections.push(format!("## Probes\n\n{PROBES}\n\n{}", probes(&board)));
@@ -28,6 +32,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     sections
         .extend([format!("## Cost\n\n{COST}\n\n{}", cost(results)), format!("## Verdicts\n\n{}", verdicts(&board))]);
     sections.extend(stages(&board).map(|text| format!("## Ensembles\n\n{STAGES}\n\n{text}")));
+    sections.extend(transfer::section(&board).map(|text| format!("## Transfer\n\n{text}")));
     sections.extend(robustness::section(&board).map(|text| format!("## Robustness curves\n\n{text}")));
     sections.extend(distances(&board).map(|text| format!("## Distances\n\n{DISTANCES}\n\n{text}")));
     sections.extend([
@@ -50,6 +55,12 @@ true robust accuracy on these rows; it proves nothing.
 table.
 - Intervals are 95 % Clopper-Pearson confidence intervals for the population that the rows were drawn from. Models \
 whose intervals overlap may still differ: they were evaluated on the same rows.";
+
+const AREAS: &str = "
+- **AUC** is the area under the ROC curve of a detector's scores, whatever the threshold: the share of pairs of an anomalous \
+and a normal row in which the anomalous one scores higher, equal scores counted half. Under an attack each row that it broke has \
+the score of its confirmed witness, every other row that of its sample. An attack ends once a row is on the wrong side of \
+the threshold, and leaves alone what is there already, so that is an **upper bound** on the area that an attacker can leave.";
 
 const SEARCH: &str = "\
 An attack only proposes. The judge, which is the registered file, checks that a proposal is inside the ball, runs it, \
@@ -140,7 +151,7 @@ fn norm(name: &str) -> String {
 
 fn leaderboard(board: &Board) -> String {
     let mut header = vec!["#", "model", "clean"];
-    header.extend(&board.attacks);
+    header.extend(board.columns().map(|(_, name)| name));
     header.push("worst case");
     let probes: Vec<String> = board.probes.iter().map(|probe| format!("{} ({})", probe.name, probe.units)).collect();
     header.extend(probes.iter().map(String::as_str));
@@ -148,13 +159,17 @@ fn leaderboard(board: &Board) -> String {
     let rows = board.entries.iter().map(|entry| {
         let model = entry.model;
         let mut row = vec![entry.rank.to_string(), model.name.clone()];
-        row.push(accuracy(model.clean_accuracy, model.ci_low, model.ci_high));
-        row.extend(entry.attacks.iter().map(|attack| match attack {
-            Some(attack) => accuracy(attack.robust_accuracy, attack.ci_low, attack.ci_high),
+        let with = |accuracy: String, auc: Option<f64>, attacked| match auc {
+            Some(auc) => format!("{accuracy}, {}", area(auc, attacked)),
+            None => accuracy,
+        };
+        row.push(with(accuracy(model.clean_accuracy, model.ci_low, model.ci_high), model.clean_auc, false));
+        row.extend(entry.columns(board).iter().map(|attack| match attack {
+            Some(attack) => with(accuracy(attack.robust_accuracy, attack.ci_low, attack.ci_high), attack.auc, true),
             None => "–".into(),
         }));
         row.push(match &model.worst_case {
-            Some(worst) => accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high),
+            Some(worst) => with(accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high), worst.auc, true),
             None => "–".into(),
         });
         row.extend(entry.probes.iter().map(|probe| match probe {
@@ -341,7 +356,7 @@ fn accuracy(proportion: f64, low: f64, high: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{example, model, results, with_probes};
+    use crate::sample::{detectors, example, model, results, with_probes};
     use evidence::{Distances, StageResult};
 
     #[test]
@@ -500,6 +515,15 @@ mod tests {
         |----------------------|--------|-----------|-----------|-----|--------------|
         | resnet8-cifar10-int8 | pgd-20 | ≤ 0.01250 | ≤ 0.03000 | ∞   | 6000 of 8719 |
         ");
+    }
+
+    #[test]
+    fn areas_stand_beside_accuracies_and_are_explained_where_there_are_any() {
+        let text = render(&detectors(), None);
+        let row = text.lines().find(|line| line.contains("| autoencoder |")).unwrap();
+        insta::assert_snapshot!(row, @"| 1 | autoencoder | 80.00 % (79.20–80.78), AUC 0.9313 | 60.00 % (59.03–60.96), AUC ≤ 0.7204 | 60.00 % (59.03–60.96), AUC ≤ 0.7204 | 12.5 M | 78.7 k |");
+        assert!(text.contains("- **AUC** is the area") && !render(&example(), None).contains("AUC"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.contains("| classifier ") && line.contains("AUC")).count(), 0);
     }
 
     #[test]

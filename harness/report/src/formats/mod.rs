@@ -47,7 +47,7 @@ pub const FORMATS: &[Format] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{compared, example, figure, model, results, with_probes};
+    use crate::sample::{compared, detectors, example, figure, model, results, with_probes};
     use std::collections::BTreeSet;
 
     #[test]
@@ -62,9 +62,8 @@ mod tests {
     #[test]
     fn every_format_renders_anything_and_ends_its_last_line() {
         for format in FORMATS {
-            let results =
-                [example(), with_probes(), compared(), results(vec![]), results(vec![model("alone", 7, &[])])];
-            for results in results {
+            let few = [results(vec![]), results(vec![model("alone", 7, &[])])];
+            for results in [example(), with_probes(), compared(), detectors()].into_iter().chain(few) {
                 for training in [None, Some(figure())] {
                     let text = (format.render)(&results, training.as_ref()).unwrap();
                     assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);

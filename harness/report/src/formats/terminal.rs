@@ -5,13 +5,14 @@ use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
 
 use crate::board::{Board, Doubt, board, doubts};
-use crate::text::{bound_name, bounded, limits, percent, plain, short};
+use crate::text::{area, bound_name, bounded, limits, percent, plain, short};
+use crate::transfer;
 
 /// The leaderboard for a terminal: about 110 columns wide for three attacks and names of 20 letters.
 pub fn leaderboard(results: &Results) -> String {
     let board = board(results);
     let mut table = Builder::default();
-    let attacks = board.attacks.iter().map(|name| plain(name));
+    let attacks = board.columns().map(|(_, name)| plain(name));
     let probes = board.probes.iter().map(|probe| format!("{}\nmean, p95\n{}", plain(&probe.name), plain(&probe.units)));
     let first = ["#".into(), "model".into(), "clean".into()];
     let last = ["MACs".into(), "params".into()];
@@ -19,12 +20,17 @@ pub fn leaderboard(results: &Results) -> String {
     table.push_record(header);
     for entry in &board.entries {
         let model = entry.model;
-        let attacks = entry.attacks.iter().map(|attack| {
-            attack.map_or("–".into(), |attack| accuracy(attack.robust_accuracy, attack.ci_low, attack.ci_high))
+        let columns = entry.columns(&board);
+        let attacks = columns.iter().map(|attack| {
+            attack.map_or("–".into(), |attack| {
+                with(accuracy(attack.robust_accuracy, attack.ci_low, attack.ci_high), attack.auc, true)
+            })
         });
         let worst = model.worst_case.as_ref();
-        let worst = worst.map_or("–".into(), |worst| accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high));
-        let clean = accuracy(model.clean_accuracy, model.ci_low, model.ci_high);
+        let worst = worst.map_or("–".into(), |worst| {
+            with(accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high), worst.auc, true)
+        });
+        let clean = with(accuracy(model.clean_accuracy, model.ci_low, model.ci_high), model.clean_auc, false);
         let first = [entry.rank.to_string(), plain(&model.name), clean];
         let probes = entry.probes.iter().map(|probe| probe.map_or("–".into(), spread));
         let last = [short(model.macs), short(model.parameters)];
@@ -32,7 +38,9 @@ pub fn leaderboard(results: &Results) -> String {
     }
     let mut table = table.build();
     table.with(Style::rounded()).modify(Columns::new(2..), (Alignment::right(), AlignmentStrategy::PerLine));
-    format!("{}\n{table}\n{}\n{}{}", headline(results), FOOTER, doubted(&board), legend(&board))
+    let areas = if board.has_areas() { AREAS } else { "" };
+    let (doubted, transfers) = (doubted(&board), transfer::terminal(&board).unwrap_or_default());
+    format!("{}\n{table}\n{}\n{areas}{doubted}{}{transfers}", headline(results), FOOTER, legend(&board))
 }
 
 /// One line for each result that should not be believed as it stands.
@@ -42,6 +50,11 @@ fn doubted(board: &Board) -> String {
         format!("inconclusive: {}{attack} ({}); report.md says what that means\n", plain(doubt.model), doubt.reasons())
     };
     doubts(board).into_iter().map(line).collect()
+}
+
+/// An accuracy with the area under the ROC curve below it, where there is one.
+fn with(accuracy: String, auc: Option<f64>, attacked: bool) -> String {
+    auc.map_or(accuracy.clone(), |auc| format!("{accuracy}\n{}", area(auc, attacked)))
 }
 
 /// One line for each probe.
@@ -60,6 +73,8 @@ fn spread(probe: &ProbeResult) -> String {
 const FOOTER: &str = "Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is\n\
                       found by search: the true robust accuracy on these rows is at most this.";
 
+const AREAS: &str = "AUC: the area under the ROC curve of the scores; under attack, of confirmed witnesses in place of their samples.\n";
+
 fn headline(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
     plain(&format!(
@@ -75,7 +90,7 @@ fn accuracy(proportion: f64, low: f64, high: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{example, model, results, with_probes};
+    use crate::sample::{detectors, example, model, results, with_probes};
     use evidence::Flag;
 
     #[test]
@@ -132,6 +147,25 @@ mod tests {
             ]
         );
         assert!(!leaderboard(&example()).contains("inconclusive"));
+    }
+
+    #[test]
+    fn areas_stand_below_accuracies_where_there_are_any() {
+        insta::assert_snapshot!(leaderboard(&detectors()), @r"
+        resnet8-linf: cifar10 test, 10000 rows; linf within 8/255 (pixels in 0..1)
+        ╭───┬─────────────┬─────────────┬──────────────┬──────────────┬────────┬────────╮
+        │ # │ model       │       clean │       pgd-20 │   worst case │   MACs │ params │
+        ├───┼─────────────┼─────────────┼──────────────┼──────────────┼────────┼────────┤
+        │ 1 │ autoencoder │     80.00 % │      60.00 % │      60.00 % │ 12.5 M │ 78.7 k │
+        │   │             │ 79.20–80.78 │  59.03–60.96 │  59.03–60.96 │        │        │
+        │   │             │  AUC 0.9313 │ AUC ≤ 0.7204 │ AUC ≤ 0.7204 │        │        │
+        │ 2 │ classifier  │     90.00 % │       0.21 % │       0.21 % │ 12.5 M │ 78.7 k │
+        │   │             │ 89.40–90.58 │    0.13–0.32 │    0.13–0.32 │        │        │
+        ╰───┴─────────────┴─────────────┴──────────────┴──────────────┴────────┴────────╯
+        Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is
+        found by search: the true robust accuracy on these rows is at most this.
+        AUC: the area under the ROC curve of the scores; under attack, of confirmed witnesses in place of their samples.
+        ");
     }
 
     #[test]

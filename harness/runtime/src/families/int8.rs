@@ -43,9 +43,10 @@ fn layer(file: File, name: &str, (from, step): (&str, f32), shape: &[usize], att
     let mut random = Splitmix::new(name.len() as u64);
     let (channels, inputs) = (shape[0], shape[1..].iter().product::<usize>());
     let largest = (6.0 / inputs as f64).sqrt();
-    let weights = random.tensor(shape, -128.0, 128.0).to_f64();
+    // Seven bits: with eight, products of unsigned and signed bytes saturate on processors without VNNI.
+    let weights = random.tensor(shape, -64.0, 64.0).to_f64();
     let weights: Vec<i64> = weights.iter().map(|weight| weight.floor() as i64).collect();
-    let scales: Vec<f32> = (0..channels).map(|_| (random.uniform(0.5, 1.0) * largest / 128.0) as f32).collect();
+    let scales: Vec<f32> = (0..channels).map(|_| (random.uniform(0.5, 1.0) * largest / 64.0) as f32).collect();
     let bias_scales: Vec<f32> = scales.iter().map(|scale| scale * step).collect();
     let biases: Vec<i64> =
         bias_scales.iter().map(|scale| (random.uniform(-0.5, 0.5) / f64::from(*scale)) as i64).collect();

@@ -9,6 +9,7 @@ use graph::check::{self, DirectionalCheck, ExecutorCheck, Splitmix};
 use graph::{Executor, Graph, Head, InputMap, Interpreter, Profile, Tensor, encode, gradient_graph};
 use ndarray::Array2;
 
+mod autoencoders;
 mod int8;
 mod mobile;
 mod net;
@@ -23,6 +24,9 @@ type Family = (&'static str, fn() -> Vec<u8>);
 
 const FAMILIES: &[Family] = &[
     ("activations", || encode(&plain::activations())),
+    ("autoencoder", || encode(&autoencoders::dense())),
+    ("autoencoder int8", autoencoders::int8),
+    ("autoencoder of pictures", || encode(&autoencoders::convolutional())),
     ("convnext", || encode(&tokens::convnext())),
     ("densenet", || encode(&residual::densenet())),
     ("int8 qdq", int8::qdq),
@@ -40,7 +44,7 @@ const FAMILIES: &[Family] = &[
 ];
 
 /// Those whose steps have no derivative, and whose activations may fall on the other side of half a step.
-const QUANTIZED: &[&str] = &["int8 qdq"];
+const QUANTIZED: &[&str] = &["autoencoder int8", "int8 qdq"];
 
 /// Inputs are normalised images, or about as large.
 const RANGE: [f64; 2] = [-2.0, 2.0];
@@ -60,12 +64,21 @@ impl Model {
         let model = graph::Model::parse(&bytes, &graph::NoExternalData).map_err(|error| error.to_string())?;
         let graph = model.graph(ROWS).map_err(|error| error.to_string())?;
         let softmax = graph.nodes().last().is_some_and(|node| node.op().name == "Softmax");
+        let input = graph.value(graph.inputs()[0]);
+        let (kind, classes) = match () {
+            () if graph.shape(graph.outputs()[0]) == input.shape() => {
+                (OutputKind::Score { threshold: autoencoders::THRESHOLD }, 2)
+            }
+            () if softmax => (OutputKind::Softmax, CLASSES),
+            () => (OutputKind::Logits, CLASSES),
+        };
+        let quantize = (!input.dtype().is_float()).then_some(autoencoders::INPUT);
         let spec = ModelSpec {
             input: "x".into(),
-            map: InputMap::identity(&graph.shape(graph.inputs()[0])[1..]),
+            map: InputMap { quantize, ..InputMap::identity(&input.shape()[1..]) },
             output: "out".into(),
-            classes: CLASSES,
-            kind: if softmax { OutputKind::Softmax } else { OutputKind::Logits },
+            classes,
+            kind,
         };
         // The judge's rows are checked there.
         let prepared = Prepared::new(ModelBytes::new(bytes), spec, &[LossHead::Linear], Provider::Cpu);
@@ -85,7 +98,8 @@ impl Model {
     fn for_heads(&self, law: impl Fn(Gradients<'_>) -> Result<(), String>) -> Result<(), String> {
         let classifier = self.prepared.classifier();
         let mut random = Splitmix::new(1);
-        for &head in Head::ALL {
+        let classes = self.prepared.spec().classes;
+        for &head in Head::ALL.iter().filter(|head| head.least_classes() <= classes) {
             let built = gradient_graph(classifier, head).map_err(|error| error.to_string())?;
             let batches = (0..BATCHES).map(|_| {
                 let x = self.inputs(&mut random);
@@ -140,7 +154,11 @@ fn judge_and_oracle_agree() {
         let scores = model.prepared.predictor().map_err(|error| error.to_string())?.predict(x.view());
         let logits = model.prepared.oracle().map_err(|error| error.to_string())?.logits(x.view());
         let (scores, logits) = (scores.map_err(|error| error.to_string())?, logits.map_err(|error| error.to_string())?);
-        let found = if model.prepared.spec().kind == OutputKind::Softmax { softmax(&logits) } else { logits };
+        let found = match model.prepared.spec().kind {
+            OutputKind::Softmax => softmax(&logits),
+            OutputKind::Score { threshold } => autoencoders::scores(&logits, threshold),
+            OutputKind::Logits | OutputKind::Sigmoid => logits,
+        };
         let largest = scores.iter().fold(0.0_f32, |most, score| most.max(score.abs()));
         // Hundreds of units of f32, for the sums of a network.
         let limit = if model.is_quantized() { 2e-2 } else { 1e-4 } * largest;
