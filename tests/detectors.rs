@@ -43,7 +43,7 @@ fn rows() -> Vec<Row> {
         ((state >> 16) % many) as f32
     };
     let row = |row: usize| {
-        let anomalous = row % 3 == 0;
+        let anomalous = row.is_multiple_of(3);
         let mut elements = [0.0; WIDTH];
         for pair in elements.chunks_mut(2) {
             let middle = (next(257) - 128.0) / 64.0;

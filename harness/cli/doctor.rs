@@ -26,7 +26,9 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
             println!("  SHA-256          {}", identity.library_sha256);
             println!("  instruction set  {}", identity.instruction_set);
             if cfg!(target_arch = "x86_64") && !identity.instruction_set.ends_with("vnni") {
-                println!("                   products of 8-bit integers may saturate here: verdicts on int8 files are this processor's");
+                println!(
+                    "                   products of 8-bit integers may saturate here: verdicts on int8 files are this processor's"
+                );
             }
             identity.device.iter().for_each(|device| println!("  device           {device}"));
             true

@@ -182,7 +182,7 @@ mod tests {
         let Problem { x, labels, digests, .. } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let threat = threat(Norm::Linf, "8/255");
-        for spec in cases().into_iter().filter(|spec| spec.check(&threat).is_ok()) {
+        for spec in cases().filter(|spec| spec.check(&threat).is_ok()) {
             let (mut oracle, mut judge) = (Problem::mlp().network, Problem::mlp().network);
             let plain = run(&spec, &rows, &setting(&threat, false), &mut oracle, &mut judge).expect("it runs");
             let curve = Curve::default();
@@ -196,7 +196,7 @@ mod tests {
         let Problem { x, labels, digests, .. } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let epsilon: Epsilon = "8/255".parse().expect("valid");
-        for spec in cases().into_iter().filter(|spec| spec.check(&threat(Norm::Linf, &epsilon.to_string())).is_ok()) {
+        for spec in cases().filter(|spec| spec.check(&threat(Norm::Linf, &epsilon.to_string())).is_ok()) {
             let cap = spec.cost(5).times(RADII.len() as u64 + 1);
             for outcome in outcomes(&spec, &rows, true) {
                 let Cost { forwards, backwards, judge_forwards } = cap;

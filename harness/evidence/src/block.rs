@@ -37,6 +37,7 @@ pub struct Block {
 /// The columns of a block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "a block holds one outcome, and its columns are elsewhere")]
 pub enum Outcome {
     /// The judge on the unchanged rows.
     Clean(CleanColumns),

@@ -172,8 +172,11 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
     })
 }
 
+/// What [`clean_rows`] finds.
+type CleanRows = (BTreeMap<u64, bool>, u64, BTreeMap<Flag, u64>);
+
 /// Whether each row is classified correctly, how many predictions rest on a tie, and how many rows have each flag.
-fn clean_rows(blocks: &[Block]) -> Result<(BTreeMap<u64, bool>, u64, BTreeMap<Flag, u64>), String> {
+fn clean_rows(blocks: &[Block]) -> Result<CleanRows, String> {
     let (mut rows, mut ties, mut flags) = (BTreeMap::new(), 0, BTreeMap::new());
     for block in blocks {
         let columns = block.clean_columns().ok_or("a block of an attack among clean predictions")?;
