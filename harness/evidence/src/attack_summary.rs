@@ -167,6 +167,36 @@ mod tests {
         assert_eq!(result(facts(&[], false), |_| ()).unwrap().stages, []);
     }
 
+    /// What is normal for a transfer is left out; what a flag says of the search or the file stays.
+    #[test]
+    fn a_transfer_is_not_flagged_for_what_does_not_transfer() {
+        let doubtful = |row: &mut AttackRow| {
+            row.silent_success = row.verdict == Verdict::Unknown;
+            row.zero_gradients = 1;
+        };
+        let plain = result(facts(&[], false), doubtful).unwrap();
+        let transfer = result(AttackFacts { source: Some("twin".into()), ..facts(&[], false) }, doubtful).unwrap();
+        let only_plain = [Flag::SilentSuccess];
+        assert!(only_plain.iter().all(|flag| plain.flags.contains_key(flag)), "{:?}", plain.flags);
+        let kept: BTreeMap<Flag, u64> =
+            plain.flags.iter().filter(|(flag, _)| !only_plain.contains(flag)).map(|(f, n)| (*f, *n)).collect();
+        assert_eq!((transfer.flags.clone(), transfer.source.as_deref()), (kept, Some("twin")));
+        assert!(transfer.flags.contains_key(&Flag::ZeroGradient) && transfer.inconclusive.is_empty());
+        assert_eq!((transfer.robust, transfer.rejected), (plain.robust, plain.rejected));
+        let rejected = |row: &mut AttackRow| {
+            if row.verdict == Verdict::Unknown {
+                (row.found, row.rejected) = (1, 1);
+            }
+        };
+        let plain = result(facts(&[], false), rejected).unwrap();
+        let transfer = result(AttackFacts { source: Some("twin".into()), ..facts(&[], false) }, rejected).unwrap();
+        assert!(plain.inconclusive.contains(&Flag::Unconfirmed), "{:?}", plain.flags);
+        assert_eq!(
+            (transfer.flags, transfer.inconclusive, transfer.rejected),
+            (BTreeMap::new(), vec![], plain.rejected)
+        );
+    }
+
     #[test]
     fn what_broke_at_a_radius_is_broken_at_larger_ones() {
         let with = |radii: &[&str], level: fn(u64) -> Option<u32>| {

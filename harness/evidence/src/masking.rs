@@ -41,7 +41,12 @@ fn is_significant(rows: u64, share: f64, total: u64) -> bool {
 }
 
 /// The rows that an ensemble's black boxes broke after stages with gradients had left them, if they are many.
+///
+/// `None` for a transfer: none of its stages has the model's own gradients, so that nothing of them can be masked.
 pub(crate) fn black_box_stages(facts: &AttackFacts, stages: &[StageResult], total: u64) -> Option<u64> {
+    if facts.source.is_some() {
+        return None;
+    }
     let white = facts.gradients.iter().position(|gradients| *gradients >= FEWEST_GRADIENTS)?;
     let later = facts.gradients.iter().zip(stages).skip(white + 1);
     let rows = later.filter(|(gradients, _)| **gradients == 0).map(|(_, stage)| stage.attacked).sum();
@@ -106,5 +111,13 @@ mod tests {
         assert_eq!((rows(&[100, 0], &[50, 1], 100), rows(&[100, 0], &[50, 2], 100)), (None, Some(2)));
         assert_eq!((rows(&[0, 100], &[50, 3], 100), rows(&[1, 0], &[50, 3], 100)), (None, None));
         assert_eq!(rows(&[100, 0, 20, 0], &[50, 3, 9, 4], 1000), Some(7));
+    }
+
+    #[test]
+    fn stages_that_another_model_guides_say_nothing_of_gradients() {
+        let transfer = AttackFacts { source: Some("twin".into()), ..facts(&[100, 0], false) };
+        let stage = |attacked| StageResult { name: "s".into(), attacked, robust: 0, robust_accuracy: 0.0 };
+        assert_eq!(black_box_stages(&transfer, &[stage(50), stage(30)], 100), None);
+        assert_eq!(Access::of(&transfer), Access::Transfer);
     }
 }

@@ -23,7 +23,7 @@ attacks:
 seed: 18446744073709551615
 ";
 
-const INPUT: &str = "{ name: x, dtype: float32, layout: NCHW, shape: [3, 32, 32], range: [0, 1] }";
+pub(crate) const INPUT: &str = "{ name: x, dtype: float32, layout: NCHW, shape: [3, 32, 32], range: [0, 1] }";
 
 /// A folder with stand-in models: planning never opens their files.
 pub(crate) struct World(pub(crate) TempDir);
@@ -161,6 +161,42 @@ fn keys_hold_what_decides_the_outcome() {
     output_kind: "logits"
     rows: [[500,600]]
     "#);
+}
+
+/// The source decides what a transfer finds; the key of an attack without one is what it was before there were transfers.
+#[test]
+fn keys_hold_the_source_of_a_transfer() {
+    let world = World::new();
+    let int8 =
+        "{ name: x, dtype: int8, scale: 1.0, zero_point: -128, layout: NHWC, shape: [32, 32, 3], range: [0, 255] }";
+    let ten = "{ name: y, kind: logits, classes: 10 }";
+    world.model("other", INPUT, ten, "signs32");
+    world.model("lite", int8, ten, "signs32");
+    let transfers = "  - transfer: { name: t, from: [other, lite], attack: pgd-20 }\n  - pgd-20\n";
+    let plan = world.plan(&changed("  - pgd-20\n", transfers).replace("[ten, two]", "[ten, lite]"));
+    let names: Vec<&str> = plan.attacks.iter().map(|attack| attack.name.as_str()).collect();
+    assert_eq!(names, ["fgsm", "t-from-other", "t-from-lite", "pgd-20", "pgd-40x5", "fgsm-each"]);
+    let sources: Vec<&str> = plan.sources.iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(sources, ["other"], "a target is prepared once, though it is a source too");
+    let on_lite: Vec<&str> = plan.attacks_on("lite").map(|attack| attack.name.as_str()).collect();
+    assert_eq!(on_lite, ["fgsm", "t-from-other", "pgd-20", "pgd-40x5", "fgsm-each"]);
+    let key = |model: usize, attack: usize| {
+        serde_json::to_value(plan.check_key_material(&plan.models[model], &plan.attacks[attack], &plan.slices[0]))
+            .unwrap()
+    };
+    let [other, lite, plain] = [1, 2, 3].map(|attack| key(0, attack));
+    assert!(other["source"] != lite["source"] && plain.get("source").is_none(), "{plain}");
+    assert_eq!(lite["source"]["model"], plan.models[1].digest.to_string().as_str());
+    assert_eq!(lite["source"]["input"]["dtype"], "int8");
+    for transfer in [other, lite] {
+        let mut rest = transfer;
+        rest.as_object_mut().unwrap().remove("source");
+        assert_eq!(rest, plain, "nothing else tells a transfer from the attack itself");
+    }
+    // The ball and the grid are the target's.
+    assert_eq!((key(0, 2)["grid"].as_bool(), key(1, 1)["grid"].as_bool()), (Some(false), Some(true)));
+    let json = serde_json::to_value(world.plan(SUITE)).unwrap();
+    assert!(json.get("sources").is_none() && json["attacks"][0].get("source").is_none(), "{json}");
 }
 
 /// The threshold decides verdicts; models without one have the keys that they always had.

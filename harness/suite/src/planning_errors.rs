@@ -1,6 +1,6 @@
 //! What a user sees for each mistake in a suite that shows when things are looked up.
 
-use crate::planning::{World, changed};
+use crate::planning::{INPUT, World, changed};
 use insta::assert_snapshot;
 use registry::yaml::list;
 use std::fs;
@@ -444,6 +444,74 @@ fn models() {
       |
     4 | models: [elsewhere]
       |          ^^^^^^^^^
+    ");
+}
+
+#[test]
+fn transfers() {
+    let world = World::new();
+    let reversed = "{ name: y, kind: logits, classes: 10, labels: [9, 8, 7, 6, 5, 4, 3, 2, 1, 0] }";
+    world.model("reversed", INPUT, reversed, "signs32");
+    let with = |transfer: &str| {
+        let text = changed("  - pgd-20\n", &format!("  - transfer: {{ {transfer} }}\n")).replace("[ten, two]", "[ten]");
+        world.try_plan(&text).expect_err("the suite asks for too much")
+    };
+    let all = all(&[
+        ("other numbers of classes", with("from: [two], attack: pgd-20")),
+        ("another order of classes", with("from: [reversed], attack: pgd-20")),
+        ("another data set", with("from: [elsewhere], attack: pgd-20")),
+        ("another shape", with("from: [gray], attack: pgd-20")),
+        ("itself", with("from: [ten], attack: pgd-20")),
+        ("an attack with a name", with("from: [int8], attack: { fgsm: { name: a, loss: margin } }")),
+        ("an attack that there is not", with("from: [int8], attack: banana")),
+    ]);
+    assert_snapshot!(all, @r"
+    == other numbers of classes
+    plan ./suites/my.yaml:8:23: nothing transfers from `two` to `ten`: they number the classes differently
+      |
+    8 |   - transfer: { from: [two], attack: pgd-20 }
+      |                       ^
+    hint: take one of them out
+
+    == another order of classes
+    plan ./suites/my.yaml:8:23: nothing transfers from `reversed` to `ten`: they number the classes differently
+      |
+    8 |   - transfer: { from: [reversed], attack: pgd-20 }
+      |                       ^
+    hint: take one of them out
+
+    == another data set
+    plan ./suites/my.yaml:8:24: model `elsewhere` does not fit: it is registered for data set `cifar10`, and the suite uses `signs32`
+      |
+    8 |   - transfer: { from: [elsewhere], attack: pgd-20 }
+      |                        ^^^^^^^^^
+
+    == another shape
+    plan ./suites/my.yaml:8:24: model `gray` does not fit: the data set's rows are [3, 32, 32] (Nchw), the model wants [1, 28, 28] (Nchw)
+      |
+    8 |   - transfer: { from: [gray], attack: pgd-20 }
+      |                        ^^^^
+
+    == itself
+    plan ./suites/my.yaml:8:23: `ten` is the only model, and would be its own source
+      |
+    8 |   - transfer: { from: [ten], attack: pgd-20 }
+      |                       ^
+    hint: name another with `from`
+
+    == an attack with a name
+    plan ./suites/my.yaml:8:55: the attack of a transfer has no name of its own
+      |
+    8 |   - transfer: { from: [int8], attack: { fgsm: { name: a, loss: margin } } }
+      |                                                       ^
+    hint: give the transfer the name: `transfer: { name: ..., attack: ... }`
+
+    == an attack that there is not
+    plan ./suites/my.yaml:8:39: there is no attack `banana`
+      |
+    8 |   - transfer: { from: [int8], attack: banana }
+      |                                       ^^^^^^
+    hint: this version runs (presets) and the long forms of (attacks)
     ");
 }
 

@@ -40,7 +40,7 @@ pub struct EntrySummary {
 pub struct ModelSummary {
     /// The model's name.
     pub name: String,
-    /// The cost of each attack, in the plan's order.
+    /// The cost of each attack on it, in the order of [`Plan::attacks_on`].
     pub attacks: Vec<Cost>,
     /// The cost of each probe, in the plan's order.
     pub probes: Vec<Cost>,

@@ -48,9 +48,9 @@ impl Sources<'_> {
         };
         for source in &named {
             if let Some(other) = self.targets.iter().chain(&self.others).find(|other| other.name == source.name)
-                && other.digest != source.digest
+                && !is_same(other, source)
             {
-                return Err(Problem::new(format!("two models are named `{}`, and their files differ", source.name))
+                return Err(Problem::new(format!("two models are named `{}`, and they differ", source.name))
                     .hint("register one of them under another name")
                     .at(place));
             }
@@ -78,4 +78,9 @@ impl Sources<'_> {
         self.others.extend(new);
         Ok(names)
     }
+}
+
+/// Whether two models are one: the same bytes, read in the same way.
+fn is_same(a: &PlannedModel, b: &PlannedModel) -> bool {
+    (a.digest, &a.input, &a.output, &a.labels) == (b.digest, &b.input, &b.output, &b.labels)
 }
