@@ -372,7 +372,7 @@ fn note_output(spec: &ModelSpec, cut: Option<&OutputCut>, notes: &mut Vec<String
             "output `{output}` is a reconstruction: the score of a row is its mean squared difference from the input; class 1 is \
              predicted if it is above {threshold}, equality is a tie and class 0"
         ));
-        notes.push("attacks see the score less the threshold, in thresholds, as a logit".to_owned());
+        notes.push("attacks see the root of the score, in thresholds, as a logit".to_owned());
     }
     if spec.kind == OutputKind::Logits && activation {
         notes.push(format!("output `{output}` is declared logits, but it is the output of a softmax"));

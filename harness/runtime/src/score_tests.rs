@@ -38,6 +38,11 @@ fn score(x: impl IntoIterator<Item = f64>) -> f32 {
     (x.into_iter().map(|x| x.min(0.0).powi(2)).sum::<f64>() / 4.0) as f32
 }
 
+/// The logit of a score where the threshold is 0.25.
+fn logit(score: f32) -> f32 {
+    ((f64::from(score) * 2.0 + 0.5).sqrt() as f32 - 1.0) / 2.0
+}
+
 #[test]
 fn the_judge_gives_the_threshold_and_the_score() {
     let prepared = prepare(positive_part(FLOAT), spec(0.25)).unwrap();
@@ -56,7 +61,7 @@ fn the_judge_gives_the_threshold_and_the_score() {
         [
             "output `out` is a reconstruction: the score of a row is its mean squared difference from the input; class 1 is \
              predicted if it is above 0.25, equality is a tie and class 0",
-            "attacks see the score less the threshold, in thresholds, as a logit"
+            "attacks see the root of the score, in thresholds, as a logit"
         ]
     );
     assert_eq!((prepared.output_cut(), prepared.spec().scores_rows()), (None, true));
@@ -93,11 +98,15 @@ fn integers_count_as_what_they_stand_for() {
         let scores = prepared.predictor().unwrap().predict(x.view()).unwrap();
         assert_eq!(scores.column(1).to_vec(), [1.25 / 4.0, 0.0, 0.25]);
         let logits = prepared.oracle().unwrap().logits(x.view()).unwrap();
-        assert_eq!(logits, array![[-0.125, 0.125], [0.5, -0.5], [0.0, 0.0]]);
-        // Straight through both quantizers: (x - y) / 2 over half a unit of the logit, where x is negative.
+        let near = |found: f32, expected: f32| (found - expected).abs() <= 1e-6;
+        assert!(logits.column(1).iter().zip(&scores.column(1)).all(|(&e, &score)| near(e, logit(score))), "{logits}");
+        assert_eq!(logits.row(2).to_vec(), [0.0, 0.0]);
+        // Straight through both quantizers: (x - y) / 2 of the score, where x is negative, and 1 / (8 threshold root) of it.
         let loss = Loss::linear(array![[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]);
         let gradient = prepared.oracle().unwrap().gradient(x.view(), &loss).unwrap().gradient;
-        assert_eq!(gradient.row(0).to_vec(), [-1.0, 0.0, -0.5, 0.0]);
+        let slope = 1.0 / (2.0 * (1.0 + 2.0 * logit(scores[[0, 1]])));
+        let expected = [-0.5 * slope, 0.0, -0.25 * slope, 0.0];
+        assert!(gradient.row(0).iter().zip(expected).all(|(&found, expected)| near(found, expected)), "{gradient}");
     }
 }
 
@@ -110,7 +119,7 @@ fn judge_and_oracle_agree_about_the_side_of_the_threshold() {
     for (scores, logits) in scores.rows().into_iter().zip(logits.rows()) {
         assert_eq!(argmax(&scores.to_vec()), argmax(&logits.to_vec()), "{scores} {logits}");
         // Four squares in f32.
-        assert!((logits[1] - 2.0 * (scores[1] - 0.25)).abs() < 1e-6 && logits[0] == -logits[1], "{scores} {logits}");
+        assert!((logits[1] - logit(scores[1])).abs() < 1e-6 && logits[0] == -logits[1], "{scores} {logits}");
     }
 }
 

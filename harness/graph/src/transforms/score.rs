@@ -4,10 +4,14 @@ use crate::{Attrs, DType, Error, Graph, Tensor, ValueId};
 
 /// Appends the anomaly score of an autoencoder, the mean of `(x - f(x))²` over the elements of a row, as two logits.
 ///
-/// With `e = (score - threshold) / (2 threshold)` they are `(-e, e)`: equal where the score is the threshold, and apart by
-/// how many thresholds it is beyond. In thresholds, because a softmax of raw scores would be flat wherever they are
-/// large numbers. On both sides of 0, because the gradient of a cross-entropy keeps its last digits in the logit of the
-/// class that is least likely: were that one a constant, no gradient would be left 17 thresholds away.
+/// With `e = (√((score + threshold) / (2 threshold)) - 1) / 2` they are `(-e, e)`: equal where the score is the threshold.
+///
+/// - In thresholds, because a softmax of raw scores would be flat wherever they are large numbers.
+/// - Under a root, because a score grows with the square of the distance: attacks that take logits for linear meet the threshold
+///   at once, and a softmax goes flat thousands of thresholds away instead of a hundred. The threshold is added under it
+///   so that it has a slope where a score is 0.
+/// - On both sides of 0, because the gradient of a cross-entropy keeps its last digits in the logit of the class that is
+///   least likely: were that one a constant, no gradient would be left 17 units away.
 ///
 /// The input stands on both sides of the difference, so that gradients pass both. `quantize` says what an integer input
 /// stands for, the QuantizeLinear that ends the graph what an integer output does: both enter as what they stand for, and
@@ -37,11 +41,19 @@ pub fn append_score(graph: &Graph, threshold: f32, quantize: Option<Quantize>) -
     let squares = scored.add("Flatten", &[squares], Attrs::new().int("axis", 1))?;
     let axes = scored.constant("score_axes", Tensor::ints([1]));
     let score = scored.add("ReduceMean", &[squares, axes], Attrs::new().int("keepdims", 1))?;
-    // The difference first: next to the threshold it is exact.
-    let limit = scored.scalar(DType::F32, threshold.into());
+    // √w - 1 as (w - 1) / (√w + 1), whose sign is that of the difference, which is exact next to the threshold.
+    let [limit, quarter, half] = {
+        let threshold = f64::from(threshold);
+        [threshold, 0.25 / threshold, 0.5 / threshold].map(|value| scored.scalar(DType::F32, value))
+    };
+    let [one, middle] = [1.0, 0.5].map(|value| scored.scalar(DType::F32, value));
     let excess = scored.add("Sub", &[score, limit], Attrs::new())?;
-    let unit = scored.scalar(DType::F32, 0.5 / f64::from(threshold));
-    let excess = scored.add("Mul", &[excess, unit], Attrs::new())?;
+    let excess = scored.add("Mul", &[excess, quarter], Attrs::new())?;
+    let root = scored.add("Mul", &[score, half], Attrs::new())?;
+    let root = scored.add("Add", &[root, middle], Attrs::new())?;
+    let root = scored.add("Sqrt", &[root], Attrs::new())?;
+    let divisor = scored.add("Add", &[root, one], Attrs::new())?;
+    let excess = scored.add("Div", &[excess, divisor], Attrs::new())?;
     let below = scored.add("Neg", &[excess], Attrs::new())?;
     let logits = scored.add("Concat", &[below, excess], Attrs::new().int("axis", 1))?;
     scored.set_outputs(vec![logits]);
@@ -91,8 +103,12 @@ mod tests {
         x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum::<f64>() / x.len() as f64
     }
 
+    fn root(score: f64) -> f64 {
+        ((score + f64::from(THRESHOLD)) / (2.0 * f64::from(THRESHOLD))).sqrt()
+    }
+
     fn logits_of(score: f64) -> [f64; 2] {
-        let excess = (score - f64::from(THRESHOLD)) / (2.0 * f64::from(THRESHOLD));
+        let excess = (root(score) - 1.0) / 2.0;
         [-excess, excess]
     }
 
@@ -117,7 +133,7 @@ mod tests {
         }
     }
 
-    /// `2 / D (I - W) (x - W'x)`, which it is only if the input counts on both sides.
+    /// That of the score is `2 / D (I - W) (x - W'x)`, which it is only if the input counts on both sides.
     #[test]
     fn the_gradient_passes_both_sides_of_the_difference() {
         let (graph, w) = autoencoder(4, 3, DType::F32);
@@ -133,7 +149,8 @@ mod tests {
                 let through: f64 = (0..3).map(|to| w[3 * at + to] * error[to]).sum();
                 2.0 / 3.0 * (error[at] - through)
             };
-            let expected: Vec<f64> = (0..3).map(|at| of_score(at) / (2.0 * f64::from(THRESHOLD))).collect();
+            let of_logit = 1.0 / (8.0 * f64::from(THRESHOLD) * root(score(x, &[y(0), y(1), y(2)])));
+            let expected: Vec<f64> = (0..3).map(|at| of_score(at) * of_logit).collect();
             assert!(near(found, &expected, 1e-6), "{found:?} {expected:?}");
         }
     }
@@ -147,8 +164,8 @@ mod tests {
         let y = graph.add("Mul", &[x, none], Attrs::new()).unwrap();
         graph.set_outputs(vec![y]);
         let built = gradient_graph(&append_score(&graph, 1.0, None).unwrap(), Head::CrossEntropy).unwrap();
-        // Scores of 50 and 1e-6 for an anomaly and a normal row.
-        let x = Tensor::f32(&[2, 1], [50.0_f64.sqrt(), 1e-3]);
+        // Scores of 10,000 and 1e-6 thresholds, for an anomaly and a normal row.
+        let x = Tensor::f32(&[2, 1], [100.0, 1e-3]);
         let labels = Tensor::f32(&[2, 2], [0.0, 1.0, 1.0, 0.0]);
         let gradient = run_in_f32(&built.graph, &[x, labels]).remove(2).to_f64();
         assert!(gradient[0] < 0.0 && gradient[1] > 0.0, "{gradient:?}");

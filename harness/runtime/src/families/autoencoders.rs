@@ -14,7 +14,7 @@ pub(super) const INPUT: Quantize = Quantize { scale: 0.015_7, zero_point: 3, dty
 
 /// The judge's scores of these logits.
 pub(super) fn scores(logits: &Array2<f32>, threshold: f32) -> Array2<f32> {
-    let score = logits.column(1).mapv(|excess| threshold * (1.0 + 2.0 * excess));
+    let score = logits.column(1).mapv(|excess| threshold * (2.0 * (1.0 + 2.0 * excess).powi(2) - 1.0));
     stack![Axis(1), Array2::from_elem((logits.nrows(), 1), threshold).column(0), score]
 }
 
