@@ -10,6 +10,7 @@ use attack::{AttackSpec, Norm};
 use probe::ProbeSpec;
 use registry::{Digest, InputSpec, OutputKind};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What decides the predictions of a model on some rows.
 ///
@@ -108,4 +109,30 @@ impl Plan {
             seed: self.seed.to_string(),
         }
     }
+}
+
+/// [`CheckKey`] of a plan that is there only as `results.json` records it: the plan, and one each of its models, attacks
+/// and slices. So evidence is found again without the suite and the models.
+///
+/// What the plan lacks, as one of another version may, is null, which is in no key.
+pub fn recorded_check_key(plan: &Value, model: &Value, attack: &Value, slice: &Value) -> Value {
+    json!({
+        "prediction": {
+            "model": model["digest"],
+            "input": model["input"],
+            "output": model["output"]["name"],
+            "output_kind": model["output"]["kind"],
+            "classes": model["output"]["classes"],
+            "labels": model["labels"],
+            "dataset": plan["dataset"]["digest"],
+            "rows": slice["rows"],
+        },
+        "attack": attack["spec"],
+        "attack_revision": attack["revision"],
+        "norm": plan["threat"]["norm"],
+        "epsilon": plan["threat"]["epsilon_fraction"],
+        "domain": plan["domain"],
+        "grid": model["grid"],
+        "seed": plan["seed"],
+    })
 }

@@ -36,7 +36,7 @@ pub use entry::{Entry, Kind};
 pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
-pub use key::{CheckKey, PredictionKey, ProbeKey};
+pub use key::{CheckKey, PredictionKey, ProbeKey, recorded_check_key};
 pub use long_form::LongForm;
 pub use models::PlannedModel;
 pub use named::Named;

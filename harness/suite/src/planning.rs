@@ -1,6 +1,6 @@
 //! Plans of small suites over stand-in models: what is pinned and what is shared.
 
-use crate::{Plan, Suite, Summary, plan};
+use crate::{Plan, Suite, Summary, plan, recorded_check_key};
 use attack::Grid;
 use graph::{DType, InputMap, Quantize};
 use insta::assert_snapshot;
@@ -161,6 +161,21 @@ fn keys_hold_what_decides_the_outcome() {
     output_kind: "logits"
     rows: [[500,600]]
     "#);
+}
+
+#[test]
+fn keys_are_found_again_in_the_plan_as_it_is_recorded() {
+    let plan = World::new().plan(&changed("[ten, two]", "[ten, two, int8]"));
+    let recorded = serde_json::to_value(&plan).expect("a plan is JSON");
+    for (m, model) in plan.models.iter().enumerate() {
+        for (a, attack) in plan.attacks.iter().enumerate() {
+            for (s, slice) in plan.slices.iter().enumerate() {
+                let key = serde_json::to_value(plan.check_key_material(model, attack, slice)).expect("a key is JSON");
+                let parts = [&recorded["models"][m], &recorded["attacks"][a], &recorded["slices"][s]];
+                assert_eq!(recorded_check_key(&recorded, parts[0], parts[1], parts[2]), key);
+            }
+        }
+    }
 }
 
 #[test]
