@@ -4,7 +4,7 @@ use crate::assembly::{Assembly, attack_block, chunks, correct, probe_row};
 use crate::clean::clean_rows;
 use crate::parallel;
 use anyhow::{Context, Result};
-use attack::{AttackSpec, RowOutcome, Rows, Setting};
+use attack::{AttackSpec, Domain, OnGrid, Oracle, RowOutcome, Rows, Setting};
 use evidence::{Block, CleanRow, Keep, Keyed, Lookup, ProbeRow, Store};
 use indicatif::ProgressBar;
 use ndarray::Array2;
@@ -21,6 +21,18 @@ pub(crate) struct Subject<'a> {
     pub(crate) dataset: &'a Dataset,
     /// For each class of the data set, the model's output that is right.
     pub(crate) label_map: &'a [usize],
+    /// Where inputs move on a grid that the model does not round to by itself: what its oracle rounds to.
+    pub(crate) rounded: Option<Domain>,
+}
+
+impl Subject<'_> {
+    /// What `work` makes of the oracle, which rounds to the grid if it has to.
+    fn ask<T>(&self, oracle: &mut GradientOracle, work: impl FnOnce(&mut dyn Oracle) -> T) -> T {
+        match self.rounded {
+            Some(domain) => work(&mut OnGrid::new(oracle, domain)),
+            None => work(oracle),
+        }
+    }
 }
 
 /// A block that the plan wants: its key and its rows by absolute index.
@@ -182,7 +194,8 @@ fn attack_rows(
     setting: &Setting<'_>,
     rows: &[usize],
 ) -> Result<Vec<RowOutcome>> {
-    with_rows(subject, rows, |rows| Ok(attack::run(spec, rows, setting, &mut tools.oracle, &mut tools.judge)?))
+    let Tools { judge, oracle } = tools;
+    with_rows(subject, rows, |rows| Ok(subject.ask(oracle, |oracle| attack::run(spec, rows, setting, oracle, judge))?))
 }
 
 fn probe_rows(
@@ -192,7 +205,7 @@ fn probe_rows(
     setting: &Setting<'_>,
     rows: &[usize],
 ) -> Result<Vec<RowValue>> {
-    with_rows(subject, rows, |rows| Ok(probe::run(spec, rows, setting, oracle)?))
+    with_rows(subject, rows, |rows| Ok(subject.ask(oracle, |oracle| probe::run(spec, rows, setting, oracle))?))
 }
 
 /// What `work` makes of these rows of the data set, which may be none.

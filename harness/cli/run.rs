@@ -107,7 +107,13 @@ impl Run<'_> {
             keep: if self.args.no_witnesses { Keep::Verdicts } else { Keep::Witnesses },
             progress: &progress,
         };
-        let subject = Subject { name: &model.name, prepared, dataset: &plan.data, label_map: &model.labels };
+        let subject = Subject {
+            name: &model.name,
+            prepared,
+            dataset: &plan.data,
+            label_map: &model.labels,
+            rounded: plan.rounded_for(model),
+        };
         let setting = Setting {
             threat: &plan.threat_model,
             domain: plan.attack_domain(),
@@ -207,6 +213,7 @@ impl Run<'_> {
                 norm: plan.threat.norm.to_string(),
                 epsilon: plan.threat.epsilon.clone(),
                 units: units(plan).to_owned(),
+                grid: plan.threat.grid.map(|levels| attack::Grid::Levels(levels).to_string()),
             },
             runtime: self.runtime(),
             plan: whole.into_iter().collect::<BTreeMap<_, _>>(),

@@ -31,7 +31,7 @@ mod vocabulary;
 
 pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
 pub use dataset::{PlannedDataset, PlannedDomain};
-pub use document::{Choice, DatasetSection, Document, PublishedForm, PublishedSection, Unread};
+pub use document::{Choice, DatasetSection, Document, PublishedForm, PublishedSection, ThreatSection, Unread};
 pub use entry::{Entry, Kind};
 pub use error::Error;
 pub use grid::attack_domain;

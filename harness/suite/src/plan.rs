@@ -4,7 +4,7 @@ use crate::attacks::{PlannedAttack, attacks};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
 use crate::error::Error;
-use crate::grid::attack_domain;
+use crate::grid::{attack_domain, check_levels};
 use crate::models::{PlannedModel, models};
 use crate::probes::{PlannedProbe, check_models, probes};
 use crate::published::{Known, PlannedPublished, published};
@@ -67,6 +67,10 @@ pub struct PlannedThreat {
     pub epsilon: String,
     /// Epsilon as a reduced fraction.
     pub epsilon_fraction: String,
+    /// Adversarial inputs are `k` over this number in every element, whatever the model takes. Without it: those of models
+    /// with integer inputs, on the grid of the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid: Option<u32>,
 }
 
 /// Looks up everything that a suite names and checks that it fits together.
@@ -80,14 +84,16 @@ pub fn plan(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<P
 fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Plan, Problem> {
     let document = suite.document();
     refuse_later_sections(document)?;
-    let threat = document.threat.clone();
+    let threat = document.threat.model();
     let attacks = attacks(&document.attacks, &threat)?;
     let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
     let probes = match &document.probes {
         Some(entries) => probes(entries, &threat, &attacks)?,
         None => Vec::new(),
     };
-    let models = models(&document.models, suite.source(), registry, &data)?;
+    let grid = document.threat.grid.as_ref();
+    grid.map_or(Ok(()), |levels| check_levels(levels, &data).map_err(|problem| problem.at(levels.place)))?;
+    let models = models(&document.models, suite.source(), registry, &data, grid.is_some())?;
     check_models(&models, &probes).map_err(|problem| problem.at(document.models.place))?;
     let published = match &document.published {
         Some(section) => {
@@ -102,6 +108,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
             norm: threat.norm,
             epsilon: threat.epsilon.to_string(),
             epsilon_fraction: threat.epsilon.fraction(),
+            grid: grid.map(|levels| levels.value),
         },
         domain: PlannedDomain {
             lower: data.domain.lower.to_string(),
@@ -154,6 +161,11 @@ impl Plan {
     /// SHA-256 of the plan as RFC 8785 JSON. No path and nothing of the machine is in it.
     pub fn digest(&self) -> Digest {
         Digest::of(&serde_json_canonicalizer::to_vec(self).expect("a plan is JSON with finite numbers"))
+    }
+
+    /// The domain whose grid a model's oracle is to round to, since the model itself does not, and inputs move on it.
+    pub fn rounded_for(&self, model: &PlannedModel) -> Option<Domain> {
+        (model.grid && model.map.quantize.is_none()).then(|| self.attack_domain())
     }
 
     /// What values an input may have, as attacks take it.

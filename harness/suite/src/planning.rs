@@ -312,6 +312,27 @@ fn models_come_by_name_glob_and_path_and_integer_inputs_move_on_the_grid() {
 }
 
 #[test]
+fn a_threat_on_the_grid_holds_every_model_to_it() {
+    let world = World::new();
+    let models = changed("[ten, two]", "[ten, int8]");
+    let (free, held) = (world.plan(&models), world.plan(&models.replace("16/510", "16/510, grid: 255")));
+    assert_eq!(held.models.iter().map(|model| model.grid).collect::<Vec<_>>(), [true, true]);
+    assert_eq!(held.summary().threat, "linf, epsilon 16/510, on the grid k / 255");
+    let rounded = |plan: &Plan| plan.models.iter().map(|model| plan.rounded_for(model).is_some()).collect::<Vec<_>>();
+    assert_eq!((rounded(&free), rounded(&held)), (vec![false, false], vec![true, false]));
+    // What a float model is asked differs, and what an integer model is asked does not.
+    let key = |plan: &Plan, model: usize| {
+        serde_json::to_string(&plan.check_key_material(&plan.models[model], &plan.attacks[0], &plan.slices[0]))
+            .expect("a key is JSON")
+    };
+    assert_ne!(key(&free, 0), key(&held, 0));
+    assert_eq!(key(&free, 1), key(&held, 1));
+    let threat = |plan: &Plan| serde_json::to_value(&plan.threat).expect("a threat is JSON");
+    assert_eq!((threat(&held)["grid"].as_u64(), threat(&free).get("grid")), (Some(255), None));
+    assert_ne!(free.digest(), held.digest());
+}
+
+#[test]
 fn raw_integers_move_on_the_grid_of_the_data() {
     let world = World::new();
     world.raw_data("scale: 0.5847029\nzero_point: 83");

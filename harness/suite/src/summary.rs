@@ -12,7 +12,7 @@ pub struct Summary {
     pub suite: String,
     /// `signs32, split test, 500 samples`.
     pub data: String,
-    /// `linf, epsilon 8/255`.
+    /// `linf, epsilon 8/255`, and where the threat model says so `, on the grid k / 255`.
     pub threat: String,
     /// The attacks with every number.
     pub attacks: Vec<EntrySummary>,
@@ -58,7 +58,10 @@ impl Plan {
         Summary {
             suite: self.suite.name.clone(),
             data: format!("{}, split {}, {samples} samples", self.dataset.name, self.dataset.split),
-            threat: format!("{}, epsilon {}", self.threat.norm, self.threat.epsilon),
+            threat: {
+                let grid = self.threat.grid.map(|levels| format!(", on the grid k / {levels}"));
+                format!("{}, epsilon {}{}", self.threat.norm, self.threat.epsilon, grid.unwrap_or_default())
+            },
             attacks: (self.attacks.iter())
                 .map(|attack| EntrySummary::of(&attack.name, attack.spec.name(), &attack.spec))
                 .collect(),
