@@ -29,6 +29,7 @@ fn help_of_every_verb() -> Result<(), Failed> {
             &[
                 "run ",
                 "model ",
+                "attack ",
                 "data ",
                 "train ",
                 "doctor ",
@@ -117,6 +118,11 @@ fn help_of_every_verb() -> Result<(), Failed> {
         (&["data", "list"], &["Lists"]),
         (&["data", "show"], &["<NAME>"]),
         (&["data", "verify"], &["[NAMES]"]),
+        (&["attack"], &["show "]),
+        (
+            &["attack", "show"],
+            &["<REPORT>", "--model <NAME>", "--attack <NAME>", "--row <N>", "--out <FILE>", "256 pixels"],
+        ),
         (&["doctor"], &["ONNX Runtime"]),
     ];
     let mut wrong = Vec::new();

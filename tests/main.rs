@@ -3,6 +3,7 @@
 //! A test that needs data sets which are not there is skipped by name, with the reason; ONNX Runtime that can't be had
 //! is a failure, with the remedy.
 
+mod attack_show;
 mod attacks;
 mod cli;
 mod compare;
@@ -23,6 +24,7 @@ type Test = fn() -> Result<(), Failed>;
 fn main() {
     let args = Arguments::from_args();
     let groups = [
+        ("attack_show", attack_show::TESTS),
         ("attacks", attacks::TESTS),
         ("cli", cli::TESTS),
         ("compare", compare::TESTS),

@@ -40,6 +40,9 @@ pub(crate) enum Verb {
     /// Registers, lists, shows, verifies, removes, checks and builds models
     #[command(subcommand)]
     Model(ModelVerb),
+    /// Shows what attacks found
+    #[command(subcommand)]
+    Attack(AttackVerb),
     /// Adds, lists, shows and verifies data sets
     #[command(subcommand)]
     Data(DataVerb),
@@ -291,6 +294,37 @@ impl Dimensions {
         let sizes: Result<Vec<usize>, _> = text.split(['x', ',']).map(str::parse).collect();
         sizes.map(Self).map_err(|_| "expected whole numbers with `x` between them, such as 3x32x32".to_owned())
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AttackVerb {
+    /// Lists the adversarial inputs that a report keeps, or draws one
+    Show(ShowAttackArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_long_help = "\
+Without --row it lists them. With a row, and a model and an attack where several are left, it writes a PNG of three panels:
+the sample, the adversarial input, and their difference, magnified so that its largest element is black or white on
+mid-grey. Each element is a block of pixels, and a panel is at least 256 pixels high. Rows that are no pictures of one or
+three channels are shown in grey, from their least to their largest value.
+
+Only witnesses whose digests are those of their blocks are shown, beside the very data of the run.")]
+pub(crate) struct ShowAttackArgs {
+    /// The folder of a report, or its name in reports/
+    pub(crate) report: PathBuf,
+    /// Only this model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Only this attack
+    #[arg(long, value_name = "NAME")]
+    pub(crate) attack: Option<String>,
+    /// Draws the witness of this row, by its index in the data set
+    #[arg(long, value_name = "N")]
+    pub(crate) row: Option<u64>,
+    /// Where the picture goes, in place of a file that is there [default: MODEL-ATTACK-ROW.png]
+    #[arg(long, value_name = "FILE", requires = "row")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

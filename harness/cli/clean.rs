@@ -13,7 +13,7 @@ use runtime::{OutputKind, ShippedModel};
 pub(crate) const OBSERVED: u32 = 1;
 
 /// How many random points next to a sample are looked at, and how far away, in widths of the domain.
-const NEIGHBOURS: usize = 4;
+const NEIGHBOURS: usize = suite::CLEAN_FORWARDS as usize - 2;
 const NEARNESS: f64 = 1e-3;
 /// How far a sum of probabilities in f32 may be from 1.
 const SUM_SLACK: f64 = 1e-4;

@@ -4,7 +4,7 @@ use crate::assembly::{Assembly, attack_block, chunks, correct, probe_row};
 use crate::clean::clean_rows;
 use crate::parallel;
 use anyhow::{Context, Result};
-use attack::{Curve, RowOutcome, Rows, Setting};
+use attack::{Curve, OnGrid, Oracle, RowOutcome, Rows, Setting};
 use evidence::{Block, CleanRow, Keep, Keyed, Lookup, ProbeRow, Store};
 use indicatif::ProgressBar;
 use ndarray::Array2;
@@ -92,7 +92,7 @@ impl Engine<'_> {
             let chunks = chunks(&assemblies, self.jobs, guide.micro_batch());
             let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: guide.oracle()? });
             let work = |tools: &mut Tools, (_, rows): &(usize, &[usize])| {
-                attack_rows(tools, subject, attack, setting, rows).with_context(|| {
+                attack_rows(tools, subject, guide, attack, setting, rows).with_context(|| {
                     format!("failed to run attack `{}` on model `{}`", attack.spec.name(), subject.name)
                 })
             };
@@ -177,17 +177,34 @@ impl Engine<'_> {
     }
 }
 
+/// What `work` makes of the oracle of `guide`. Where inputs move on a grid that this model does not round to by itself, it is
+/// asked about the points of the grid.
+fn ask<T>(
+    guide: &Prepared,
+    setting: &Setting<'_>,
+    oracle: &mut GradientOracle,
+    work: impl FnOnce(&mut dyn Oracle) -> T,
+) -> T {
+    match setting.grid && guide.spec().map.quantize.is_none() {
+        true => work(&mut OnGrid::new(oracle, setting.domain)),
+        false => work(oracle),
+    }
+}
+
 fn attack_rows(
     tools: &mut Tools,
     subject: &Subject<'_>,
+    guide: &Prepared,
     attack: &PlannedAttack,
     setting: &Setting<'_>,
     rows: &[usize],
 ) -> Result<Vec<RowOutcome>> {
     let levels = attack.curve.levels();
     let curve: Curve<'_> = attack.curve.with(&levels);
+    let Tools { judge, oracle } = tools;
     with_rows(subject, rows, |rows| {
-        Ok(attack::run_curve(&attack.spec, &curve, rows, setting, &mut tools.oracle, &mut tools.judge)?)
+        let run = |oracle: &mut dyn Oracle| attack::run_curve(&attack.spec, &curve, rows, setting, oracle, judge);
+        Ok(ask(guide, setting, oracle, run)?)
     })
 }
 
@@ -198,7 +215,9 @@ fn probe_rows(
     setting: &Setting<'_>,
     rows: &[usize],
 ) -> Result<Vec<RowValue>> {
-    with_rows(subject, rows, |rows| Ok(probe::run(spec, rows, setting, oracle)?))
+    with_rows(subject, rows, |rows| {
+        Ok(ask(subject.prepared, setting, oracle, |oracle| probe::run(spec, rows, setting, oracle))?)
+    })
 }
 
 /// What `work` makes of these rows of the data set, which may be none.

@@ -2,14 +2,17 @@
 
 mod args;
 mod assembly;
+mod attack_show;
 mod clean;
 mod data;
 mod doctor;
 mod engine;
 mod exit;
+mod kept;
 mod model;
 mod model_build;
 mod model_check;
+mod panels;
 mod parallel;
 mod places;
 mod prepare;
@@ -20,7 +23,7 @@ mod show_plan;
 mod table;
 mod train;
 
-use args::{Args, Verb};
+use args::{Args, AttackVerb, Verb};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match args.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Model(verb) => model::run(verb),
+        Verb::Attack(AttackVerb::Show(args)) => attack_show::run(&args),
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

@@ -222,6 +222,7 @@ impl Run<'_> {
                 norm: plan.threat.norm.to_string(),
                 epsilon: plan.threat.epsilon.clone(),
                 units: units(plan).to_owned(),
+                grid: plan.threat.grid.map(|levels| attack::Grid::Levels(levels).to_string()),
             },
             runtime: self.runtime(),
             plan: whole.into_iter().collect::<BTreeMap<_, _>>(),

@@ -79,7 +79,7 @@ impl Balls {
                 grid.check()?;
                 Interval::Steps { grid, steps: grid.whole_steps(&threat.epsilon), extent: grid.extent(domain) }
             }
-            (true, None) => return Err(Error::Threat("an integer input needs data on a grid, such as k / 255".into())),
+            (true, None) => return Err(Error::Threat("inputs on a grid need data on one, such as k / 255".into())),
         };
         let shape = Shape::of(threat, interval.grid());
         Ok(Self { interval, domain: *domain, shape, known: vec![None; 1 << KNOWN_BITS] })
@@ -154,7 +154,7 @@ impl Ball {
         }
     }
 
-    /// Whether its points are those of a grid, for a file with integer inputs.
+    /// Whether its points are those of a grid, as for a file with integer inputs.
     pub fn is_grid(&self) -> bool {
         self.grid.is_some()
     }
@@ -647,7 +647,7 @@ mod tests {
                 0.3,
                 Domain { grid: None, ..Domain::PIXELS },
                 true,
-                "set up the threat model: an integer input needs data on a grid, such as k / 255",
+                "set up the threat model: inputs on a grid need data on one, such as k / 255",
             ),
             (
                 0.3,

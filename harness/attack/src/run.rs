@@ -22,7 +22,8 @@ pub struct Setting<'a> {
     pub threat: &'a ThreatModel,
     /// The inputs that exist.
     pub domain: Domain,
-    /// Whether the model's input is integer, so that only the points of the domain's grid count.
+    /// Whether only the points of the domain's grid count: the model's input is integer, or the threat model says so. Where
+    /// the model does not round by itself, its oracle is to be an [`crate::OnGrid`].
     pub grid: bool,
     /// How the elements of a row lie in space.
     pub picture: Picture,

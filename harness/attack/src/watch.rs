@@ -1,30 +1,28 @@
 //! What a search was shown of its row: whether it passed by a misclassified point, and whether it had come to an end.
 
-use crate::argmax;
+use crate::{argmax, margin};
 
 /// Watches the oracle's answers in the ball.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     /// Whether an answer in the ball misclassified the row.
     saw_success: bool,
-    /// The margins of the answers in the ball that were larger than all before them, each with the number of the answer.
-    records: Vec<(u64, f32)>,
+    /// By how much a rival led in the answers in the ball where it led by more than in all before, each with the number of the answer.
+    records: Vec<(u64, f64)>,
 }
 
 /// With fewer answers a tenth of them says nothing.
 const FEWEST_ANSWERS: u64 = 10;
 /// The share of all that was gained which the last tenth may gain.
-const LATE_SHARE: f32 = 0.05;
+const LATE_SHARE: f64 = 0.05;
 
 impl Watch {
     /// Looks at the logits of the answer with this number, from 1; `is_inside` says whether its point is in the ball, and is asked
     /// only where that matters.
     pub(crate) fn see(&mut self, answer: u64, logits: &[f32], label: usize, is_inside: impl FnOnce() -> bool) {
-        let rivals = logits.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, logit)| *logit);
-        let margin = rivals.fold(f32::NEG_INFINITY, f32::max) - logits[label];
-        let is_record = margin.is_finite() && self.records.last().is_none_or(|(_, best)| margin > *best);
-        if is_record && is_inside() {
-            self.records.push((answer, margin));
+        let Some(gained) = margin(logits, label).map(|margin| -margin) else { return };
+        if self.records.last().is_none_or(|(_, best)| gained > *best) && is_inside() {
+            self.records.push((answer, gained));
             self.saw_success |= argmax(logits).0 != label;
         }
     }

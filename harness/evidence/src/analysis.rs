@@ -154,9 +154,9 @@ impl Measure {
 
     /// Every measure that some model has: costs, accuracies and probes, in this order.
     pub fn of_all(models: &[ModelResult]) -> Vec<Measure> {
-        let attacks =
-            // How a model withstands another's attacks is no measure of its own.
-            models.iter().flat_map(|model| &model.attacks).filter(|one| one.source.is_none()).map(|one| Measure::RobustAccuracy(one.name.clone()));
+        // How a model withstands attacks that another guides is no measure of its own.
+        let attacks = models.iter().flat_map(|model| &model.attacks).filter(|one| one.source.is_none());
+        let attacks = attacks.map(|one| Measure::RobustAccuracy(one.name.clone()));
         let probes = models.iter().flat_map(|model| &model.probes).map(|one| Measure::Probe(one.name.clone()));
         let mut measures = Measure::once_each(attacks.chain(probes));
         measures.retain(|measure| models.iter().any(|model| measure.of(model).is_some()));

@@ -25,6 +25,14 @@ pub enum Error {
     /// Confirmed inputs that do not fit their block.
     #[error("use witnesses: {0}")]
     Witnesses(String),
+    /// A file of evidence that is not what it was when it was written.
+    #[error("use {}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Blocks that do not make up the results that are asked for.
     #[error("summarise `{check}` of model `{model}`: {reason}")]
     Summary {

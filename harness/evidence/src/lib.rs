@@ -5,6 +5,7 @@
 //! nor ONNX.
 
 mod analysis;
+mod archive;
 mod attack_summary;
 mod block;
 mod columns;
@@ -27,6 +28,7 @@ mod summary;
 mod witnesses;
 
 pub use analysis::{Analysis, Correlation, Measure, Order, PublishedOrder, Ranked, analyse};
+pub use archive::{read_blocks, read_witnesses};
 pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
 pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Verdict};
 pub use correlation::{MOST_EXACT, Spearman, ranks, spearman};

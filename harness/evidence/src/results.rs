@@ -68,6 +68,10 @@ pub struct ThreatFacts {
     pub epsilon: String,
     /// What epsilon is measured in.
     pub units: String,
+    /// `k / 255`: the points that every element of an adversarial input is held to, whatever the model takes. Left out where
+    /// the threat model has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
 }
 
 /// The runtime identity: equal identities give equal bytes.

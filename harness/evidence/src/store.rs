@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::files::remove_leftovers;
-use crate::{Block, BlockKey, Digest, Error, Files, SystemFiles, Witnesses, write_atomically};
+use crate::{Block, BlockKey, Digest, Error, Files, SystemFiles, Witnesses, read_witnesses, write_atomically};
 
 /// A folder of blocks, `<key>.json` and `<key>.witness`, and perhaps a cache of the same form.
 ///
@@ -105,15 +105,7 @@ impl Store {
     ///
     /// Errors: as for any file that is gone or damaged since.
     pub fn load_witnesses(&self, block: &Block) -> Result<Option<Witnesses>, Error> {
-        let Some(described) = &block.witnesses else { return Ok(None) };
-        let path = witness_path(&self.folder, &block.key);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        if Digest::of(&bytes) != described.digest {
-            return Err(Error::Witnesses(format!("{}: the digest does not match", path.display())));
-        }
-        let witnesses = Witnesses::decode(&bytes, described)?;
-        block.check_witnesses(&witnesses)?;
-        Ok(Some(witnesses))
+        read_witnesses(&self.folder, block)
     }
 
     fn folders(&self) -> impl Iterator<Item = &Path> {
@@ -144,7 +136,7 @@ fn block_path(folder: &Path, key: &BlockKey) -> PathBuf {
     folder.join(format!("{key}.json"))
 }
 
-fn witness_path(folder: &Path, key: &BlockKey) -> PathBuf {
+pub(crate) fn witness_path(folder: &Path, key: &BlockKey) -> PathBuf {
     folder.join(format!("{key}.witness"))
 }
 

@@ -305,7 +305,12 @@ pub(crate) mod tests {
                 selection: text("the first by index"),
                 licence: None,
             },
-            threat: ThreatFacts { norm: text("linf"), epsilon: text("8/255"), units: text("pixels in [0, 1]") },
+            threat: ThreatFacts {
+                norm: text("linf"),
+                epsilon: text("8/255"),
+                units: text("pixels in [0, 1]"),
+                grid: None,
+            },
             runtime: RuntimeFacts {
                 provider: text("cpu"),
                 onnxruntime: text("1.31.1"),

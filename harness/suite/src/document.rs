@@ -4,7 +4,7 @@ use crate::attacks::Attacks;
 use crate::entry::Entry;
 use crate::named::Named;
 use crate::probes::Probes;
-use attack::{Epsilon, ThreatModel};
+use attack::{Epsilon, Norm, ThreatModel};
 use registry::yaml::Located;
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -27,7 +27,7 @@ pub struct Document {
     #[schemars(length(min = 1))]
     pub models: Located<Vec<Located<String>>>,
     /// How far an input may be moved.
-    pub threat: ThreatModel,
+    pub threat: ThreatSection,
     /// Robust accuracy at other radii too. Without it: at the radius of `threat` alone.
     #[serde(default)]
     pub curve: Option<Located<CurveSection>>,
@@ -97,6 +97,29 @@ pub enum Choice {
     First,
     /// A random set, drawn from the suite's seed.
     Random,
+}
+
+/// What the adversary may do: move the input by at most `epsilon` in `norm`, within the input's bounds.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Threat")]
+pub struct ThreatSection {
+    /// The norm.
+    pub norm: Norm,
+    /// The radius, in the units of the canonical input.
+    pub epsilon: Epsilon,
+    /// `255`: every element of an adversarial input is `k / 255`, as an image of 8 bits holds it, for files with float inputs
+    /// too. Without it only files with integer inputs are attacked on the grid of the data.
+    #[serde(default)]
+    #[schemars(extend("const" = 255))]
+    pub grid: Option<Located<u32>>,
+}
+
+impl ThreatSection {
+    /// Norm and radius, as attacks take them.
+    pub(crate) fn model(&self) -> ThreatModel {
+        ThreatModel { norm: self.norm, epsilon: self.epsilon.clone() }
+    }
 }
 
 /// Numbers that a publication states.

@@ -1,8 +1,9 @@
-//! Integer inputs and the grid of the data.
+//! The grid of the data: where integer inputs move, and where a threat model may hold all inputs.
 
 use attack::{Domain, Grid};
 use graph::{InputMap, Quantize};
 use registry::Dataset;
+use registry::yaml::Problem;
 
 /// How far from one step of the model a step of the data may be: more than float32 arithmetic on 256 steps errs by, less
 /// than any other grid would show.
@@ -20,7 +21,27 @@ pub fn attack_domain(dataset: &Dataset) -> Domain {
     Domain { lower: domain.lower, upper: domain.upper, grid: domain.levels.map(Grid::Levels).or(affine) }
 }
 
-/// Whether inputs move on the data's grid: they do where the file's input is integer.
+/// Whether a threat model may hold inputs to `k / levels`: where the samples are such points themselves.
+///
+/// Errors: they are floats, or on another grid.
+pub(crate) fn check_levels(levels: &u32, dataset: &Dataset) -> Result<(), Problem> {
+    let name = &dataset.name;
+    let found = match attack_domain(dataset).grid {
+        Some(Grid::Levels(own)) if own == *levels => return Ok(()),
+        Some(grid) => format!("{grid}"),
+        None => "floats".to_owned(),
+    };
+    let hint = match dataset.domain.levels {
+        Some(own) => format!("`grid: {own}` holds adversarial inputs to it"),
+        None => {
+            "take `grid` out; only samples that are pixels of 8 bits, in `units: unit`, have such a grid".to_owned()
+        }
+    };
+    Err(Problem::new(format!("`grid: {levels}` asks for inputs k / {levels}, and the samples of `{name}` are {found}"))
+        .hint(hint))
+}
+
+/// Whether inputs move on the data's grid by themselves: they do where the file's input is integer.
 ///
 /// The file rounds what lies between its integers, as pixels in `[-1, 1]` at a scale of 2/255 do: that is the file's own
 /// business, the attacker moves on the data's grid.

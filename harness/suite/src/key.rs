@@ -11,6 +11,7 @@ use attack::{AttackSpec, Norm};
 use probe::ProbeSpec;
 use registry::{Digest, InputSpec, OutputKind};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What decides the predictions of a model on some rows.
 ///
@@ -117,5 +118,53 @@ impl Plan {
             grid: model.grid,
             seed: self.seed.to_string(),
         }
+    }
+}
+
+/// [`CheckKey`] of a plan that is there only as `results.json` records it: the plan, and one each of its models, attacks
+/// and slices. So evidence is found again without the suite and the models.
+///
+/// What the plan lacks, as one of another version may, is null, which is in no key.
+pub fn recorded_check_key(plan: &Value, model: &Value, attack: &Value, slice: &Value) -> Value {
+    let mut key = json!({
+        "prediction": recorded_prediction_key(plan, model, slice),
+        "attack": attack["spec"],
+        "attack_revision": attack["revision"],
+        "norm": plan["threat"]["norm"],
+        "epsilon": plan["threat"]["epsilon_fraction"],
+        "domain": plan["domain"],
+        "grid": model["grid"],
+        "seed": plan["seed"],
+    });
+    let all = ["models", "sources"].iter().filter_map(|section| plan[section].as_array()).flatten();
+    let is_source = |model: &&Value| attack["source"].is_string() && model["name"] == attack["source"];
+    insert(
+        &mut key,
+        "source",
+        all.into_iter().find(is_source).map(|source| recorded_prediction_key(plan, source, slice)),
+    );
+    insert(&mut key, "curve", attack.get("curve").cloned());
+    key
+}
+
+fn recorded_prediction_key(plan: &Value, model: &Value, slice: &Value) -> Value {
+    let mut key = json!({
+        "model": model["digest"],
+        "input": model["input"],
+        "output": model["output"]["name"],
+        "output_kind": model["output"]["kind"],
+        "classes": model["output"]["classes"],
+        "labels": model["labels"],
+        "dataset": plan["dataset"]["digest"],
+        "rows": slice["rows"],
+    });
+    insert(&mut key, "threshold", model["output"].get("threshold").cloned());
+    key
+}
+
+/// What is left out of a key where there is none.
+fn insert(key: &mut Value, name: &str, value: Option<Value>) {
+    if let (Some(key), Some(value)) = (key.as_object_mut(), value) {
+        key.insert(name.to_owned(), value);
     }
 }

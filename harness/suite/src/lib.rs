@@ -34,12 +34,14 @@ mod vocabulary;
 pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
 pub use curve::{PlannedCurve, PlannedLevel, Radii};
 pub use dataset::{PlannedDataset, PlannedDomain};
-pub use document::{Choice, CurveSection, DatasetSection, Document, PublishedForm, PublishedSection, Unread};
+pub use document::{
+    Choice, CurveSection, DatasetSection, Document, PublishedForm, PublishedSection, ThreatSection, Unread,
+};
 pub use entry::{Entry, Kind};
 pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
-pub use key::{CheckKey, PredictionKey, ProbeKey};
+pub use key::{CheckKey, PredictionKey, ProbeKey, recorded_check_key};
 pub use long_form::LongForm;
 pub use models::PlannedModel;
 pub use named::Named;
@@ -49,5 +51,5 @@ pub use published::{PlannedPublished, PublishedModel};
 pub use schema::schema_json;
 pub use slices::{BLOCK_ROWS, Rows, Slice};
 pub use suite::Suite;
-pub use summary::{EntrySummary, ModelSummary, Summary};
+pub use summary::{CLEAN_FORWARDS, EntrySummary, ModelSummary, Summary};
 pub use transfer::TransferForm;

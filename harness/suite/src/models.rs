@@ -28,7 +28,7 @@ pub struct PlannedModel {
     pub output: OutputSpec,
     /// For each class of the data set, the output that is right.
     pub labels: Vec<usize>,
-    /// Whether inputs move on the data's grid, which integer inputs do.
+    /// Whether inputs move on the data's grid: integer inputs do, and with `grid` in the threat all.
     pub grid: bool,
     /// How a row of the data becomes a row of the model.
     #[serde(skip)]
@@ -38,12 +38,13 @@ pub struct PlannedModel {
     pub registered: RegisteredModel,
 }
 
-/// Finds every model that is named and checks it against the data.
+/// Finds every model that is named and checks it against the data, on whose grid all of them are attacked where they are held to it.
 pub(crate) fn models(
     entries: &[Located<String>],
     source: &Source,
     registry: &Registry,
     dataset: &Dataset,
+    held_to_grid: bool,
 ) -> Result<Vec<PlannedModel>, Problem> {
     let mut planned: Vec<(PlannedModel, &str)> = Vec::new();
     for entry in entries {
@@ -54,7 +55,7 @@ pub(crate) fn models(
                 let message = format!("model `{name}` is named twice, by `{other}` and by `{}`", entry.value);
                 return Err(Problem::new(message).at(entry.place));
             }
-            let model = fit(model, dataset)
+            let model = fit(model, dataset, held_to_grid)
                 .map_err(|reason| Problem::new(format!("model `{name}` does not fit: {reason}")).at(entry.place))?;
             planned.push((model, entry));
         }
@@ -76,7 +77,7 @@ fn not_found(wanted: &str, error: registry::Error, registry: &Registry) -> Probl
     Problem::new(format!("there is no model `{wanted}` in {}", root.display())).hint(hint)
 }
 
-fn fit(model: RegisteredModel, dataset: &Dataset) -> Result<PlannedModel, String> {
+fn fit(model: RegisteredModel, dataset: &Dataset, held_to_grid: bool) -> Result<PlannedModel, String> {
     let ModelManifest { name, files, input, output, dataset: declared, .. } = model.manifest.clone();
     if let Some(declared) = declared.filter(|declared| *declared != dataset.name) {
         return Err(format!("it is registered for data set `{declared}`, and the suite uses `{}`", dataset.name));
@@ -84,7 +85,7 @@ fn fit(model: RegisteredModel, dataset: &Dataset) -> Result<PlannedModel, String
     let labels = labels(&output, dataset)?;
     let map = input_map(&InputAffine::new(&input, &dataset.shape, dataset.layout, &dataset.domain)?);
     map.check().map_err(|error| format!("failed to {error}"))?;
-    let grid = moves_on_grid(&map, dataset)?;
+    let grid = moves_on_grid(&map, dataset)? || held_to_grid;
     Ok(PlannedModel { name, digest: model.digest, files, input, output, labels, grid, map, registered: model })
 }
 

@@ -5,7 +5,7 @@ use crate::curve::{Radii, radii};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
 use crate::error::Error;
-use crate::grid::attack_domain;
+use crate::grid::{attack_domain, check_levels};
 use crate::models::{PlannedModel, models};
 use crate::probes::{PlannedProbe, check_models, probes};
 use crate::published::{Known, PlannedPublished, published};
@@ -72,6 +72,10 @@ pub struct PlannedThreat {
     pub epsilon: String,
     /// Epsilon as a reduced fraction.
     pub epsilon_fraction: String,
+    /// Adversarial inputs are `k` over this number in every element, whatever the model takes. Without it: those of models
+    /// with integer inputs, on the grid of the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid: Option<u32>,
 }
 
 /// Looks up everything that a suite names and checks that it fits together.
@@ -85,14 +89,22 @@ pub fn plan(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<P
 fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Plan, Problem> {
     let document = suite.document();
     refuse_later_sections(document)?;
-    let threat = document.threat.clone();
+    let threat = document.threat.model();
     // What is wrong with the attacks is said before the data are looked for.
     attacks(&document.attacks, &threat, &Radii::default(), &mut |_| Ok(Vec::new()))?;
     let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
     let radii = radii(document.curve.as_ref(), &threat, &attack_domain(&data), data.row_len())?;
-    let models = models(&document.models, suite.source(), registry, &data)?;
-    let mut sources =
-        Sources { source: suite.source(), registry, dataset: &data, targets: &models, others: Vec::new() };
+    let grid = document.threat.grid.as_ref();
+    grid.map_or(Ok(()), |levels| check_levels(levels, &data).map_err(|problem| problem.at(levels.place)))?;
+    let models = models(&document.models, suite.source(), registry, &data, grid.is_some())?;
+    let mut sources = Sources {
+        source: suite.source(),
+        registry,
+        dataset: &data,
+        grid: grid.is_some(),
+        targets: &models,
+        others: Vec::new(),
+    };
     let attacks = attacks(&document.attacks, &threat, &radii, &mut |form| sources.of(form))?;
     let sources = sources.others;
     let probes = match &document.probes {
@@ -113,6 +125,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
             norm: threat.norm,
             epsilon: threat.epsilon.to_string(),
             epsilon_fraction: threat.epsilon.fraction(),
+            grid: grid.map(|levels| levels.value),
         },
         domain: PlannedDomain {
             lower: data.domain.lower.to_string(),

@@ -1,6 +1,6 @@
 //! Plans of small suites over stand-in models: what is pinned and what is shared.
 
-use crate::{Plan, Suite, Summary, plan};
+use crate::{Plan, Suite, Summary, plan, recorded_check_key};
 use attack::Grid;
 use graph::{DType, InputMap, Quantize};
 use insta::assert_snapshot;
@@ -218,6 +218,35 @@ fn keys_hold_the_threshold_of_a_score() {
 }
 
 #[test]
+fn keys_are_found_again_in_the_plan_as_it_is_recorded() {
+    let world = World::new();
+    let output = "{ name: y, kind: score, classes: 2, threshold: 0.5, labels: [0, 0, 0, 0, 1, 1, 1, 1, 1, 1] }";
+    world.model("detector", INPUT, output, "signs32");
+    world.model("other", INPUT, "{ name: y, kind: logits, classes: 10 }", "signs32");
+    let transfers =
+        changed("  - pgd-20\n", "  - pgd-20\n  - transfer: { name: t, from: [ten, other], attack: pgd-20 }\n");
+    let curve = transfers.replace("attacks:", "curve: { epsilons: [1/255], unconstrained: true }\nattacks:");
+    let suites = [
+        changed("[ten, two]", "[ten, two, int8]"),
+        changed("[ten, two]", "[detector]"),
+        curve.replace("[ten, two]", "[ten, int8]"),
+    ];
+    for plan in suites.map(|suite| world.plan(&suite)) {
+        let recorded = serde_json::to_value(&plan).expect("a plan is JSON");
+        for (m, model) in plan.models.iter().enumerate() {
+            for (a, attack) in plan.attacks.iter().enumerate() {
+                for (s, slice) in plan.slices.iter().enumerate() {
+                    let key = plan.check_key_material(model, attack, slice);
+                    let key = serde_json::to_value(key).expect("a key is JSON");
+                    let parts = [&recorded["models"][m], &recorded["attacks"][a], &recorded["slices"][s]];
+                    assert_eq!(recorded_check_key(&recorded, parts[0], parts[1], parts[2]), key);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_summary_counts_the_worst_case() {
     let summary = World::new().plan(SUITE).summary();
     let Summary { suite, data, threat, attacks, probes, models, total } = summary;
@@ -237,8 +266,8 @@ fn the_summary_counts_the_worst_case() {
     let costs =
         models.iter().map(|m| format!("{}: {:?} in all {:?}\n", m.name, m.attacks, m.total)).collect::<String>();
     assert_snapshot!(costs, @r"
-    ten: [Cost { forwards: 600, backwards: 600, judge_forwards: 600 }, Cost { forwards: 12000, backwards: 12000, judge_forwards: 12600 }, Cost { forwards: 120000, backwards: 120000, judge_forwards: 123000 }, Cost { forwards: 5400, backwards: 5400, judge_forwards: 5400 }] in all Cost { forwards: 138000, backwards: 138000, judge_forwards: 142200 }
-    two: [Cost { forwards: 600, backwards: 600, judge_forwards: 600 }, Cost { forwards: 12000, backwards: 12000, judge_forwards: 12600 }, Cost { forwards: 120000, backwards: 120000, judge_forwards: 123000 }, Cost { forwards: 600, backwards: 600, judge_forwards: 600 }] in all Cost { forwards: 133200, backwards: 133200, judge_forwards: 137400 }
+    ten: [Cost { forwards: 600, backwards: 600, judge_forwards: 600 }, Cost { forwards: 12000, backwards: 12000, judge_forwards: 12600 }, Cost { forwards: 120000, backwards: 120000, judge_forwards: 123000 }, Cost { forwards: 5400, backwards: 5400, judge_forwards: 5400 }] in all Cost { forwards: 138000, backwards: 138000, judge_forwards: 145200 }
+    two: [Cost { forwards: 600, backwards: 600, judge_forwards: 600 }, Cost { forwards: 12000, backwards: 12000, judge_forwards: 12600 }, Cost { forwards: 120000, backwards: 120000, judge_forwards: 123000 }, Cost { forwards: 600, backwards: 600, judge_forwards: 600 }] in all Cost { forwards: 133200, backwards: 133200, judge_forwards: 140400 }
     ");
     assert_eq!(total.forwards, models.iter().map(|model| model.total.forwards).sum::<u64>());
 }
@@ -348,6 +377,28 @@ fn models_come_by_name_glob_and_path_and_integer_inputs_move_on_the_grid() {
     assert_eq!(map.quantize, Some(Quantize { scale: 1.0, zero_point: -128, dtype: DType::I8 }));
     assert_eq!(plan.models[1].map, InputMap::identity(&[3, 32, 32]));
     assert_eq!(plan.models[1].labels, [0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_threat_on_the_grid_holds_every_model_to_it() {
+    let world = World::new();
+    let models = changed("[ten, two]", "[ten, int8]");
+    let (free, held) = (world.plan(&models), world.plan(&models.replace("16/510", "16/510, grid: 255")));
+    assert_eq!(held.models.iter().map(|model| model.grid).collect::<Vec<_>>(), [true, true]);
+    assert_eq!(held.summary().threat, "linf, epsilon 16/510, on the grid k / 255");
+    let rounded =
+        |plan: &Plan| plan.models.iter().map(|model| model.grid && model.map.quantize.is_none()).collect::<Vec<_>>();
+    assert_eq!((rounded(&free), rounded(&held)), (vec![false, false], vec![true, false]));
+    // What a float model is asked differs, and what an integer model is asked does not.
+    let key = |plan: &Plan, model: usize| {
+        serde_json::to_string(&plan.check_key_material(&plan.models[model], &plan.attacks[0], &plan.slices[0]))
+            .expect("a key is JSON")
+    };
+    assert_ne!(key(&free, 0), key(&held, 0));
+    assert_eq!(key(&free, 1), key(&held, 1));
+    let threat = |plan: &Plan| serde_json::to_value(&plan.threat).expect("a threat is JSON");
+    assert_eq!((threat(&held)["grid"].as_u64(), threat(&free).get("grid")), (Some(255), None));
+    assert_ne!(free.digest(), held.digest());
 }
 
 #[test]

@@ -596,3 +596,43 @@ fn integer_inputs_off_the_grid_of_the_data() {
       |          ^^^
     ");
 }
+
+#[test]
+fn threats_on_a_grid_that_the_samples_are_not_on() {
+    let world = World::new();
+    let grid = |levels: &str| changed("epsilon: 16/510", &format!("epsilon: 16/510, grid: {levels}"));
+    let own = |facts: &str| {
+        world.raw_data(facts);
+        let input = "{ name: x, layout: NCHW, shape: [1, 2, 2], units: raw, dtype: float32 }";
+        world.model("raw", input, "{ name: y, kind: logits, classes: 2 }", "own");
+        let suite = grid("255").replace("[ten, two]", "[raw]");
+        suite.replace("name: signs32, split: test, samples: 600", "name: own, split: test, samples: 2")
+    };
+    let complaint = |suite: String| world.try_plan(&suite).expect_err("the grids differ");
+    assert_snapshot!(all(&[
+        ("levels", complaint(grid("15"))),
+        ("none", complaint(grid("0"))),
+        ("raw", complaint(own("scale: 0.5\nzero_point: 3"))),
+    ]), @r"
+    == levels
+    plan ./suites/my.yaml:5:46: `grid: 15` asks for inputs k / 15, and the samples of `signs32` are k / 255
+      |
+    5 | threat: { norm: linf, epsilon: 16/510, grid: 15 }
+      |                                              ^^
+    hint: `grid: 255` holds adversarial inputs to it
+
+    == none
+    plan ./suites/my.yaml:5:46: `grid: 0` asks for inputs k / 0, and the samples of `signs32` are k / 255
+      |
+    5 | threat: { norm: linf, epsilon: 16/510, grid: 0 }
+      |                                              ^
+    hint: `grid: 255` holds adversarial inputs to it
+
+    == raw
+    plan ./suites/my.yaml:5:46: `grid: 255` asks for inputs k / 255, and the samples of `own` are (q - 3) * 0.5, q from 0 to 255
+      |
+    5 | threat: { norm: linf, epsilon: 16/510, grid: 255 }
+      |                                              ^^^
+    hint: take `grid` out; only samples that are pixels of 8 bits, in `units: unit`, have such a grid
+    ");
+}

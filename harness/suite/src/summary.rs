@@ -5,6 +5,10 @@ use attack::Cost;
 use serde::Serialize;
 use serde_json::Value;
 
+/// How often the judge looks at a row before any attack, at most: twice at the sample, whose scores have to be the same, and at four
+/// points next to it.
+pub const CLEAN_FORWARDS: u64 = 6;
+
 /// What a plan does and costs, for a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
@@ -12,7 +16,7 @@ pub struct Summary {
     pub suite: String,
     /// `signs32, split test, 500 samples`.
     pub data: String,
-    /// `linf, epsilon 8/255`.
+    /// `linf, epsilon 8/255`, and where the threat model says so `, on the grid k / 255`.
     pub threat: String,
     /// The attacks with every number.
     pub attacks: Vec<EntrySummary>,
@@ -58,7 +62,10 @@ impl Plan {
         Summary {
             suite: self.suite.name.clone(),
             data: format!("{}, split {}, {samples} samples", self.dataset.name, self.dataset.split),
-            threat: format!("{}, epsilon {}", self.threat.norm, self.threat.epsilon),
+            threat: {
+                let grid = self.threat.grid.map(|levels| format!(", on the grid k / {levels}"));
+                format!("{}, epsilon {}{}", self.threat.norm, self.threat.epsilon, grid.unwrap_or_default())
+            },
             attacks: (self.attacks.iter())
                 .map(|attack| EntrySummary::of(&attack.name, attack.spec.name(), &attack.spec))
                 .collect(),
@@ -74,7 +81,7 @@ impl Plan {
         let rows = self.dataset.rows.len() as u64;
         let attacks: Vec<Cost> = self.attacks_on(name).map(|attack| attack.cost(classes).times(rows)).collect();
         let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost().times(rows)).collect();
-        let clean = Cost { judge_forwards: rows, ..Cost::default() };
+        let clean = Cost { judge_forwards: CLEAN_FORWARDS * rows, ..Cost::default() };
         let total = attacks.iter().chain(&probes).copied().fold(clean, Cost::plus);
         ModelSummary { name: name.to_owned(), total, attacks, probes }
     }

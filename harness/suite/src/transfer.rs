@@ -26,6 +26,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) source: &'a Source,
     pub(crate) registry: &'a Registry,
     pub(crate) dataset: &'a Dataset,
+    /// Whether the threat model holds all inputs to the grid of the data.
+    pub(crate) grid: bool,
     /// The models that are judged.
     pub(crate) targets: &'a [PlannedModel],
     /// The sources that are not among them, as far as they were asked for.
@@ -44,7 +46,7 @@ impl Sources<'_> {
             Some(from) if from.is_empty() => {
                 return Err(Problem::new("`from` is empty; leave it out to transfer from every model").at(place));
             }
-            Some(from) => models(from, self.source, self.registry, self.dataset)?,
+            Some(from) => models(from, self.source, self.registry, self.dataset, self.grid)?,
         };
         for source in &named {
             if let Some(other) = self.targets.iter().chain(&self.others).find(|other| other.name == source.name)

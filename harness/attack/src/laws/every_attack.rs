@@ -25,7 +25,9 @@ fn the_table_holds_every_file_and_every_line_is_complete() {
 #[test]
 fn witnesses_are_in_the_ball_and_misclassified() {
     let mut broken: Vec<(AttackSpec, usize)> = cases().map(|spec| (spec, 0)).collect();
-    for mut problem in [Problem::mlp(), Problem::linear(3, 40), Problem::integer(), Problem::raw()] {
+    let problems =
+        [Problem::mlp(), Problem::linear(3, 40), Problem::integer(), Problem::raw(), Problem::held_to_grid()];
+    for mut problem in problems {
         for (spec, threat) in settings() {
             let (spec, broken) = broken.iter_mut().find(|(other, _)| *other == spec).expect("each case is there");
             let outcomes = problem.attack(spec, &threat);
@@ -39,6 +41,8 @@ fn witnesses_are_in_the_ball_and_misclassified() {
                 assert_eq!((outcome.broken, outcome.broken), (outcome.confirmed == 1, outcome.witness.is_some()));
                 let Some(witness) = &outcome.witness else { continue };
                 assert!(problem.ball(row, &threat).contains(witness), "{spec:?} {threat:?}");
+                let is_point = |x: &f32| problem.domain.grid_points().any(|point| point == *x);
+                assert!(!problem.grid || witness.iter().all(is_point), "{spec:?} {threat:?}");
                 // On a grid the radius is whole steps; in f64 each element is off by 2^-24 at most.
                 let rounding = if threat.norm == Norm::L1 { 6e-8 * witness.len() as f64 } else { 6e-8 };
                 assert!(outcome.distance.expect("a number") <= threat.epsilon.to_f64() + rounding);
@@ -55,7 +59,7 @@ fn witnesses_are_in_the_ball_and_misclassified() {
 
 #[test]
 fn epsilon_zero_changes_nothing_and_costs_nothing() {
-    for mut problem in [Problem::mlp(), Problem::integer(), Problem::raw()] {
+    for mut problem in [Problem::mlp(), Problem::integer(), Problem::raw(), Problem::held_to_grid()] {
         for (spec, threat) in settings() {
             let outcomes = problem.attack(&spec, &ThreatModel { epsilon: "0".parse().expect("valid"), ..threat });
             assert!(outcomes.iter().all(|outcome| *outcome == RowOutcome::default()), "{spec:?}");
@@ -67,7 +71,7 @@ fn epsilon_zero_changes_nothing_and_costs_nothing() {
 fn a_row_fares_the_same_in_every_grouping_and_order() {
     let order: Vec<usize> = (0..40).collect();
     let backwards: Vec<usize> = (0..40).rev().collect();
-    let problems = [Problem::mlp, Problem::integer, Problem::raw];
+    let problems = [Problem::mlp, Problem::integer, Problem::raw, Problem::held_to_grid];
     for (spec, threat) in settings() {
         for mut problem in problems.map(|problem| problem()) {
             problem.network.micro_batch = 7;
@@ -178,6 +182,17 @@ fn attacks_ask_for_the_heads_that_they_state_and_keep_to_their_cost() {
             };
             assert!(kept && survivor.judge_forwards <= cost.judge_forwards, "{spec:?}: {spent:?} of {cost:?}");
         }
+    }
+}
+
+/// Held to the grid, a network of floats is to an attack what one is that rounds by itself.
+#[test]
+fn the_grid_of_a_threat_is_that_of_integer_inputs() {
+    for (spec, threat) in settings() {
+        let held = Problem::held_to_grid().attack(&spec, &threat);
+        // Behind the same rounding, since theirs differ in the last bit, which decides near the middle of two points.
+        let integer = Problem { rounds: true, ..Problem::integer() }.attack(&spec, &threat);
+        assert!(held == integer, "{spec:?} {threat:?}");
     }
 }
 

@@ -16,6 +16,10 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Problem {
     pub(crate) network: Network,
     pub(crate) domain: Domain,
+    /// Whether inputs are on the domain's grid, as the network or the threat model has it.
+    pub(crate) grid: bool,
+    /// Whether the oracle is put behind a rounding to the grid.
+    pub(crate) rounds: bool,
     pub(crate) x: Array2<f32>,
     pub(crate) labels: Vec<usize>,
     pub(crate) digests: Vec<[u8; 32]>,
@@ -43,7 +47,7 @@ impl Problem {
         let scores = network.predict(x.view()).expect("honest");
         let labels = scores.rows().into_iter().map(|row| argmax(&row.to_vec()).0).collect();
         let digests = (0..rows).map(|row| Sha256::digest([row as u8, seed]).into()).collect();
-        Problem { network, domain, x, labels, digests }
+        Problem { grid: network.grid.is_some(), rounds: false, network, domain, x, labels, digests }
     }
 
     pub(crate) fn mlp() -> Self {
@@ -57,6 +61,11 @@ impl Problem {
     pub(crate) fn integer() -> Self {
         let network = Network { grid: Domain::PIXELS.grid, ..Network::random(&[12, 16, 5], 1) };
         Problem::new(network, 40, 1)
+    }
+
+    /// A network of floats, whose adversary is held to the grid.
+    pub(crate) fn held_to_grid() -> Self {
+        Problem { grid: true, rounds: true, ..Problem::mlp() }
     }
 
     /// Integers in units of their own, about as wide as pixels.
@@ -83,13 +92,17 @@ impl Problem {
         let layers = self.network.layers.clone();
         let mut judge = Network { layers, micro_batch: 0, grid: self.network.grid };
         let picture = Picture::line(x.ncols());
-        let setting = Setting { domain: self.domain, picture, ..setting(threat, self.network.grid.is_some()) };
-        run(spec, &rows, &setting, &mut self.network, &mut judge).unwrap_or_else(|error| panic!("{spec:?}: {error}"))
+        let setting = Setting { domain: self.domain, picture, ..setting(threat, self.grid) };
+        let outcomes = match self.rounds {
+            true => run(spec, &rows, &setting, &mut OnGrid::new(&mut self.network, self.domain), &mut judge),
+            false => run(spec, &rows, &setting, &mut self.network, &mut judge),
+        };
+        outcomes.unwrap_or_else(|error| panic!("{spec:?}: {error}"))
     }
 
     pub(crate) fn ball(&self, row: usize, threat: &ThreatModel) -> Ball {
         let x = self.x.row(row).to_vec();
-        threat.ball(&x, &self.domain, self.network.grid.is_some()).expect("a ball")
+        threat.ball(&x, &self.domain, self.grid).expect("a ball")
     }
 
     /// The exact worst case of a linear model against the best rival.

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results};
+use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results, ThreatFacts};
 
 use crate::board::{Board, Doubt, board, doubts};
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
@@ -114,16 +114,26 @@ fn each_probe<'a>(board: &'a Board<'a>) -> impl Iterator<Item = (&'a ModelResult
     entries.flat_map(|entry| entry.probes.iter().flatten().map(|probe| (entry.model, *probe)))
 }
 
+/// What a threat model with a grid adds.
+fn held_to(threat: &ThreatFacts) -> String {
+    let grid = threat.grid.as_ref().map(|grid| {
+        let grid = markdown(grid);
+        format!(", and only to inputs whose every element is {grid}; models that take floats are held to this grid too")
+    });
+    grid.unwrap_or_default()
+}
+
 fn title(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
     let mut text = format!("# Robustness of the models in {}\n\n", markdown(&results.suite));
     let _ = write!(
         text,
         "**Threat model.** An attacker who knows the model may change every input by at most {} in the {} norm ({}), \
-         inside the input's own bounds.\n\n",
+         inside the input's own bounds{}.\n\n",
         markdown(&threat.epsilon),
         norm(&threat.norm),
-        markdown(&threat.units)
+        markdown(&threat.units),
+        held_to(threat)
     );
     let _ = write!(
         text,

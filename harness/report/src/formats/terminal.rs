@@ -77,8 +77,9 @@ const AREAS: &str = "AUC: the area under the ROC curve of the scores; under atta
 
 fn headline(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
+    let grid = threat.grid.as_ref().map(|grid| format!(", on the grid {grid}")).unwrap_or_default();
     plain(&format!(
-        "{}: {} {}, {} rows; {} within {} ({})",
+        "{}: {} {}, {} rows; {} within {} ({}){grid}",
         results.suite, data.name, data.split, data.samples, threat.norm, threat.epsilon, threat.units
     ))
 }

@@ -6,6 +6,7 @@
 mod determinism;
 mod gradients;
 mod linear;
+mod mlperf;
 mod mnist;
 mod quickstart;
 mod resnet8;
@@ -26,8 +27,15 @@ struct Check {
     run: fn(&Context) -> Result<Findings>,
 }
 
-const CHECKS: &[Check] =
-    &[quickstart::CHECK, linear::CHECK, determinism::CHECK, gradients::CHECK, resnet8::CHECK, mnist::CHECK];
+const CHECKS: &[Check] = &[
+    quickstart::CHECK,
+    linear::CHECK,
+    determinism::CHECK,
+    gradients::CHECK,
+    resnet8::CHECK,
+    mlperf::CHECK,
+    mnist::CHECK,
+];
 
 /// What a check works with.
 struct Context {
