@@ -11,6 +11,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("every_preset_runs_on_every_norm_that_it_has", every_preset_runs_on_every_norm_that_it_has),
     ("a_threat_on_the_grid_finds_images_of_8_bits", a_threat_on_the_grid_finds_images_of_8_bits),
     ("a_threat_on_the_grid_needs_samples_on_it", a_threat_on_the_grid_needs_samples_on_it),
+    ("a_budget_cuts_searches_short_and_says_so", a_budget_cuts_searches_short_and_says_so),
     ("an_ensemble_breaks_what_its_stages_break", an_ensemble_breaks_what_its_stages_break),
     ("a_curve_falls_and_agrees_with_each_radius_alone", a_curve_falls_and_agrees_with_each_radius_alone),
     (
@@ -113,6 +114,33 @@ fn a_threat_on_the_grid_needs_samples_on_it() -> Result<(), Failed> {
     let refused = ["asks for inputs k / 255, and the samples of `floats` are floats", "hint: take `grid` out"];
     scratch.run(["run", "tiny.yaml"])?.expect(2, &refused)?;
     ensure(!scratch.path("reports").exists(), "a report of what was refused")
+}
+
+fn a_budget_cuts_searches_short_and_says_so() -> Result<(), Failed> {
+    let scratch = Scratch::tiny()?;
+    scratch.write("tiny.yaml", suite(Norm::Linf, "8/255", "  - fgsm\n  - ensemble-standard\n")?)?;
+    let free = scratch.results(&[])?;
+    scratch.edit("tiny.yaml", "epsilon: 8/255", "epsilon: 8/255, budget: { forwards: 300, backwards: 120 }")?;
+    let ran = scratch.run(["run", "tiny.yaml", "--out", "out"])?;
+    ran.expect(0, &["300 forwards and 120 backwards a row at most\n", "time at most: about "])?;
+    let capped = scratch.json("out/results.json")?;
+    ensure(capped["threat"]["budget"] == "300 forwards and 120 backwards", capped["threat"].to_string())?;
+    let report = scratch.read("out/report.md")?;
+    ensure(report.contains("may spend 300 forwards and 120 backwards on a row"), report)?;
+    for (free, capped) in list(&free["models"])?.iter().zip(list(&capped["models"])?) {
+        let (before, after) = (list(&free["attacks"])?, list(&capped["attacks"])?);
+        let robust = |attack: &Value| attack["robust"].as_u64();
+        ensure(after[0] == before[0], format!("one step is within the budget: {} and {}", before[0], after[0]))?;
+        ensure(robust(&after[1]) >= robust(&before[1]), "what is cut short finds more")?;
+        let (stopped, withstood) = (&after[1]["flags"]["out-of-budget"], &after[1]["robust"]);
+        ensure(
+            stopped == withstood && before[1]["flags"]["out-of-budget"].is_null(),
+            format!("{stopped} of {withstood}"),
+        )?;
+        let most = 300 * capped["correct"].as_u64().ok_or("a count")?;
+        ensure(after[1]["forwards"].as_u64() <= Some(most), format!("{} of {most} forwards", after[1]["forwards"]))?;
+    }
+    Ok(())
 }
 
 fn an_ensemble_breaks_what_its_stages_break() -> Result<(), Failed> {

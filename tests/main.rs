@@ -13,6 +13,7 @@ mod hostile;
 mod probes;
 mod reference;
 mod scratch;
+mod sigmoid;
 mod tidy;
 mod training;
 
@@ -32,6 +33,7 @@ fn main() {
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),
         ("probes", probes::TESTS),
+        ("sigmoid", sigmoid::TESTS),
         ("tidy", tidy::TESTS),
         ("training", training::TESTS),
     ];

@@ -110,6 +110,7 @@ fn attack_row(row: usize, outcome: &RowOutcome) -> AttackRow {
         silent_success: outcome.silent_success,
         still_gaining: outcome.still_gaining,
         stood_still: outcome.stood_still,
+        out_of_budget: outcome.out_of_budget,
         forwards: outcome.forwards,
         backwards: outcome.backwards,
         judge_forwards: outcome.judge_forwards,

@@ -90,7 +90,7 @@ impl Engine<'_> {
                 .map(|wanted| Ok(Assembly::new(wanted, correct(wanted, clean, subject)?)))
                 .collect::<Result<_>>()?;
             let chunks = chunks(&assemblies, self.jobs, guide.micro_batch());
-            let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: guide.oracle()? });
+            let tools = || Ok(Tools { judge: subject.prepared.predictor()?, oracle: guide.attack_oracle()? });
             let work = |tools: &mut Tools, (_, rows): &(usize, &[usize])| {
                 attack_rows(tools, subject, guide, attack, setting, rows).with_context(|| {
                     format!("failed to run attack `{}` on model `{}`", attack.spec.name(), subject.name)

@@ -7,6 +7,7 @@ mod clean;
 mod data;
 mod doctor;
 mod engine;
+mod estimate;
 mod exit;
 mod kept;
 mod model;

@@ -5,7 +5,7 @@ use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
 use crate::train::dynamics;
-use crate::{clean, prepare, progress, show_plan};
+use crate::{clean, estimate, prepare, progress, show_plan};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let all = plan.models.iter().chain(&plan.sources);
     let all: Vec<Prepared> = all.map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
     println!("{}", show_plan::render(&plan, &all));
+    println!("{}", estimate::line(&plan, &all, workers(args))?);
     if args.dry_run {
         return Ok(Exit::Pass);
     }
@@ -72,6 +73,9 @@ struct KeyMaterial<'a, T: Serialize> {
     runtime: &'a RuntimeFacts,
     graph_revision: u32,
     micro_batch: usize,
+    /// Whether attacks read the logits of the file itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    file_logits: bool,
     observed: u32,
 }
 
@@ -115,6 +119,7 @@ impl Run<'_> {
             grid: model.grid,
             picture: plan.picture(),
             seed: plan.seed,
+            budget: plan.threat.budget.unwrap_or_default(),
         };
         let wanted = self.wanted(prepared, |slice| plan.prediction_key_material(model, slice))?;
         let clean = engine.clean(&subject, wanted)?;
@@ -153,6 +158,7 @@ impl Run<'_> {
                 runtime: &runtime,
                 graph_revision: graph::REVISION,
                 micro_batch: guide.micro_batch(),
+                file_logits: guide.has_file_logits(),
                 observed: clean::OBSERVED,
             })?;
             Ok(Wanted { keyed, rows: slice.rows.iter().collect() })
@@ -223,6 +229,7 @@ impl Run<'_> {
                 epsilon: plan.threat.epsilon.clone(),
                 units: units(plan).to_owned(),
                 grid: plan.threat.grid.map(|levels| attack::Grid::Levels(levels).to_string()),
+                budget: plan.threat.budget.map(|budget| budget.to_string()),
             },
             runtime: self.runtime(),
             plan: whole.into_iter().collect::<BTreeMap<_, _>>(),
@@ -232,16 +239,12 @@ impl Run<'_> {
     }
 
     fn observations(&self, started_at: SystemTime) -> Observations {
-        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let workers = match self.args.provider {
-            ProviderArg::Cpu => cpus,
-            ProviderArg::Cuda => cpus.min(WORKERS_ON_GPU),
-        };
+        let cpus = cpus();
         Observations {
             schema_version: Observations::SCHEMA_VERSION,
             started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
             host: Host { os: std::env::consts::OS.into(), arch: std::env::consts::ARCH.into(), cpus: cpus as u64 },
-            jobs: self.args.jobs.map_or(workers, std::num::NonZeroUsize::get) as u64,
+            jobs: workers(self.args) as u64,
             wall_seconds: 0.0,
             blocks_computed: 0,
             blocks_reused: 0,
@@ -249,6 +252,18 @@ impl Run<'_> {
             checks: Vec::new(),
         }
     }
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+fn workers(args: &RunArgs) -> usize {
+    let all = match args.provider {
+        ProviderArg::Cpu => cpus(),
+        ProviderArg::Cuda => cpus().min(WORKERS_ON_GPU),
+    };
+    args.jobs.map_or(all, std::num::NonZeroUsize::get)
 }
 
 /// Every number of an attack or a probe.

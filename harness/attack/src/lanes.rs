@@ -6,8 +6,8 @@
 
 use crate::loss::Goal;
 use crate::run::Job;
-use crate::watch::Watch;
-use crate::{Ball, Domain, Error, Judge, LossHead, Oracle, Picture, Proposal, RowOutcome, argmax, stream};
+use crate::watch::{Place, Watch};
+use crate::{Ball, Budget, Domain, Error, Judge, LossHead, Oracle, Picture, Proposal, RowOutcome, argmax, stream};
 use ndarray::ArrayView2;
 use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
@@ -34,6 +34,7 @@ pub(crate) struct Row {
     /// How its elements lie in space.
     pub(crate) picture: Picture,
     seed: u64,
+    budget: Budget,
     digest: [u8; 32],
     desk: RefCell<Desk>,
 }
@@ -61,6 +62,8 @@ struct Desk {
     done: bool,
     /// Which stage of an ensemble the search is in.
     stage: Option<usize>,
+    /// Whether the search asked for more than it may.
+    out_of_budget: bool,
 }
 
 enum Ask {
@@ -110,6 +113,7 @@ impl Row {
             domain: job.setting.domain,
             picture: job.setting.picture,
             seed: job.setting.seed,
+            budget: job.setting.budget,
             digest: job.rows.digests[row],
             desk: RefCell::default(),
         })
@@ -133,10 +137,24 @@ impl Row {
         Some((desk.asked.as_ref()?.kind(), desk.outcome.forwards))
     }
 
+    /// Whether what it asks for is more than it may have.
+    fn is_stopped(&self) -> bool {
+        let mut desk = self.desk.borrow_mut();
+        let RowOutcome { forwards, backwards, .. } = desk.outcome;
+        let is_allowed = match desk.asked.as_ref().map(Ask::kind) {
+            None | Some(Kind::Judge) => true,
+            Some(Kind::Logits) => self.budget.allows(forwards, backwards, false),
+            Some(Kind::Gradient(_)) => self.budget.allows(forwards, backwards, true),
+        };
+        desk.out_of_budget = !is_allowed;
+        !is_allowed
+    }
+
     /// What came of it.
     fn outcome(&self) -> RowOutcome {
         let mut desk = self.desk.borrow_mut();
         let mut outcome = std::mem::take(&mut desk.outcome);
+        outcome.out_of_budget = desk.out_of_budget;
         if !outcome.broken {
             outcome.silent_success = desk.watch.saw_success() && outcome.found == 0;
             outcome.still_gaining = desk.watch.was_still_gaining(outcome.forwards);
@@ -220,10 +238,16 @@ impl Row {
     fn tell(&self, x: &[f32], answer: Answer) {
         let mut desk = self.desk.borrow_mut();
         let desk = &mut *desk;
-        // The oracle rounds to the grid as the projection does.
-        let is_inside =
-            || if self.ball.is_grid() { self.ball.contains(&self.as_input(x)) } else { self.ball.contains(x) };
-        desk.watch.see(desk.outcome.forwards + 1, &answer.logits, self.label, is_inside);
+        let place = || {
+            // The oracle rounds to the grid as the projection does.
+            let x = if self.ball.is_grid() { &self.as_input(x)[..] } else { x };
+            match (x == self.ball.center(), self.ball.contains(x)) {
+                (true, _) => Place::Sample,
+                (false, true) => Place::Inside,
+                (false, false) => Place::Outside,
+            }
+        };
+        desk.watch.see(desk.outcome.forwards + 1, &answer.logits, self.label, place);
         desk.outcome.forwards += 1;
         desk.outcome.backwards += u64::from(!answer.gradient.is_empty());
         desk.told = Some(Told::Answer(answer));
@@ -275,10 +299,10 @@ pub(crate) fn drive<'a>(
 }
 
 impl Lane<'_> {
-    /// Goes on to the next question, if there is one.
+    /// Goes on to the next question, if there is one that may be asked.
     fn is_done(&mut self) -> bool {
         let done = self.row.desk.borrow().done;
-        done || self.search.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        done || self.search.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() || self.row.is_stopped()
     }
 }
 

@@ -55,6 +55,8 @@ pub struct RowOutcome {
     /// Flag. Raised if half of the gradients, or more, were zero in every element. Means: the search could not move. Do: the
     /// margin loss, a black box.
     pub stood_still: bool,
+    /// Flag. Raised if the budget ended the search. Means: it was cut short. Do: a larger budget.
+    pub out_of_budget: bool,
 }
 
 /// Rejected proposals by reason.

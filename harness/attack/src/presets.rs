@@ -91,6 +91,12 @@ pub static PRESETS: &[Preset] = &[
         },
     },
     Preset {
+        name: "ensemble-int8",
+        about: "For files of integers: ensemble-standard without FAB, whose nearest points between the steps of the grid round \
+                away. Square sees the file's own integers. Beside it stands a transfer from the float twin.",
+        setting: |threat| Ok(ensemble([apgd_ce(threat), apgd_t(threat), square()?])),
+    },
+    Preset {
         name: "ensemble-plus",
         about: "Five restarts of apgd-ce, apgd-dlr and fab, then square, apgd-t and fab-t. AutoAttack's `plus`.",
         setting: |_| {

@@ -1,6 +1,8 @@
 use crate::attacks::Attack;
 use crate::lanes::{Row, Search, drive};
-use crate::{AttackSpec, Ball, Domain, Error, Judge, Metered, Oracle, Picture, Predictor, RowOutcome, ThreatModel};
+use crate::{
+    AttackSpec, Ball, Budget, Domain, Error, Judge, Metered, Oracle, Picture, Predictor, RowOutcome, ThreatModel,
+};
 use ndarray::ArrayView2;
 use std::rc::Rc;
 
@@ -29,6 +31,8 @@ pub struct Setting<'a> {
     pub picture: Picture,
     /// The suite's seed.
     pub seed: u64,
+    /// What the search of a row may cost. It is not for probes.
+    pub budget: Budget,
 }
 
 impl Rows<'_> {

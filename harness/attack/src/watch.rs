@@ -11,20 +11,35 @@ pub(crate) struct Watch {
     records: Vec<(u64, f64)>,
 }
 
+/// Where a point is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Sample,
+    /// Elsewhere in the ball.
+    Inside,
+    Outside,
+}
+
 /// With fewer answers a tenth of them says nothing.
 const FEWEST_ANSWERS: u64 = 10;
 /// The share of all that was gained which the last tenth may gain.
 const LATE_SHARE: f64 = 0.05;
 
 impl Watch {
-    /// Looks at the logits of the answer with this number, from 1; `is_inside` says whether its point is in the ball, and is asked
-    /// only where that matters.
-    pub(crate) fn see(&mut self, answer: u64, logits: &[f32], label: usize, is_inside: impl FnOnce() -> bool) {
+    /// Looks at the logits of the answer with this number, from 1; `place` says where its point is, and is asked only where that
+    /// matters. The sample itself is no success: the judge has it right.
+    pub(crate) fn see(&mut self, answer: u64, logits: &[f32], label: usize, place: impl FnOnce() -> Place) {
         let Some(gained) = margin(logits, label).map(|margin| -margin) else { return };
-        if self.records.last().is_none_or(|(_, best)| gained > *best) && is_inside() {
-            self.records.push((answer, gained));
-            self.saw_success |= argmax(logits).0 != label;
+        let is_record = self.records.last().is_none_or(|(_, best)| gained > *best);
+        let is_success = !self.saw_success && argmax(logits).0 != label;
+        if !is_record && !is_success {
+            return;
         }
+        let place = place();
+        if is_record && place != Place::Outside {
+            self.records.push((answer, gained));
+        }
+        self.saw_success |= is_success && place == Place::Inside;
     }
 
     /// Whether the oracle showed it a misclassified point of the ball.
@@ -50,7 +65,7 @@ mod tests {
         let mut answers = 0;
         for margin in margins {
             answers += 1;
-            watch.see(answers, &[margin, 0.0], 1, || true);
+            watch.see(answers, &[margin, 0.0], 1, || Place::Inside);
         }
         (watch, answers)
     }
@@ -75,16 +90,18 @@ mod tests {
 
     fn shown(logits: &[f32], label: usize) -> Watch {
         let mut watch = Watch::default();
-        watch.see(1, logits, label, || true);
+        watch.see(1, logits, label, || Place::Inside);
         watch
     }
 
     #[test]
-    fn success_counts_in_the_ball_only() {
+    fn success_counts_in_the_ball_and_beside_the_sample_only() {
         let mut watch = Watch::default();
-        watch.see(1, &[1.0, 0.0], 1, || false);
+        watch.see(1, &[1.0, 0.0], 1, || Place::Outside);
         assert!(!watch.saw_success());
-        watch.see(2, &[0.5, 0.0], 1, || true);
+        watch.see(2, &[0.5, 0.0], 1, || Place::Sample);
+        assert!(!watch.saw_success());
+        watch.see(3, &[0.5, 0.0], 1, || Place::Inside);
         assert!(watch.saw_success());
         // Equal logits are the first class's.
         assert!(shown(&[0.0, 0.0], 1).saw_success() && !shown(&[0.0, 0.0], 0).saw_success());

@@ -1,6 +1,6 @@
 //! The hot paths: a gradient step, a forward, the projection to the ball, and the judge.
 
-use attack::{Domain, Judge, Loss, Norm, Oracle, Proposal, ThreatModel};
+use attack::{Domain, Judge, Loss, LossHead, Norm, Oracle, Proposal, ThreatModel};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tinyassay_benches::{Batch, conv_net, dense_net};
@@ -9,7 +9,7 @@ const PIXELS: Domain = Domain { lower: 0.0, upper: 1.0, grid: None };
 
 fn networks(criterion: &mut Criterion) {
     for net in [conv_net(), dense_net()].map(|net| net.expect("the network is well formed")) {
-        let prepared = net.prepare().expect("ONNX Runtime runs the network");
+        let prepared = net.prepare(&[LossHead::CrossEntropy]).expect("ONNX Runtime runs the network");
         let mut oracle = prepared.oracle().expect("ONNX Runtime is there");
         let mut predictor = prepared.predictor().expect("ONNX Runtime opens the network");
         let rows = prepared.micro_batch();

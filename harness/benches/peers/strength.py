@@ -210,6 +210,14 @@ class Parts:
     def has(self, name: str) -> bool:
         return (self.folder / f"{name}.json").exists()
 
+    def take(self, record: Path) -> None:
+        """The verdicts of the reference that a record has, which cost hours."""
+        for name, part in json.loads(record.read_text())["verdicts"].items():
+            if name.startswith("reference") and not self.has(name):
+                withstand = {int(row) for row in part.pop("withstand").split()}
+                part["robust"] = [int(row in withstand) for row in range(part.pop("rows"))]
+                (self.folder / f"{name}.json").write_text(json.dumps(part))
+
     def get(self, name: str, compute: Callable[[], dict]) -> dict:
         file = self.folder / f"{name}.json"
         if not self.has(name):
@@ -269,8 +277,12 @@ def key(side: str, case: tuple[str, str, int], seed: int) -> str:
     return f"{side}-{case[0]}-{case[1].replace('/', '-')}-{case[2]}-{seed}"
 
 
-def indices(robust: list[int]) -> str:
-    return " ".join(str(row) for row, withstands in enumerate(robust) if withstands)
+def verdicts(part: dict) -> dict:
+    """An ensemble's part as it is recorded: rows that withstand by their indices."""
+    robust = part["robust"]
+    withstand = " ".join(str(row) for row, withstands in enumerate(robust) if withstands)
+    kept = {name: part[name] for name in ("clean", "stages", "versions") if name in part}
+    return kept | {"rows": len(robust), "withstand": withstand}
 
 
 def main() -> None:
@@ -283,6 +295,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, help="Tinyassay's, for all but times")
     parser.add_argument("--rounds", type=int, default=3, help="of times (%(default)s)")
     parser.add_argument("--only", help="compute the parts whose name has this in it, and stop")
+    parser.add_argument("--recorded", type=Path, help="a strength.json whose verdicts of the reference are taken")
     parser.add_argument("--known", action="store_true", help="compute nothing, report the parts that are there")
     parser.add_argument("--work", type=Path, default=ROOT / "target/peers-strength", help="where parts are kept (%(default)s)")
     parser.add_argument("--out", type=Path, help="folder for strength.json")
@@ -290,6 +303,8 @@ def main() -> None:
     args.work = args.work.resolve()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     parts, ours = Parts(args.work / "parts"), Ours(args)
+    if args.recorded:
+        parts.take(args.recorded)
 
     work = {"ours-nearest": partial(our_distances, ours), "reference-nearest": partial(foolbox_distances, args)}
     for case in ENSEMBLES:
@@ -311,15 +326,13 @@ def main() -> None:
         numbers["times"] = {"times_ours_median": round(ratio, 2), **done["times"]}
         if ratio < TIMES:
             failures.append(f"the reference takes {ratio:.2f} times as long, expected at least {TIMES}")
-    withstand = {name: part["robust"] for name, part in done.items() if "robust" in part}
-    numbers["rows_that_withstand"] = {name: indices(robust) for name, robust in withstand.items()}
     record = {
         "id": "strength",
         "claim": "the standard ensemble is as strong as the reference AutoAttack and three times as fast; DeepFool and CW-L2 come as near as Foolbox's",
         "missing": [name for name in work if name not in done],
         "numbers": numbers,
         "failures": failures,
-        "versions": {name: part.get("versions", "not recorded") for name, part in done.items()},
+        "verdicts": {name: verdicts(part) for name, part in done.items() if "robust" in part},
     }
     print(json.dumps(record, indent=2))
     if args.out:

@@ -1,4 +1,5 @@
 use anyhow::Result;
+use attack::LossHead;
 use graph::check::Splitmix;
 use graph::{Attrs, DType, Graph, Tensor, ValueId, ValueType, encode_symbolic_batch};
 use runtime::{ModelBytes, ModelSpec, OutputKind, Prepared, Provider};
@@ -18,15 +19,14 @@ pub struct Net {
 const CLASSES: usize = 10;
 
 impl Net {
-    /// The network, differentiated for cross-entropy.
+    /// The network, differentiated for these losses.
     ///
     /// Errors: ONNX Runtime can't be had or refuses it.
-    pub fn prepare(&self) -> Result<Prepared> {
+    pub fn prepare(&self, heads: &[LossHead]) -> Result<Prepared> {
         let map = graph::InputMap::identity(&self.row);
         let (input, output) = ("x".to_owned(), "logits".to_owned());
         let spec = ModelSpec { input, map, output, classes: CLASSES, kind: OutputKind::Logits };
-        let heads = [attack::LossHead::CrossEntropy];
-        Ok(Prepared::new(ModelBytes::new(self.onnx.clone()), spec, &heads, Provider::Cpu)?)
+        Ok(Prepared::new(ModelBytes::new(self.onnx.clone()), spec, heads, Provider::Cpu)?)
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::{Batch, Crew, Request, dump};
 use anyhow::{Context, Result, bail, ensure};
-use attack::{Domain, Loss, LossHead, Norm, Picture, Setting, ThreatModel};
+use attack::{Budget, Domain, Loss, LossHead, Norm, Picture, Setting, ThreatModel};
 use graph::{Dim, Head, InputMap, Model, NoExternalData};
 use runtime::{ModelBytes, ModelSpec, OutputKind, Prepared, Provider};
 use serde_json::{Value, json};
@@ -101,6 +101,7 @@ impl PeerSession {
                 let spec = attack::preset("pgd-20").context("find the preset `pgd-20`")?.resolve(&threat)?;
                 let domain = Domain { lower: 0.0, upper: 1.0, grid: None };
                 let setting = Setting {
+                    budget: Budget::default(),
                     threat: &threat,
                     domain,
                     grid: false,

@@ -2,7 +2,7 @@
 
 use crate::parallel;
 use anyhow::{Context, Result};
-use attack::{LossHead, Picture, Predictor, Rows, Setting, ThreatModel, argmax};
+use attack::{Budget, LossHead, Picture, Predictor, Rows, Setting, ThreatModel, argmax};
 use graph::InputMap;
 use ndarray::ArrayView2;
 use probe::ProbeSpec;
@@ -122,6 +122,7 @@ impl<'a> Evaluator<'a> {
             grid: false,
             picture: Picture::new(&self.plan.input, false),
             seed: self.plan.seed,
+            budget: Budget::default(),
         };
         if let Some(attack) = self.evaluation.attack.as_ref().filter(|_| !correct.is_empty()) {
             let taken = x.select(ndarray::Axis(0), &correct);

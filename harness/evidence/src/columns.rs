@@ -107,6 +107,8 @@ pub struct AttackRow {
     pub still_gaining: bool,
     /// Whether half of the gradients, or more, were zero in every element.
     pub stood_still: bool,
+    /// Whether the budget ended the search.
+    pub out_of_budget: bool,
     /// Forwards of the gradient graphs, padding not counted.
     pub forwards: u64,
     /// Backwards of the gradient graphs, padding not counted.
@@ -142,6 +144,7 @@ impl AttackRow {
             silent_success: false,
             still_gaining: false,
             stood_still: false,
+            out_of_budget: false,
             forwards: 0,
             backwards: 0,
             judge_forwards: 0,
@@ -161,6 +164,7 @@ impl AttackRow {
             (self.silent_success, Flag::SilentSuccess),
             (self.still_gaining, Flag::IncompleteOptimisation),
             (self.stood_still, Flag::StoodStill),
+            (self.out_of_budget && self.verdict == Verdict::Unknown, Flag::OutOfBudget),
             (self.fell_unconstrained == Some(false), Flag::UnconstrainedFails),
             (self.confirmed > 0 && self.fell_unconstrained == Some(false), Flag::NonMonotone),
         ])

@@ -25,6 +25,8 @@ pub enum Flag {
     IncompleteOptimisation,
     /// The search could not move: half of its gradients or more were zero.
     StoodStill,
+    /// The budget ended the search.
+    OutOfBudget,
     /// A loss that needs more classes gave way to another.
     DlrSubstituted,
     /// A search without gradients breaks rows that those with gradients leave.
@@ -142,6 +144,14 @@ impl Flag {
             means: "gradients are masked: the row withstands because the search cannot move",
             advice: "use the margin loss, a black box, or attack the network before what hides its gradients",
             inconclusive_from: Some(0.01),
+        },
+        FlagDoc {
+            flag: Flag::OutOfBudget,
+            name: "out-of-budget",
+            raised_if: "the row withstood, and the search ended because the budget was spent",
+            means: "the search was cut short: it is weaker than its name says",
+            advice: "raise `threat.budget`, or take a cheaper attack",
+            inconclusive_from: None,
         },
         FlagDoc {
             flag: Flag::DlrSubstituted,

@@ -72,6 +72,10 @@ pub struct ThreatFacts {
     /// the threat model has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<String>,
+    /// `2000 forwards and 100 backwards`: what an attack may ask of a model for one row at one radius. Left out where there is
+    /// no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
 }
 
 /// The runtime identity: equal identities give equal bytes.

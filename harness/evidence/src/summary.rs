@@ -310,6 +310,7 @@ pub(crate) mod tests {
                 epsilon: text("8/255"),
                 units: text("pixels in [0, 1]"),
                 grid: None,
+                budget: None,
             },
             runtime: RuntimeFacts {
                 provider: text("cpu"),

@@ -44,7 +44,7 @@ pub use external::{ExternalData, NoExternalData, external_locations};
 pub use gradient::{GradientGraph, Head, gradient_graph};
 pub use graph::{Graph, Node, Value, ValueId, ValueType};
 pub use interpreter::Interpreter;
-pub use model::{Dim, Model, Port};
+pub use model::{Dim, Model, Port, with_output};
 pub use op_table::supported_ops_table;
 pub use profile::Profile;
 pub use quantized::quantized_operators;

@@ -3,8 +3,10 @@
 use crate::cost::is_setting;
 use crate::external::ExternalData;
 use crate::file_node::{self, FileNode, is_standard};
-use crate::proto::{DimensionProto, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
-use crate::{Attr, DType, Error, Tensor, tensor_proto, topology};
+use crate::proto::{
+    DimensionProto, GraphProto, ModelProto, OperatorSetIdProto, TensorProto, TensorTypeProto, TypeProto, ValueInfoProto,
+};
+use crate::{Attr, DType, Error, Tensor, quantized, tensor_proto, topology};
 use prost::Message;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
@@ -149,6 +151,34 @@ impl Model {
         });
         parameters.map(|(_, tensor)| tensor.len() as u64).sum()
     }
+
+    /// Whether it rounds to integers on the way.
+    pub fn is_quantized(&self) -> bool {
+        self.nodes.iter().any(|node| node.op == "QuantizeLinear" || quantized::find(&node.op).is_some())
+    }
+
+    /// The first input of the last `op`, in its float or its quantized form, on the way back from `output` through first
+    /// inputs.
+    pub fn in_front_of<'a>(&'a self, op: &str, output: &'a str) -> Option<&'a str> {
+        let mut value = output;
+        loop {
+            let node = self.nodes.iter().find(|node| node.outputs.iter().flatten().any(|name| name == value))?;
+            value = node.inputs.first()?.as_deref()?;
+            if node.op == op || quantized::find(&node.op).is_some_and(|quantized| quantized.op == op) {
+                return Some(value);
+            }
+        }
+    }
+}
+
+/// The bytes of a file which has one of its values as another output. Nothing else of it changes: a message that follows
+/// another one is merged into it.
+pub fn with_output(bytes: &[u8], name: &str, dtype: DType) -> Vec<u8> {
+    let tensor = TensorTypeProto { elem_type: dtype.onnx(), shape: None };
+    let output = ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) };
+    let graph = GraphProto { output: vec![output], ..GraphProto::default() };
+    let model = ModelProto { graph: Some(graph), ..ModelProto::default() };
+    [bytes, &model.encode_to_vec()].concat()
 }
 
 fn check_ir_version(version: i64) -> Result<(), Error> {

@@ -126,7 +126,13 @@ pub(crate) fn results(models: Vec<ModelResult>) -> Results {
             selection: text("the first 10000 by index"),
             licence: Some(text("MIT")),
         },
-        threat: ThreatFacts { norm: text("linf"), epsilon: text("8/255"), units: text("pixels in 0..1"), grid: None },
+        threat: ThreatFacts {
+            norm: text("linf"),
+            epsilon: text("8/255"),
+            units: text("pixels in 0..1"),
+            grid: None,
+            budget: None,
+        },
         runtime: RuntimeFacts {
             provider: text("cpu"),
             onnxruntime: text("1.31.1"),

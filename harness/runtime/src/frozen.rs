@@ -25,7 +25,7 @@ impl Frozen {
     /// Errors: ONNX Runtime cannot be loaded.
     pub fn oracle(&self) -> Result<GradientOracle, Error> {
         crate::env()?;
-        Ok(GradientOracle::new(Arc::clone(&self.0)))
+        Ok(GradientOracle::new(Arc::clone(&self.0), None))
     }
 }
 

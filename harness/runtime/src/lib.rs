@@ -8,6 +8,7 @@ mod cuda;
 mod env;
 mod error;
 mod executor;
+mod file_logits;
 mod frozen;
 mod identity;
 mod inferred;

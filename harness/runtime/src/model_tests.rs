@@ -258,9 +258,11 @@ fn quantizers_that_are_cut_and_ways_that_are_dropped_are_noted() {
         }
     };
     let prepared = prepare(quantized(true), spec(OutputKind::Softmax)).unwrap();
-    assert_eq!(prepared.notes(), ["attacks see the logits: softmax `out` and the quantisation around it was cut"]);
+    let of_file = "searches without gradients see the logits that the file's own integers give";
+    let cut = "attacks see the logits: softmax `out` and the quantisation around it was cut";
+    assert_eq!(prepared.notes(), [cut, of_file]);
     let prepared = prepare(quantized(false), spec(OutputKind::Logits)).unwrap();
-    assert_eq!(prepared.notes(), ["attacks see the logits: the quantisation of the output was cut"]);
+    assert_eq!(prepared.notes(), ["attacks see the logits: the quantisation of the output was cut", of_file]);
     let x = rows(3);
     assert_near(&prepared.oracle().unwrap().logits(x.view()).unwrap(), &by_hand(&x));
     let file = File::new().input("in", FLOAT, &["N", "4"]).output("out", FLOAT, &["N", "3"]);

@@ -1,4 +1,5 @@
 use crate::Error;
+use crate::file_logits::{FileLogits, OpenFileLogits};
 use crate::frozen::Compiled;
 use crate::session::{self, Opening, Optimisation};
 use attack::{Gradient, Loss, LossHead, Oracle, OracleError};
@@ -18,6 +19,8 @@ pub struct GradientOracle {
     model: Arc<Compiled>,
     shape: Vec<usize>,
     logits: Option<Session>,
+    file: Option<Arc<FileLogits>>,
+    file_logits: Option<OpenFileLogits>,
     gradients: HashMap<LossHead, Session>,
     x: Vec<f32>,
     weights: Vec<f32>,
@@ -25,11 +28,22 @@ pub struct GradientOracle {
 }
 
 impl GradientOracle {
-    pub(crate) fn new(model: Arc<Compiled>) -> Self {
+    /// `file` is what answers where no gradient is asked for, if not the graph that is differentiated.
+    pub(crate) fn new(model: Arc<Compiled>, file: Option<Arc<FileLogits>>) -> Self {
         let (rows, row_len) = (model.micro_batch, model.row.iter().product::<usize>());
         let shape = std::iter::once(rows).chain(model.row.iter().copied()).collect();
         let (x, weights) = (vec![0.0; rows * row_len], vec![0.0; rows * model.classes]);
-        Self { model, shape, logits: None, gradients: HashMap::new(), x, weights, non_finite: 0 }
+        Self {
+            model,
+            shape,
+            logits: None,
+            file,
+            file_logits: None,
+            gradients: HashMap::new(),
+            x,
+            weights,
+            non_finite: 0,
+        }
     }
 
     /// How many rows so far had logits, a loss or a gradient that were not finite.
@@ -61,6 +75,16 @@ impl GradientOracle {
         let (_, found) = output.try_extract_tensor::<f32>().map_err(|error| Error::ort("read the logits", &error))?;
         logits.extend(&found[..chunk.nrows() * self.model.classes]);
         Ok(())
+    }
+
+    /// What the file itself says, where it is to be asked.
+    fn logits_of_file(&mut self, x: ArrayView2<'_, f32>) -> Result<Option<Array2<f32>>, OracleError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let open = match &mut self.file_logits {
+            Some(open) => open,
+            none => none.insert(file.open().map_err(|error| OracleError(error.to_string()))?),
+        };
+        open.logits(x).map(Some)
     }
 
     fn run_gradient(
@@ -109,11 +133,16 @@ impl Oracle for GradientOracle {
 
     fn logits(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, OracleError> {
         self.check(x)?;
-        let mut logits = Vec::with_capacity(x.nrows() * self.classes());
-        for chunk in x.axis_chunks_iter(Axis(0), self.micro_batch()) {
-            self.run_logits(chunk, &mut logits).map_err(|error| OracleError(error.to_string()))?;
-        }
-        let logits = matrix(x.nrows(), self.classes(), logits);
+        let logits = match self.logits_of_file(x)? {
+            Some(logits) => logits,
+            None => {
+                let mut logits = Vec::with_capacity(x.nrows() * self.classes());
+                for chunk in x.axis_chunks_iter(Axis(0), self.micro_batch()) {
+                    self.run_logits(chunk, &mut logits).map_err(|error| OracleError(error.to_string()))?;
+                }
+                matrix(x.nrows(), self.classes(), logits)
+            }
+        };
         self.non_finite += logits.rows().into_iter().filter(|row| !row.iter().all(|z| z.is_finite())).count() as u64;
         Ok(logits)
     }

@@ -1,3 +1,4 @@
+use crate::file_logits::FileLogits;
 use crate::frozen::Compiled;
 use crate::micro_batch::micro_batch;
 use crate::oracle::GradientOracle;
@@ -123,6 +124,7 @@ struct Inner {
     notes: Vec<String>,
     classifier: Graph,
     compiled: Arc<Compiled>,
+    file_logits: Option<Arc<FileLogits>>,
 }
 
 impl Prepared {
@@ -139,8 +141,10 @@ impl Prepared {
         let Batched { classifier, output_cut, cost } = batched;
         let compiled = Compiled::new(&classifier, heads, provider, &mut notes)?;
         let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
+        let file_logits = file_logits(&model, &bytes, &spec, output_cut.as_ref(), judge_batch, provider, &mut notes)?;
         let prepared = Self(Arc::new(Inner {
             judge_batch,
+            file_logits,
             cost,
             parameters: model.parameters(),
             ops: model.ops(),
@@ -165,12 +169,26 @@ impl Prepared {
         ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.judge_batch, self.0.compiled.provider)
     }
 
-    /// An oracle of its own for one worker; its sessions are opened when they are first needed.
+    /// An oracle of its own for one worker, whose logits are those that it differentiates; its sessions are opened when they
+    /// are first needed.
     ///
     /// Errors: ONNX Runtime cannot be loaded.
     pub fn oracle(&self) -> Result<GradientOracle, Error> {
         crate::env()?;
-        Ok(GradientOracle::new(Arc::clone(&self.0.compiled)))
+        Ok(GradientOracle::new(Arc::clone(&self.0.compiled), None))
+    }
+
+    /// The same for attacks: where no gradient is asked for, the logits of a quantized file come from the file itself.
+    ///
+    /// Errors: ONNX Runtime cannot be loaded.
+    pub fn attack_oracle(&self) -> Result<GradientOracle, Error> {
+        crate::env()?;
+        Ok(GradientOracle::new(Arc::clone(&self.0.compiled), self.0.file_logits.clone()))
+    }
+
+    /// Whether attacks that ask for no gradient read the logits of the file itself.
+    pub fn has_file_logits(&self) -> bool {
+        self.0.file_logits.is_some()
     }
 
     /// The classifier from canonical rows to logits, at the micro-batch: what the oracle differentiates.
@@ -305,6 +323,32 @@ fn judge_batch(
             check(1)?;
             notes.push(format!("the file is judged one row at a time, though its graph keeps rows apart: {reason}"));
             Ok(1)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The logits of a quantized file by its own integers, and a note that says so, or why there are none.
+fn file_logits(
+    model: &Model,
+    bytes: &ModelBytes,
+    spec: &ModelSpec,
+    cut: Option<&OutputCut>,
+    batch: usize,
+    provider: Provider,
+    notes: &mut Vec<String>,
+) -> Result<Option<Arc<FileLogits>>, Error> {
+    match FileLogits::of(model, bytes, spec, cut, batch, provider) {
+        Ok(None) => Ok(None),
+        Ok(Some(logits)) => {
+            notes.push("searches without gradients see the logits that the file's own integers give".to_owned());
+            Ok(Some(Arc::new(logits)))
+        }
+        Err(Error::Model(reason)) => {
+            notes.push(format!(
+                "searches without gradients see the logits of the gradient graph, not the file's: {reason}"
+            ));
+            Ok(None)
         }
         Err(error) => Err(error),
     }

@@ -9,7 +9,7 @@ use crate::transfer::TransferForm;
 use crate::vocabulary::Vocabulary;
 use registry::yaml::{Located, Place, Problem};
 
-use attack::{ATTACKS, AttackSpec, Cost, Ensemble, PRESETS, ThreatModel, preset};
+use attack::{ATTACKS, AttackSpec, Budget, Cost, Ensemble, PRESETS, ThreatModel, preset};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -32,8 +32,8 @@ pub struct PlannedAttack {
 
 impl PlannedAttack {
     /// What one row of a model with so many classes costs at worst, at all radii together.
-    pub fn cost(&self, classes: usize) -> Cost {
-        self.curve.specs(&self.spec).map(|spec| spec.cost(classes)).fold(Cost::default(), Cost::plus)
+    pub fn cost(&self, classes: usize, budget: Budget) -> Cost {
+        self.curve.specs(&self.spec).map(|spec| budget.caps(spec.cost(classes))).fold(Cost::default(), Cost::plus)
     }
 }
 

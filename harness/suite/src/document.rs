@@ -4,8 +4,8 @@ use crate::attacks::Attacks;
 use crate::entry::Entry;
 use crate::named::Named;
 use crate::probes::Probes;
-use attack::{Epsilon, Norm, ThreatModel};
-use registry::yaml::Located;
+use attack::{Budget, Epsilon, Norm, ThreatModel};
+use registry::yaml::{Located, Problem};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -113,9 +113,24 @@ pub struct ThreatSection {
     #[serde(default)]
     #[schemars(extend("const" = 255))]
     pub grid: Option<Located<u32>>,
+    /// What each attack may ask of a model for one row at one radius: `forwards`, `backwards` (a gradient is one of each), or both. A
+    /// search that is cut short so is flagged. Without it: as much as the attacks ask for.
+    #[serde(default)]
+    pub budget: Option<Located<Budget>>,
 }
 
 impl ThreatSection {
+    /// The budget. Errors: it allows nothing, or everything.
+    pub(crate) fn budget(&self) -> Result<Option<Budget>, Problem> {
+        let Some(budget) = &self.budget else { return Ok(None) };
+        match budget.value.is_senseless() {
+            false => Ok(Some(budget.value)),
+            true => Err(Problem::new("`budget` caps nothing, or leaves no forward")
+                .hint("write `budget: { forwards: 2000 }`, `{ backwards: 100 }`, or both; or leave it out")
+                .at(budget.place)),
+        }
+    }
+
     /// Norm and radius, as attacks take them.
     pub(crate) fn model(&self) -> ThreatModel {
         ThreatModel { norm: self.norm, epsilon: self.epsilon.clone() }

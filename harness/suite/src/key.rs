@@ -7,7 +7,7 @@ use crate::models::PlannedModel;
 use crate::plan::Plan;
 use crate::probes::PlannedProbe;
 use crate::slices::{Rows, Slice};
-use attack::{AttackSpec, Norm};
+use attack::{AttackSpec, Budget, Norm};
 use probe::ProbeSpec;
 use registry::{Digest, InputSpec, OutputKind};
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub struct CheckKey<'a> {
     epsilon: &'a str,
     domain: &'a PlannedDomain,
     grid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<Budget>,
     seed: String,
 }
 
@@ -97,6 +99,7 @@ impl Plan {
             epsilon: &self.threat.epsilon_fraction,
             domain: &self.domain,
             grid: model.grid,
+            budget: self.threat.budget,
             seed: self.seed.to_string(),
         }
     }
@@ -144,6 +147,7 @@ pub fn recorded_check_key(plan: &Value, model: &Value, attack: &Value, slice: &V
         all.into_iter().find(is_source).map(|source| recorded_prediction_key(plan, source, slice)),
     );
     insert(&mut key, "curve", attack.get("curve").cloned());
+    insert(&mut key, "budget", plan["threat"].get("budget").cloned());
     key
 }
 

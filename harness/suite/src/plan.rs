@@ -12,7 +12,7 @@ use crate::published::{Known, PlannedPublished, published};
 use crate::slices::Slice;
 use crate::suite::Suite;
 use crate::transfer::Sources;
-use attack::{Domain, LossHead, Norm, Picture, ThreatModel};
+use attack::{Budget, Domain, LossHead, Norm, Picture, ThreatModel};
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Digest, Layout, Registry};
 use serde::{Serialize, Serializer};
@@ -76,6 +76,9 @@ pub struct PlannedThreat {
     /// with integer inputs, on the grid of the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grid: Option<u32>,
+    /// What the search of a row may cost at each radius; without it, whatever the attack asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 /// Looks up everything that a suite names and checks that it fits together.
@@ -90,6 +93,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
     let document = suite.document();
     refuse_later_sections(document)?;
     let threat = document.threat.model();
+    let budget = document.threat.budget()?;
     // What is wrong with the attacks is said before the data are looked for.
     attacks(&document.attacks, &threat, &Radii::default(), &mut |_| Ok(Vec::new()))?;
     let (dataset, data) = dataset(&document.dataset, document.seed.value, datasets)?;
@@ -126,6 +130,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
             epsilon: threat.epsilon.to_string(),
             epsilon_fraction: threat.epsilon.fraction(),
             grid: grid.map(|levels| levels.value),
+            budget,
         },
         domain: PlannedDomain {
             lower: data.domain.lower.to_string(),

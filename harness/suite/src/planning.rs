@@ -1,7 +1,7 @@
 //! Plans of small suites over stand-in models: what is pinned and what is shared.
 
 use crate::{Plan, Suite, Summary, plan, recorded_check_key};
-use attack::Grid;
+use attack::{Cost, Grid};
 use graph::{DType, InputMap, Quantize};
 use insta::assert_snapshot;
 use registry::{Datasets, Digest, Registry};
@@ -230,6 +230,7 @@ fn keys_are_found_again_in_the_plan_as_it_is_recorded() {
         changed("[ten, two]", "[ten, two, int8]"),
         changed("[ten, two]", "[detector]"),
         curve.replace("[ten, two]", "[ten, int8]"),
+        changed("epsilon: 16/510", "epsilon: 16/510, budget: { backwards: 7 }"),
     ];
     for plan in suites.map(|suite| world.plan(&suite)) {
         let recorded = serde_json::to_value(&plan).expect("a plan is JSON");
@@ -399,6 +400,31 @@ fn a_threat_on_the_grid_holds_every_model_to_it() {
     let threat = |plan: &Plan| serde_json::to_value(&plan.threat).expect("a threat is JSON");
     assert_eq!((threat(&held)["grid"].as_u64(), threat(&free).get("grid")), (Some(255), None));
     assert_ne!(free.digest(), held.digest());
+}
+
+#[test]
+fn a_budget_caps_what_the_plan_costs() {
+    let world = World::new();
+    let of = |budget: &str| world.plan(&changed("epsilon: 16/510", &format!("epsilon: 16/510, budget: {budget}")));
+    let (free, capped) = (world.plan(SUITE), of("{ forwards: 15, backwards: 9 }"));
+    assert_eq!(capped.summary().threat, "linf, epsilon 16/510, 15 forwards and 9 backwards a row at most");
+    let budget = capped.threat.budget.expect("a budget");
+    for (free, capped) in free.summary().models.iter().zip(capped.summary().models) {
+        let rows = 600;
+        for (free, capped) in free.attacks.iter().zip(&capped.attacks) {
+            let row = Cost { forwards: free.forwards / rows, backwards: free.backwards / rows, ..*free };
+            let row = budget.caps(row);
+            assert_eq!((capped.forwards, capped.backwards), (row.forwards * rows, row.backwards * rows));
+            assert_eq!(capped.judge_forwards, free.judge_forwards);
+        }
+        assert!(capped.total.forwards < free.total.forwards);
+    }
+    assert_ne!(free.digest(), capped.digest());
+    let key = |plan: &Plan| {
+        serde_json::to_string(&plan.check_key_material(&plan.models[0], &plan.attacks[0], &plan.slices[0]))
+            .expect("a key is JSON")
+    };
+    assert_ne!(key(&capped), key(&of("{ forwards: 15, backwards: 8 }")));
 }
 
 #[test]

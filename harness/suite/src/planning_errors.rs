@@ -636,3 +636,24 @@ fn threats_on_a_grid_that_the_samples_are_not_on() {
     hint: take `grid` out; only samples that are pixels of 8 bits, in `units: unit`, have such a grid
     ");
 }
+
+#[test]
+fn budgets_of_nothing_or_everything() {
+    let world = World::new();
+    let budget = |budget: &str| world.complaint("epsilon: 16/510", &format!("epsilon: 16/510, budget: {budget}"));
+    assert_snapshot!(all(&[("everything", budget("{}")), ("nothing", budget("{ forwards: 0, backwards: 3 }"))]), @r"
+    == everything
+    plan ./suites/my.yaml:5:48: `budget` caps nothing, or leaves no forward
+      |
+    5 | threat: { norm: linf, epsilon: 16/510, budget: {} }
+      |                                                ^
+    hint: write `budget: { forwards: 2000 }`, `{ backwards: 100 }`, or both; or leave it out
+
+    == nothing
+    plan ./suites/my.yaml:5:48: `budget` caps nothing, or leaves no forward
+      |
+    5 | threat: { norm: linf, epsilon: 16/510, budget: { forwards: 0, backwards: 3 } }
+      |                                                ^
+    hint: write `budget: { forwards: 2000 }`, `{ backwards: 100 }`, or both; or leave it out
+    ");
+}

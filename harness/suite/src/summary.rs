@@ -16,7 +16,8 @@ pub struct Summary {
     pub suite: String,
     /// `signs32, split test, 500 samples`.
     pub data: String,
-    /// `linf, epsilon 8/255`, and where the threat model says so `, on the grid k / 255`.
+    /// `linf, epsilon 8/255`, and where the threat model says so `, on the grid k / 255` and
+    /// `, 2000 forwards and 100 backwards a row at most`.
     pub threat: String,
     /// The attacks with every number.
     pub attacks: Vec<EntrySummary>,
@@ -64,7 +65,9 @@ impl Plan {
             data: format!("{}, split {}, {samples} samples", self.dataset.name, self.dataset.split),
             threat: {
                 let grid = self.threat.grid.map(|levels| format!(", on the grid k / {levels}"));
-                format!("{}, epsilon {}{}", self.threat.norm, self.threat.epsilon, grid.unwrap_or_default())
+                let budget = self.threat.budget.map(|budget| format!(", {budget} a row at most"));
+                let more = [grid, budget].map(Option::unwrap_or_default).concat();
+                format!("{}, epsilon {}{more}", self.threat.norm, self.threat.epsilon)
             },
             attacks: (self.attacks.iter())
                 .map(|attack| EntrySummary::of(&attack.name, attack.spec.name(), &attack.spec))
@@ -79,7 +82,8 @@ impl Plan {
 
     fn model_summary(&self, name: &str, classes: usize) -> ModelSummary {
         let rows = self.dataset.rows.len() as u64;
-        let attacks: Vec<Cost> = self.attacks_on(name).map(|attack| attack.cost(classes).times(rows)).collect();
+        let budget = self.threat.budget.unwrap_or_default();
+        let attacks: Vec<Cost> = self.attacks_on(name).map(|attack| attack.cost(classes, budget).times(rows)).collect();
         let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost().times(rows)).collect();
         let clean = Cost { judge_forwards: CLEAN_FORWARDS * rows, ..Cost::default() };
         let total = attacks.iter().chain(&probes).copied().fold(clean, Cost::plus);

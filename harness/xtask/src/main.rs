@@ -27,6 +27,7 @@ fn main() -> Result<()> {
         ["check"] => check::run(),
         ["accept", rest @ ..] => {
             let small = rest.contains(&"--small");
+            accept::build()?;
             match rest.iter().filter(|arg| **arg != "--small").collect::<Vec<_>>().as_slice() {
                 [] => accept::run(None, small),
                 [id] => accept::run(Some(id), small),

@@ -38,7 +38,7 @@ pub struct Fab {
 pub(crate) static FAB: Registered = Registered {
     name: "fab",
     about: "Steps across the nearest decision boundary, and back towards the sample. Croce and Hein 2020, arXiv:1907.02044.",
-    revision: 1,
+    revision: 2,
     cases,
 };
 
@@ -100,6 +100,11 @@ impl Fab {
         for _ in 0..self.steps {
             let boundary = Boundary::nearest(row, &x, rivals).await;
             if let Some(boundary) = &boundary {
+                // On its way back towards the sample it may have entered the ball, still misclassified.
+                let input = row.as_input(&x);
+                if boundary.misclassified && row.ball.contains(&input) {
+                    row.submit(input, true).await;
+                }
                 x = crossed(row, x, boundary);
             }
             let misclassified = row.is_broken_by(&row.logits(&x).await);
@@ -193,7 +198,7 @@ impl Attack for Fab {
         let (searches, gradients) = self.shape(classes);
         let steps = searches * u64::from(self.restarts) * u64::from(self.steps);
         let ranking = u64::from(self.targets > 0);
-        Cost { forwards: steps * (gradients + 1) + ranking, backwards: steps * gradients, judge_forwards: steps }
+        Cost { forwards: steps * (gradients + 1) + ranking, backwards: steps * gradients, judge_forwards: 2 * steps }
     }
 
     fn search<'a>(&'a self, row: Rc<Row>) -> Search<'a> {

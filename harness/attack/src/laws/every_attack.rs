@@ -205,7 +205,7 @@ const GOLDEN: &[(&str, u32, &str, &str)] = &[
     ("cw-linf", 1, "8910efe382e009a8", NONE),
     ("deepfool", 1, "5c736fd5b4606277", NONE),
     ("ensemble", 1, "ddf2f3ce94c7e180", "6a7b43f32ab9e37f"),
-    ("fab", 1, "c7659a1c653554bf", "d7575fa5b00beeea"),
+    ("fab", 2, "c7659a1c653554bf", "d7575fa5b00beeea"),
     ("fgsm", 1, "d06bfb289a4d4f19", "aad4fc8f28151ee9"),
     ("hop-skip-jump", 1, "232b7fa3fa15c373", NONE),
     ("mi-fgsm", 1, "34ff3359422aaba2", "89ad388ce731acd8"),

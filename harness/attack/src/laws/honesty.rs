@@ -35,6 +35,25 @@ fn an_oracle_that_claims_what_is_not_so_is_rejected() {
     assert!(outcomes.iter().any(|outcome| outcome.rejected > 0));
 }
 
+/// Gradients may come from another graph than logits, as those of quantized files do.
+#[test]
+fn no_search_passes_by_what_its_gradients_misclassify() {
+    let is_last = |spec: &AttackSpec| matches!(spec, AttackSpec::Pgd(Pgd { keep: Keep::Last, .. }));
+    let mut claimed = 0;
+    for spec in cases().filter(|spec| !spec.heads(5).is_empty() && !is_last(spec)) {
+        let outcomes = bent(&spec, |answer| {
+            answer.logits.fill(0.0);
+            // A rival leads where the loss is a margin.
+            answer.loss.fill(1.0);
+        });
+        for outcome in outcomes {
+            assert!(!outcome.silent_success, "{spec:?}");
+            claimed += outcome.found;
+        }
+    }
+    assert!(claimed > 100, "{claimed}");
+}
+
 /// Takes every row for class 1 at first, and for class 0 after so many.
 struct Stubborn(usize);
 

@@ -120,7 +120,7 @@ impl Problem {
 }
 
 pub(crate) fn setting(threat: &ThreatModel, grid: bool) -> Setting<'_> {
-    Setting { threat, domain: Domain::PIXELS, grid, picture: Picture::line(12), seed: 7 }
+    Setting { threat, domain: Domain::PIXELS, grid, picture: Picture::line(12), seed: 7, budget: Budget::default() }
 }
 
 pub(crate) fn threat(norm: Norm, epsilon: &str) -> ThreatModel {

@@ -5,7 +5,7 @@ mod every_probe;
 
 use crate::testing::Network;
 use crate::*;
-use attack::{Domain, Norm, Oracle, Picture, Rows, Setting, ThreatModel, argmax};
+use attack::{Budget, Domain, Norm, Oracle, Picture, Rows, Setting, ThreatModel, argmax};
 use ndarray::{Array2, Axis};
 use sha2::{Digest, Sha256};
 
@@ -71,6 +71,7 @@ impl Problem {
             grid: self.network.grid.is_some(),
             picture: Picture::line(12),
             seed: 7,
+            budget: Budget::default(),
         };
         run(spec, &rows, &setting, &mut self.network).unwrap_or_else(|error| panic!("{spec:?}: {error}"))
     }

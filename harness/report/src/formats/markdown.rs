@@ -114,13 +114,17 @@ fn each_probe<'a>(board: &'a Board<'a>) -> impl Iterator<Item = (&'a ModelResult
     entries.flat_map(|entry| entry.probes.iter().flatten().map(|probe| (entry.model, *probe)))
 }
 
-/// What a threat model with a grid adds.
+/// What a threat model with a grid or a budget adds.
 fn held_to(threat: &ThreatFacts) -> String {
     let grid = threat.grid.as_ref().map(|grid| {
         let grid = markdown(grid);
         format!(", and only to inputs whose every element is {grid}; models that take floats are held to this grid too")
     });
-    grid.unwrap_or_default()
+    let budget = threat.budget.as_ref().map(|budget| {
+        let budget = markdown(budget);
+        format!(". An attack may spend {budget} on a row at one radius, the judge's forwards not counted")
+    });
+    [grid, budget].map(Option::unwrap_or_default).concat()
 }
 
 fn title(results: &Results) -> String {

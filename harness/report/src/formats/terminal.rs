@@ -78,8 +78,9 @@ const AREAS: &str = "AUC: the area under the ROC curve of the scores; under atta
 fn headline(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
     let grid = threat.grid.as_ref().map(|grid| format!(", on the grid {grid}")).unwrap_or_default();
+    let budget = threat.budget.as_ref().map(|budget| format!(", {budget} a row at most")).unwrap_or_default();
     plain(&format!(
-        "{}: {} {}, {} rows; {} within {} ({}){grid}",
+        "{}: {} {}, {} rows; {} within {} ({}){grid}{budget}",
         results.suite, data.name, data.split, data.samples, threat.norm, threat.epsilon, threat.units
     ))
 }

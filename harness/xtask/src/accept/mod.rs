@@ -126,7 +126,7 @@ impl Context {
     }
 }
 
-/// Runs one check or all, and says what it found.
+/// Runs one check or all with the program that was built last, and says what it found.
 ///
 /// Errors: an unknown id, or a claim that does not hold; every failure is named.
 pub(crate) fn run(id: Option<&str>, small: bool) -> Result<()> {
@@ -134,7 +134,7 @@ pub(crate) fn run(id: Option<&str>, small: bool) -> Result<()> {
         let ids: Vec<&str> = CHECKS.iter().map(|check| check.id).collect();
         bail!("no check `{id}`; there are: {}", ids.join(", "));
     }
-    let program = build()?;
+    let program = program()?;
     let data = std::env::var_os("TINYASSAY_DATA").map(PathBuf::from);
     let mut failures = Vec::new();
     for check in CHECKS.iter().filter(|check| id.is_none_or(|id| id == check.id)) {
@@ -158,13 +158,21 @@ pub(crate) fn run(id: Option<&str>, small: bool) -> Result<()> {
     if failures.is_empty() { Ok(()) } else { bail!("does not hold:\n{}", failures.join("\n")) }
 }
 
-/// Builds the program and says where it is.
-fn build() -> Result<PathBuf> {
+/// Builds the program. `cargo test` of the workspace has built it too, with other features of crates of others: building it once
+/// more would take minutes.
+///
+/// Errors: it can't be built.
+pub(crate) fn build() -> Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let status = Command::new(cargo).args(["build", "--release", "--bin", "tinyassay"]).status()?;
     if !status.success() {
         bail!("build tinyassay: {status}");
     }
+    Ok(())
+}
+
+/// The program, beside this one.
+fn program() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.with_file_name("tinyassay").with_extension(std::env::consts::EXE_EXTENSION))
 }
