@@ -55,7 +55,7 @@ fn help_of_every_verb() -> Result<(), Failed> {
             &["train"],
             &["<DIR>", "--resume", "--threads <N>", "--provider", "--epochs <N>", "--work <DIR>", "--dry-run"],
         ),
-        (&["model"], &["add ", "list ", "show ", "verify ", "remove ", "check ", "build "]),
+        (&["model"], &["add ", "list ", "show ", "profile ", "verify ", "remove ", "check ", "build "]),
         (
             &["model", "add"],
             &[
@@ -173,6 +173,11 @@ fn models_come_and_go() -> Result<(), Failed> {
     scratch
         .run(["model", "show", "linear"])?
         .expect(0, &["name: linear", "# digest: ", "# parameters: 48", "MACs of one row", ": 48"])?;
+    // 16 pixels and 3 classes, no bias.
+    let profile =
+        ["MACs: 48 (", "parameters: 48; 192 bytes in the file, 48 at int8", "76 bytes at the peak in the file's order"];
+    scratch.run(["model", "profile", "linear"])?.expect(0, &profile)?;
+    scratch.run(["model", "profile", "linear", "--int8"])?.expect(0, &["a byte an element: 19 bytes at the peak"])?;
     scratch.run(["model", "show", "linaer"])?.expect(2, &["`linaer`", "hint: "])?;
     scratch.run(["model", "verify"])?.expect(0, &["linear/model.onnx: verified"])?;
     scratch.write("models/linear/notes.txt", "mine")?;

@@ -153,6 +153,8 @@ pub(crate) enum ModelVerb {
         /// A registered name or a model folder
         name: String,
     },
+    /// Shows what every layer costs, and the activations' memory over time
+    Profile(ProfileArgs),
     /// Checks the digests of registered models
     Verify {
         /// Names or globs [default: all]
@@ -167,6 +169,25 @@ pub(crate) enum ModelVerb {
     Check(CheckArgs),
     /// Writes a network of the zoo as an ONNX file with fresh weights, or shows what it would cost
     Build(Box<BuildArgs>),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_long_help = "\
+Memory is what is alive while a layer runs: its inputs, its outputs and what later layers still read. Views share their input's buffer,
+and elementwise operators, which runtimes fuse into the layer before, overwrite an input that nobody else reads. It is a lower bound
+for an allocator, which cannot always leave no gaps.")]
+pub(crate) struct ProfileArgs {
+    /// A registered name or a model folder
+    pub(crate) name: String,
+    /// Counts a byte for every element of an activation, as a quantized network has them; always so for quantized files
+    #[arg(long)]
+    pub(crate) int8: bool,
+    /// Depthwise convolutions overwrite their input, channel by channel
+    #[arg(long)]
+    pub(crate) in_place_depthwise: bool,
+    /// Lists the layers in the best order that was found instead of the file's
+    #[arg(long)]
+    pub(crate) best_order: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -3,7 +3,7 @@
 use crate::args::{AddModelArgs, ModelVerb};
 use crate::exit::Exit;
 use crate::places::Places;
-use crate::{model_build, model_check, prepare, table};
+use crate::{model_build, model_check, model_profile, prepare, table};
 use anyhow::{Context, Result, bail, ensure};
 use graph::{DType, Dim, Model, Port};
 use registry::{DataUnits, ElementType, InputSpec, Layout, NewModel, OutputKind, OutputSpec, RegisteredModel, Units};
@@ -17,6 +17,7 @@ pub(crate) fn run(verb: ModelVerb) -> Result<Exit> {
         ModelVerb::Add(args) => add(&places, *args),
         ModelVerb::List => list(&places),
         ModelVerb::Show { name } => show(&places, &name),
+        ModelVerb::Profile(args) => model_profile::run(&places, &args),
         ModelVerb::Verify { names } => verify(&places, names),
         ModelVerb::Remove { name } => {
             places.registry().remove(&name)?;

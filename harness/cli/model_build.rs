@@ -77,7 +77,7 @@ fn report(architecture: &Architecture, input: &[usize], classes: usize, cost: &C
 }
 
 /// `15,979,008`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let commas = |(index, digit): (usize, char)| {
         let comma = index > 0 && (digits.len() - index).is_multiple_of(3);

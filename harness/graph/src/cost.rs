@@ -1,6 +1,6 @@
 //! What a network costs, each number in a named convention.
 
-use crate::{DType, Graph, ValueId};
+use crate::{DType, Graph, Node, ValueId};
 use std::collections::HashSet;
 
 /// Parameters and multiply-accumulates of a graph, as [`Graph::cost`] counts them.
@@ -43,6 +43,21 @@ impl Graph {
             macs,
             macs_torchprofile: macs + pooled,
         }
+    }
+
+    /// The constants that a node has as parameters, by their values.
+    pub fn node_parameters(&self, node: &Node) -> Vec<ValueId> {
+        let inputs = node.inputs().iter().enumerate().filter(|(index, _)| !is_setting(node.op().name, *index));
+        let constant = |id: &ValueId| self.value(*id).data().is_some() && self.value(*id).dtype() != DType::I64;
+        inputs.filter_map(|(_, id)| *id).filter(constant).collect()
+    }
+
+    /// The bytes of all parameters in a file of integers of 8 bits: one for each element of a tensor of two or more dimensions,
+    /// four for each of the others, which are biases. Scales and zero points are not counted.
+    pub fn parameter_bytes_int8(&self) -> u64 {
+        let parameters: HashSet<ValueId> = self.nodes().iter().flat_map(|node| self.node_parameters(node)).collect();
+        let width = |id: &ValueId| if self.shape(*id).len() > 1 { 1 } else { 4 };
+        parameters.iter().map(|id| (self.value(*id).ty().len() * width(id)) as u64).sum()
     }
 
     /// The values that stand at inputs of nodes that `wanted` accepts, by operator and position.
@@ -105,6 +120,21 @@ mod tests {
             macs_torchprofile: macs + 20,
         };
         assert_eq!(net().cost(), expected);
+    }
+
+    #[test]
+    fn a_byte_a_weight_and_four_a_bias() {
+        let graph = net();
+        assert_eq!(graph.parameter_bytes_int8(), 5 * 27 + 4 * 4 * 5 + 40 + 4 * 2);
+        let each: u64 = graph
+            .nodes()
+            .iter()
+            .flat_map(|node| graph.node_parameters(node))
+            .map(|id| graph.value(id).ty().len() as u64)
+            .sum();
+        assert_eq!(each, graph.cost().params);
+        let model = Model::parse(&encode(&graph), &NoExternalData).unwrap();
+        assert_eq!(model.parameter_bytes(), 4 * graph.cost().params);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use graph::{Cost, Model, NoExternalData, Tensor, encode_symbolic_batch, fold_batch_norm};
+use graph::{Cost, Memory, MemoryRules, Model, NoExternalData, Tensor, encode_symbolic_batch, fold_batch_norm};
 use runtime::{ModelBytes, ModelSpec, OutputKind, Prepared, Provider};
 
 fn build(architecture: Architecture) -> Graph {
@@ -386,4 +386,26 @@ fn onnx_runtime_runs_every_architecture_row_by_row() {
             assert_eq!(prepared.parameters(), graph.cost().params, "{architecture}");
         }
     }
+}
+
+/// ResNet-8 at its first sum: the shortcut, the sum's other term and the result, 16 planes of 32x32 floats each. In int8 a quarter.
+/// No order of any network needs less than its largest step, and none that was found more than the file's.
+#[test]
+fn activations_take_the_memory_that_they_take_by_hand() {
+    let bytes = |architecture: Architecture, int8: bool, in_place_depthwise: bool| {
+        let memory = build(architecture).memory(MemoryRules { int8, in_place_depthwise });
+        let [file, best] = [&memory.file, &memory.best].map(|steps| Memory::peak(steps));
+        assert!(memory.lower_bound <= best && best <= file && memory.is_optimal, "{architecture}: {file}, {best}");
+        (file, best)
+    };
+    for entry in ZOO {
+        let plain = bytes(entry.usual, true, false);
+        assert!(
+            bytes(entry.usual, true, true) <= plain && bytes(entry.usual, false, false) == (4 * plain.0, 4 * plain.1)
+        );
+    }
+    let resnet8 = Architecture::Resnet8(Resnet8 { filters: 16 });
+    assert_eq!(bytes(resnet8, false, false), (3 * 16 * 1024 * 4, 3 * 16 * 1024 * 4));
+    // Width 0.35, expansion 6: the depthwise layer of stage 1 has 48 planes of 32x32 on both sides, and the block's 8 beside them.
+    assert_eq!(bytes(tiny(0.35, 6), true, false).1, (48 + 48 + 8) * 1024);
 }
