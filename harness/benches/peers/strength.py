@@ -244,6 +244,8 @@ def ensemble_table(parts: dict[str, dict], failures: list[str]) -> list[dict]:
             row = {"model": case[0], "epsilon": case[1], "images": case[2], "seed": seed, "only_broken_by": counts}
             row["clean_percent"] = [round(100 * side["clean"], 2) for side in (ours, theirs)]
             for stage in STAGES:
+                if not all(stage in side["stages"] for side in (ours, theirs)):
+                    continue  # An older record has the last alone.
                 row[stage] = [round(100 * side["stages"][stage], 2) for side in (ours, theirs)]
                 allowed = FINAL_POINTS if stage == STAGES[-1] else STAGE_POINTS
                 if abs(row[stage][0] - row[stage][1]) > allowed + 1e-9:
