@@ -141,7 +141,7 @@ impl Prepared {
         let Batched { classifier, output_cut, cost } = batched;
         let compiled = Compiled::new(&classifier, heads, provider, &mut notes)?;
         let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
-        let file_logits = file_logits(&model, &bytes, &spec, output_cut.as_ref(), judge_batch, provider, &mut notes)?;
+        let file_logits = file_logits(&model, &bytes, &spec, output_cut.as_ref(), judge_batch, provider, &mut notes);
         let prepared = Self(Arc::new(Inner {
             judge_batch,
             file_logits,
@@ -337,20 +337,20 @@ fn file_logits(
     batch: usize,
     provider: Provider,
     notes: &mut Vec<String>,
-) -> Result<Option<Arc<FileLogits>>, Error> {
+) -> Option<Arc<FileLogits>> {
     match FileLogits::of(model, bytes, spec, cut, batch, provider) {
-        Ok(None) => Ok(None),
+        Ok(None) => None,
         Ok(Some(logits)) => {
             notes.push("searches without gradients see the logits that the file's own integers give".to_owned());
-            Ok(Some(Arc::new(logits)))
+            Some(Arc::new(logits))
         }
-        Err(Error::Model(reason)) => {
+        // The file itself can be run; only that value can't be had of it.
+        Err(reason) => {
             notes.push(format!(
                 "searches without gradients see the logits of the gradient graph, not the file's: {reason}"
             ));
-            Ok(None)
+            None
         }
-        Err(error) => Err(error),
     }
 }
 
