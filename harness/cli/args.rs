@@ -37,7 +37,7 @@ Environment:
 pub(crate) enum Verb {
     /// Runs a suite: attacks its models and writes a report folder
     Run(RunArgs),
-    /// Registers, lists, shows, verifies, removes, checks and builds models
+    /// Registers, lists, shows, profiles, verifies, removes, checks and builds models
     #[command(subcommand)]
     Model(ModelVerb),
     /// Shows what attacks found

@@ -141,7 +141,8 @@ impl Prepared {
         let Batched { classifier, output_cut, cost } = batched;
         let compiled = Compiled::new(&classifier, heads, provider, &mut notes)?;
         let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
-        let file_logits = file_logits(&model, &bytes, &spec, output_cut.as_ref(), judge_batch, provider, &mut notes);
+        let file_logits = FileLogits::of(&model, &bytes, &spec, output_cut.as_ref(), judge_batch, provider);
+        let file_logits = noted(file_logits, &mut notes);
         let prepared = Self(Arc::new(Inner {
             judge_batch,
             file_logits,
@@ -328,17 +329,9 @@ fn judge_batch(
     }
 }
 
-/// The logits of a quantized file by its own integers, and a note that says so, or why there are none.
-fn file_logits(
-    model: &Model,
-    bytes: &ModelBytes,
-    spec: &ModelSpec,
-    cut: Option<&OutputCut>,
-    batch: usize,
-    provider: Provider,
-    notes: &mut Vec<String>,
-) -> Option<Arc<FileLogits>> {
-    match FileLogits::of(model, bytes, spec, cut, batch, provider) {
+/// The logits of a quantized file by its own integers, after a note that says so, or why there are none.
+fn noted(found: Result<Option<FileLogits>, Error>, notes: &mut Vec<String>) -> Option<Arc<FileLogits>> {
+    match found {
         Ok(None) => None,
         Ok(Some(logits)) => {
             notes.push("searches without gradients see the logits that the file's own integers give".to_owned());

@@ -1,5 +1,5 @@
 use super::*;
-use attack::{AttackSpec, Budget, LossHead};
+use attack::{AttackSpec, LossHead};
 use std::collections::BTreeSet;
 
 #[test]
@@ -102,14 +102,7 @@ fn another_seed_moves_random_starts_only() {
         let Problem { mut network, x, labels, digests } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let mut values = |seed| {
-            let setting = Setting {
-                threat: &threat,
-                domain: Domain::PIXELS,
-                grid: false,
-                picture: Picture::line(12),
-                seed,
-                budget: Budget::default(),
-            };
+            let setting = Setting { seed, ..setting(&threat, false) };
             run(&spec, &rows, &setting, &mut network).expect("it runs")
         };
         let json = serde_json::to_value(&spec).expect("plain data");
@@ -153,14 +146,7 @@ fn probes_ask_for_the_heads_that_they_state() {
     for spec in settings(threat) {
         let Problem { network, x, labels, digests } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-        let setting = Setting {
-            threat,
-            domain: Domain::PIXELS,
-            grid: false,
-            picture: Picture::line(12),
-            seed: 7,
-            budget: Budget::default(),
-        };
+        let setting = setting(threat, false);
         let [head] = spec.heads()[..] else { panic!("one head") };
         run(&spec, &rows, &setting, &mut Watched(network, head)).expect("it runs");
     }
@@ -186,14 +172,7 @@ fn the_point_of_kl_instability_is_that_of_pgd() {
         let labels: Vec<usize> = right.iter().map(|row| problem.labels[*row]).collect();
         let digests: Vec<[u8; 32]> = right.iter().map(|row| problem.digests[*row]).collect();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-        let setting = Setting {
-            threat: &threat,
-            domain: Domain::PIXELS,
-            grid: problem.network.grid.is_some(),
-            picture: Picture::line(12),
-            seed: 7,
-            budget: Budget::default(),
-        };
+        let setting = setting(&threat, problem.network.grid.is_some());
         let mut judge = Judge(problem.network.clone());
         let outcomes =
             attack::run(&AttackSpec::Pgd(pgd), &rows, &setting, &mut problem.network, &mut judge).expect("it runs");
@@ -279,14 +258,7 @@ fn senseless_settings_and_shapes_are_refused() {
     assert!(ProbeSpec::KlInstability(steered).check(&threats()[0]).is_ok());
     let Problem { mut network, mut x, labels, digests } = Problem::mlp();
     let threat = &threats()[0];
-    let setting = Setting {
-        threat,
-        domain: Domain::PIXELS,
-        grid: false,
-        picture: Picture::line(12),
-        seed: 7,
-        budget: Budget::default(),
-    };
+    let setting = setting(threat, false);
     let mut refuse = |x: &Array2<f32>, labels: &[usize]| {
         let rows = Rows { x: x.view(), labels, digests: &digests };
         run(&ProbeSpec::KlInstability(plain.clone()), &rows, &setting, &mut network).expect_err("refused").to_string()

@@ -65,16 +65,14 @@ impl Problem {
         let labels: Vec<usize> = order.iter().map(|row| self.labels[*row]).collect();
         let digests: Vec<[u8; 32]> = order.iter().map(|row| self.digests[*row]).collect();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
-        let setting = Setting {
-            threat,
-            domain: Domain::PIXELS,
-            grid: self.network.grid.is_some(),
-            picture: Picture::line(12),
-            seed: 7,
-            budget: Budget::default(),
-        };
+        let setting = setting(threat, self.network.grid.is_some());
         run(spec, &rows, &setting, &mut self.network).unwrap_or_else(|error| panic!("{spec:?}: {error}"))
     }
+}
+
+pub(crate) fn setting(threat: &ThreatModel, grid: bool) -> Setting<'_> {
+    let (domain, picture, budget) = (Domain::PIXELS, Picture::line(12), Budget::default());
+    Setting { threat, domain, grid, picture, seed: 7, budget }
 }
 
 pub(crate) fn threat(norm: Norm, epsilon: &str) -> ThreatModel {
