@@ -279,12 +279,16 @@ fn probe_facts(probe: &PlannedProbe) -> Result<ProbeFacts> {
         name: probe.name.clone(),
         probe: registered.name.to_owned(),
         about: probe.spec.about(),
-        units: registered.units.to_owned(),
+        units: probe.spec.units().to_owned(),
         bound: match registered.bound {
             probe::Bound::Upper => Bound::Upper,
             probe::Bound::Lower => Bound::Lower,
             probe::Bound::Estimate => Bound::Estimate,
+            probe::Bound::Exact => Bound::Exact,
         },
+        upper: None,
+        falls: registered.falls,
+        bins: probe.spec.bins(),
         revision: probe.revision,
         parameters: parameters(&probe.spec)?,
     })

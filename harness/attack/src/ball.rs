@@ -1,7 +1,8 @@
 use crate::epsilon::{below, square_below};
 use crate::interval::{Radius, check_bounds, in_domain};
 use crate::l1::shortened;
-use crate::{Domain, Error, Grid, Norm, ThreatModel};
+use crate::{Domain, Error, Grid, Norm, Start, ThreatModel, moves};
+use rand_chacha::ChaCha8Rng;
 
 /// The points that the adversary may choose around one sample, exactly.
 ///
@@ -189,6 +190,14 @@ impl Ball {
                     self.sum(x_adv) * (1.0 + slack) <= sum
                 }
             }
+    }
+
+    /// A random point of the ball, as an ascent starts from; `epsilon` is its radius.
+    pub fn random(&self, start: Start, epsilon: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let mut x = self.center.clone();
+        moves::scatter(&mut x, self, start, epsilon, rng);
+        self.project(&mut x);
+        x
     }
 
     /// The size of `x_adv - x` in this ball's norm, in f64.

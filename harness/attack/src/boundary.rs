@@ -1,7 +1,6 @@
 //! The decision boundaries about a point, each taken for flat.
 
 use crate::LossKind;
-use crate::hyperplane::dual_length;
 use crate::lanes::Row;
 
 /// A linear model of the way from a point to the boundary to one rival.
@@ -25,7 +24,7 @@ impl Boundary {
             let goal = LossKind::Margin.goal(row.label, Some(rival), row.classes);
             let answer = row.gradient(x, &goal).await;
             let lead = f64::from(answer.loss);
-            let size = dual_length(row.ball.norm(), &answer.gradient);
+            let size = row.ball.norm().dual_length(&answer.gradient);
             let distance = lead.abs() / (size + 1e-12);
             if size.is_finite() && distance.is_finite() && best.as_ref().is_none_or(|(least, _)| distance < *least) {
                 let misclassified = row.is_broken_by(&answer.logits);

@@ -62,6 +62,16 @@ impl Epsilon {
         quotient.text = quotient.fraction();
         Ok(quotient)
     }
+
+    /// This times a whole number, exactly.
+    pub fn times(&self, factor: u64) -> Result<Epsilon, Error> {
+        let numerator = u128::from(self.numerator) * u128::from(factor);
+        let denominator = u128::from(self.denominator);
+        let mut product = reduced(numerator, denominator)
+            .map_err(|reason| Error::Epsilon { text: format!("{factor} ({self})"), reason })?;
+        product.text = product.fraction();
+        Ok(product)
+    }
 }
 
 /// The largest f64 that is surely at most the square of a fraction, exact where that is a small whole number.

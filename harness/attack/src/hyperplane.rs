@@ -20,25 +20,6 @@ pub(crate) fn nearest_move(norm: Norm, w: &[f32], gap: f64, x: &[f32], domain: &
     course.0.iter().map(|element| element.side * element.reach(time)).collect()
 }
 
-/// The length of a move.
-pub(crate) fn length(norm: Norm, delta: &[f64]) -> f64 {
-    match norm {
-        Norm::Linf => delta.iter().fold(0.0, |most, delta| delta.abs().max(most)),
-        Norm::L2 => delta.iter().fold(0.0, |sum, delta| sum + delta * delta).sqrt(),
-        Norm::L1 => delta.iter().fold(0.0, |sum, delta| sum + delta.abs()),
-    }
-}
-
-/// The length of `w` by which the length of a move bounds what it gains: `|w·δ| ≤ ‖w‖ ‖δ‖`.
-pub(crate) fn dual_length(norm: Norm, w: &[f32]) -> f64 {
-    let magnitudes = w.iter().map(|w| f64::from(w.abs()));
-    match norm {
-        Norm::Linf => magnitudes.fold(0.0, |sum, w| sum + w),
-        Norm::L2 => magnitudes.fold(0.0, |sum, w| sum + w * w).sqrt(),
-        Norm::L1 => magnitudes.fold(0.0, f64::max),
-    }
-}
-
 /// The shortest moves of every length: each element goes its way at its own speed until it meets its bound.
 ///
 /// For L-inf and L2 these are the moves that satisfy the conditions of optimality (Karush, Kuhn and Tucker), with the time as
@@ -196,7 +177,7 @@ mod tests {
         /// A shorter move gains less, even if every element goes as far as its length and bounds allow.
         #[test]
         fn no_linf_move_is_shorter((w, x, gap) in problem(60)) {
-            let least = length(Norm::Linf, &nearest_move(Norm::Linf, &w, gap, &x, &Domain::PIXELS));
+            let least = Norm::Linf.length(nearest_move(Norm::Linf, &w, gap, &x, &Domain::PIXELS).into_iter());
             let most = |length: f64| {
                 let room = |w: f32, x: f32| if (w > 0.0) == (gap > 0.0) { 1.0 - f64::from(x) } else { f64::from(x) };
                 w.iter().zip(&x).map(|(w, x)| f64::from(w.abs()) * room(*w, *x).min(length)).sum::<f64>()
@@ -228,7 +209,7 @@ mod tests {
                 delta[free] = 0.0;
                 delta[free] = (gap - dot(&w, &delta)) / f64::from(w[free]);
                 if (0.0..=1.0).contains(&(f64::from(x[free]) + delta[free])) {
-                    prop_assert!(length(Norm::L1, &found) <= length(Norm::L1, &delta) + 1e-12, "{found:?} {delta:?}");
+                    prop_assert!(Norm::L1.length(found.iter().copied()) <= Norm::L1.length(delta.iter().copied()) + 1e-12, "{found:?} {delta:?}");
                 }
             }
         }
@@ -269,12 +250,12 @@ mod tests {
         let l2 = nearest_move(Norm::L2, &w, -gap, &x, &Domain::UNBOUNDED);
         let time = 1.9 / 169.0;
         assert_eq!(l2, [-3.0 * time, 4.0 * time, 0.0, -12.0 * time]);
-        assert_eq!((length(Norm::Linf, &linf), dual_length(Norm::Linf, &w)), (1.9 / 19.0, 19.0));
+        assert_eq!((Norm::Linf.length(linf.iter().copied()), Norm::Linf.dual_length(&w)), (1.9 / 19.0, 19.0));
         // Four roundings.
-        assert!((length(Norm::L2, &l2) * dual_length(Norm::L2, &w) - 1.9).abs() < 1e-15);
-        assert_eq!(dual_length(Norm::L2, &w), 13.0);
+        assert!((Norm::L2.length(l2.iter().copied()) * Norm::L2.dual_length(&w) - 1.9).abs() < 1e-15);
+        assert_eq!(Norm::L2.dual_length(&w), 13.0);
         let l1 = nearest_move(Norm::L1, &w, gap, &x, &Domain::UNBOUNDED);
-        assert_eq!((&l1, dual_length(Norm::L1, &w)), (&vec![0.0, 0.0, 0.0, 1.9 / 12.0], 12.0));
+        assert_eq!((&l1, Norm::L1.dual_length(&w)), (&vec![0.0, 0.0, 0.0, 1.9 / 12.0], 12.0));
     }
 
     #[test]

@@ -15,6 +15,31 @@ pub enum Norm {
     L1,
 }
 
+impl Norm {
+    /// The length of a vector in this norm, summed in f64 in the order of its elements.
+    pub fn length(self, elements: impl Iterator<Item = f64>) -> f64 {
+        match self {
+            Norm::Linf => elements.fold(0.0, |most, element| element.abs().max(most)),
+            Norm::L2 => elements.fold(0.0, |sum, element| sum + element * element).sqrt(),
+            Norm::L1 => elements.fold(0.0, |sum, element| sum + element.abs()),
+        }
+    }
+
+    /// The norm of `w` that bounds what a move gains by its length in this one: `|w·δ| ≤ ‖w‖ ‖δ‖`, with equality for some `δ`.
+    pub fn dual(self) -> Norm {
+        match self {
+            Norm::Linf => Norm::L1,
+            Norm::L2 => Norm::L2,
+            Norm::L1 => Norm::Linf,
+        }
+    }
+
+    /// The length of a gradient in the dual norm.
+    pub fn dual_length(self, w: &[f32]) -> f64 {
+        self.dual().length(w.iter().map(|w| f64::from(*w)))
+    }
+}
+
 impl fmt::Display for Norm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -242,10 +242,13 @@ mod tests {
             about: String::new(),
             units: String::new(),
             bound: Bound::Lower,
+            upper: None,
             mean,
             p95: None,
             max: None,
             max_row: None,
+            smallest: None,
+            ece: None,
             measured: 0,
             total: 0,
             flags: BTreeMap::new(),
@@ -349,7 +352,7 @@ mod tests {
         let clean = of(&Measure::CleanAccuracy).unwrap();
         assert_eq!(names(&clean.models), ["e10", "e20", "w35"]);
         // Ours: w35, e20, e10.
-        assert_eq!(clean.agreement, Spearman { n: 3, rho: Some(-1.0), p: Some(2.0 / 6.0) });
+        assert_eq!(clean.agreement, Spearman { n: 3, rho: Some(-1.0), p: Some(2.0 / 6.0), ..Spearman::default() });
         let kl = of(&Measure::Probe("kl".into())).unwrap();
         assert_eq!((names(&kl.models), kl.agreement.n), (vec!["e10", "w35", "e20"], 2));
         assert_eq!(of(&Measure::Parameters), None);

@@ -1,6 +1,9 @@
 //! Whether two measures put the same things into the same order.
 
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use crate::CONFIDENCE;
 
 /// The most things of which every order is counted: 9! orders are 362,880.
 pub const MOST_EXACT: usize = 9;
@@ -9,7 +12,7 @@ pub const MOST_EXACT: usize = 9;
 const FEWEST: usize = 3;
 
 /// Spearman's rank correlation of two measures.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spearman {
     /// Over so many things, which have both measures.
@@ -20,6 +23,14 @@ pub struct Spearman {
     /// The part of all n! orders in which the correlation is at least as far from 0: the exact two-sided p-value. `None`
     /// without `rho` and for more than [`MOST_EXACT`] things.
     pub p: Option<f64>,
+    /// The approximate lower 95 % confidence limit of the correlation, if the things were a sample of many (Bonett and Wright
+    /// 2000); `None` for fewer than five and where the order is the same or the opposite one, which has no such interval. Left out
+    /// in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci_low: Option<f64>,
+    /// The upper limit, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci_high: Option<f64>,
 }
 
 /// The rank of each value, counted from 1 for the smallest; equal values share the mean of their ranks.
@@ -34,7 +45,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 /// Source: Spearman 1904, American Journal of Psychology 15(1); with ties it is Pearson's correlation of the ranks.
 pub fn spearman(pairs: &[(f64, f64)]) -> Spearman {
     let n = pairs.len();
-    let nothing = Spearman { n: n as u64, rho: None, p: None };
+    let nothing = Spearman { n: n as u64, ..Spearman::default() };
     let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let (a, b) = (centred(&doubled_ranks(&a)), centred(&doubled_ranks(&b)));
     let product = |a: &[i64], b: &[i64]| -> i64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
@@ -48,7 +59,27 @@ pub fn spearman(pairs: &[(f64, f64)]) -> Spearman {
         let count = |far: i64| orders(&a, &b, &mut vec![false; n], 0, far);
         count(observed.abs()) as f64 / (1..=n as u64).product::<u64>() as f64
     });
-    Spearman { rho: Some((observed as f64 / size).clamp(-1.0, 1.0)), p, ..nothing }
+    let rho = (observed as f64 / size).clamp(-1.0, 1.0);
+    let (ci_low, ci_high) = limits(rho, n).unzip();
+    Spearman { rho: Some(rho), p, ci_low, ci_high, ..nothing }
+}
+
+/// The fewest things whose correlation has an interval.
+const FEWEST_FOR_LIMITS: usize = 5;
+/// How finely limits are rounded outward, which hides the last bits, in which platforms may differ.
+const RESOLUTION: f64 = 1e6;
+
+/// `tanh(artanh rho -+ z sqrt((1 + rho^2 / 2) / (n - 3)))`.
+///
+/// Source: Bonett and Wright 2000, Psychometrika 65(1), p. 23-28.
+fn limits(rho: f64, n: usize) -> Option<(f64, f64)> {
+    if n < FEWEST_FOR_LIMITS || rho.abs() == 1.0 {
+        return None;
+    }
+    let z = Normal::standard().inverse_cdf(0.5 + CONFIDENCE / 2.0);
+    let reach = z * ((1.0 + rho * rho / 2.0) / (n as f64 - 3.0)).sqrt();
+    let [low, high] = [-reach, reach].map(|side| (rho.atanh() + side).tanh());
+    Some(((low * RESOLUTION).floor() / RESOLUTION, (high * RESOLUTION).ceil() / RESOLUTION))
 }
 
 /// Twice the rank of each value, which is a whole number even where values are equal. None is a NaN.
@@ -135,7 +166,10 @@ mod tests {
         assert_eq!(found.p, Some(4.0 / 24.0));
         // Six in one order: that order and its reverse, of 720.
         let six = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        assert_eq!(spearman(&pairs(&six, &six)), Spearman { n: 6, rho: Some(1.0), p: Some(2.0 / 720.0) });
+        assert_eq!(
+            spearman(&pairs(&six, &six)),
+            Spearman { n: 6, rho: Some(1.0), p: Some(2.0 / 720.0), ..Spearman::default() }
+        );
         // n = 4, d^2 = 2: rho 0.8. Sums of squares of at most 2 (the order itself and three swaps) or at least 18: 8 of 24.
         let swapped = spearman(&pairs(&[1.0, 2.0, 3.0, 4.0], &[1.0, 3.0, 2.0, 4.0]));
         assert!(close(swapped.rho.unwrap(), 0.8));
@@ -164,6 +198,25 @@ mod tests {
             let found = spearman(&pairs(a, b));
             assert!(close(found.rho.unwrap(), rho) && close(found.p.unwrap(), p), "{a:?}: {found:?}");
         }
+    }
+
+    /// The formula in Python's `math`, with z = 1.959963984540054.
+    #[test]
+    fn limits_are_those_of_the_formula_rounded_outward() {
+        let table = [
+            (0.7714285714285715, 6, -0.2591005486414676, 0.9805959961655235),
+            (-0.3, 10, -0.7882529000902374, 0.4200573568120938),
+            (0.0, 5, -0.8822664257168621, 0.8822664257168621),
+            (0.9, 30, 0.7719436523252698, 0.9578611737429189),
+        ];
+        for (rho, n, low, high) in table {
+            let found = limits(rho, n).unwrap();
+            assert!(
+                (0.0..=1e-6).contains(&(low - found.0)) && (0.0..=1e-6).contains(&(found.1 - high)),
+                "{rho} {n}: {found:?}"
+            );
+        }
+        assert_eq!((limits(0.5, 4), limits(1.0, 9), limits(-1.0, 9)), (None, None, None));
     }
 
     /// Heap's algorithm.
@@ -205,14 +258,17 @@ mod tests {
         let turned: Vec<f64> = b.iter().map(|value| -value).collect();
         assert_eq!(forth, back);
         assert_eq!(forth, spearman(&pairs(&a, &scaled)));
-        assert_eq!(spearman(&pairs(&a, &turned)), Spearman { rho: forth.rho.map(|rho| -rho), ..forth });
+        let minus = |value: Option<f64>| value.map(|value| -value);
+        let (ci_low, ci_high) = (minus(forth.ci_high), minus(forth.ci_low));
+        assert!(ci_low < minus(forth.rho) && minus(forth.rho) < ci_high);
+        assert_eq!(spearman(&pairs(&a, &turned)), Spearman { rho: minus(forth.rho), ci_low, ci_high, ..forth });
     }
 
     #[test]
     fn what_says_nothing_has_no_number() {
-        assert_eq!(spearman(&pairs(&[1.0, 2.0], &[1.0, 2.0])), Spearman { n: 2, rho: None, p: None });
-        assert_eq!(spearman(&pairs(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0])), Spearman { n: 3, rho: None, p: None });
+        assert_eq!(spearman(&pairs(&[1.0, 2.0], &[1.0, 2.0])), Spearman { n: 2, ..Spearman::default() });
+        assert_eq!(spearman(&pairs(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0])), Spearman { n: 3, ..Spearman::default() });
         let ten: Vec<f64> = (0..10).map(f64::from).collect();
-        assert_eq!(spearman(&pairs(&ten, &ten)), Spearman { n: 10, rho: Some(1.0), p: None });
+        assert_eq!(spearman(&pairs(&ten, &ten)), Spearman { n: 10, rho: Some(1.0), ..Spearman::default() });
     }
 }

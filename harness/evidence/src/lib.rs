@@ -43,7 +43,7 @@ pub use probe_summary::ProbeFacts;
 pub use published::{Published, PublishedModel};
 pub use results::{
     AttackResult, Bound, CurvePoint, DatasetFacts, Distances, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION,
-    Results, RuntimeFacts, StageResult, ThreatFacts, WorstCase,
+    Results, RuntimeFacts, Smallest, StageResult, ThreatFacts, WorstCase,
 };
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
 pub use store::{Damage, Keep, Lookup, Store};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Block, Bound, Flag, ProbeColumns, ProbeResult};
+use crate::{Block, Bound, Flag, ProbeColumns, ProbeResult, Smallest};
 
 /// What `results.json` takes from the plan about one probe.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,11 @@ pub struct ProbeFacts {
     pub about: String,
     pub units: String,
     pub bound: Bound,
+    pub upper: Option<f64>,
+    /// Whether the smallest values are the worst.
+    pub falls: bool,
+    /// Of a probe whose values are confidence less 1 where the row is right: in how many bins they are summed.
+    pub bins: Option<u32>,
     pub revision: u32,
     pub parameters: BTreeMap<String, Value>,
 }
@@ -34,17 +39,20 @@ pub(crate) fn probe_result(
     }
     let measured: Vec<(u64, f64)> = values.iter().filter_map(|(row, value)| Some((*row, (*value)?))).collect();
     let largest = measured.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best });
-    let ProbeFacts { name, probe, about, units, bound, revision, parameters } = facts;
+    let ProbeFacts { name, probe, about, units, bound, upper, falls, bins, revision, parameters } = facts;
     Ok(ProbeResult {
         name,
         probe,
         about,
         units,
         bound,
+        upper,
         mean: mean(&measured),
         p95: percentile(&measured, 95),
         max: largest.map(|(_, value)| value),
         max_row: largest.map(|(row, _)| row),
+        smallest: if falls { smallest(&measured) } else { None },
+        ece: bins.and_then(|bins| calibration_error(&measured, bins)),
         measured: measured.len() as u64,
         total: values.len() as u64,
         flags,
@@ -78,6 +86,26 @@ fn values(blocks: &[Block], clean: &BTreeMap<u64, bool>) -> Result<BTreeMap<u64,
 fn mean(measured: &[(u64, f64)]) -> Option<f64> {
     let sum: f64 = measured.iter().map(|(_, value)| value).sum();
     (!measured.is_empty()).then(|| sum / measured.len() as f64)
+}
+
+fn smallest(measured: &[(u64, f64)]) -> Option<Smallest> {
+    let (row, min) = measured.iter().copied().reduce(|best, next| if next.1 < best.1 { next } else { best })?;
+    Some(Smallest { p5: percentile(measured, 5)?, min, row })
+}
+
+/// `sum over bins |sum over its rows (confidence - right)| / n`, from values that are confidence less 1 where the row is right.
+/// A bin has the confidences in `((i - 1) / n, i / n]`.
+///
+/// Source: Guo et al. 2017, arXiv:1706.04599, eq. 5.
+fn calibration_error(measured: &[(u64, f64)], bins: u32) -> Option<f64> {
+    let mut sums = vec![0.0; bins as usize];
+    for (_, value) in measured {
+        let confidence = if *value <= 0.0 { value + 1.0 } else { *value };
+        let bin = (confidence * f64::from(bins)).ceil() as usize;
+        *sums.get_mut(bin.clamp(1, bins as usize) - 1)? += value;
+    }
+    let n = measured.len() as f64;
+    (!measured.is_empty()).then(|| sums.iter().map(|sum: &f64| sum.abs()).sum::<f64>() / n)
 }
 
 /// The least value that at least `percent` of the values do not exceed (nearest rank).
@@ -124,6 +152,9 @@ mod tests {
             about: "a ratio".into(),
             units: "logits".into(),
             bound: Bound::Lower,
+            upper: Some(200.0),
+            falls: false,
+            bins: None,
             revision: 1,
             parameters: BTreeMap::new(),
         }
@@ -144,6 +175,34 @@ mod tests {
         );
         assert_eq!((result.measured, result.total, result.forwards, result.backwards), (100, 120, 2520, 2400));
         assert_eq!(result.flags, [(Flag::ZeroGradient, 12), (Flag::NonFiniteLogits, 20)].into());
+    }
+
+    /// Four rows in bins of a half: 0.9 right, 0.6 wrong, 0.8 right, 0.3 wrong. Above a half confidence adds up to 2.3 and accuracy
+    /// to 2; below, to 0.3 and 0.
+    #[test]
+    fn calibration_is_summed_in_bins() {
+        let values = [0.9 - 1.0, 0.6, 0.8 - 1.0, 0.3];
+        let with = |bins| ProbeFacts { bins: Some(bins), ..facts() };
+        let block = || block(0..4, |row| Some(values[row as usize]));
+        let found = |bins| probe_result(with(bins), &[block()], &clean(4)).unwrap().ece.unwrap();
+        assert!((found(2) - 0.6 / 4.0).abs() < 1e-12, "{}", found(2));
+        // In one bin confidence is 2.6 and accuracy 2; in bins of a tenth every row has its own.
+        assert!((found(1) - 0.6 / 4.0).abs() < 1e-12);
+        assert!((found(10) - (0.1 + 0.6 + 0.2 + 0.3) / 4.0).abs() < 1e-12);
+        assert_eq!(probe_result(facts(), &[block()], &clean(4)).unwrap().ece, None);
+        // Where all confidences are at an edge they are in the bin below.
+        let edge: Vec<(u64, f64)> = vec![(0, 0.5), (1, 0.5 - 1.0), (2, 1.0 - 1.0)];
+        assert_eq!(calibration_error(&edge, 2), Some(0.0));
+    }
+
+    #[test]
+    fn the_other_end_is_there_for_what_falls() {
+        let value = |row: u64| (row < 100).then(|| (100 - row) as f64);
+        let falls = ProbeFacts { falls: true, ..facts() };
+        let result = probe_result(falls, &[block(0..120, value)], &clean(120)).unwrap();
+        assert_eq!(result.smallest, Some(Smallest { p5: 5.0, min: 1.0, row: 99 }));
+        assert_eq!(result.upper, Some(200.0));
+        assert_eq!(probe_result(facts(), &[block(0..120, value)], &clean(120)).unwrap().smallest, None);
     }
 
     #[test]

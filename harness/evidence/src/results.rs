@@ -158,6 +158,8 @@ pub enum Bound {
     Lower,
     /// Neither.
     Estimate,
+    /// It is the truth, up to rounding.
+    Exact,
 }
 
 /// One attack on one model. `wrong + attacked + certified + unknown == total`.
@@ -290,6 +292,10 @@ pub struct ProbeResult {
     pub units: String,
     /// What a value says about the truth: here, about the largest value in the ball.
     pub bound: Bound,
+    /// What no value exceeds, whatever the row: a proven Lipschitz constant of the model in the same norms, with `bound: upper`
+    /// for itself. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper: Option<f64>,
     /// The mean over the rows that have a value; `None` without any.
     pub mean: Option<f64>,
     /// The least value that at least 95 % of these rows do not exceed (nearest rank).
@@ -298,6 +304,13 @@ pub struct ProbeResult {
     pub max: Option<f64>,
     /// The row that has it, by its absolute index in the data set; the first of equals.
     pub max_row: Option<u64>,
+    /// The other end of the values, of a probe whose smallest values are the worst. Left out for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest: Option<Smallest>,
+    /// The expected calibration error: the part of all rows by which confidence and accuracy differ, summed over bins of
+    /// confidence. Left out for a probe that measures no calibration, and without values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ece: Option<f64>,
     /// Rows that have a value.
     pub measured: u64,
     /// Rows.
@@ -312,6 +325,18 @@ pub struct ProbeResult {
     pub revision: u32,
     /// Every number of the probe.
     pub parameters: BTreeMap<String, Value>,
+}
+
+/// The smallest values of a probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smallest {
+    /// The least value that at least 5 % of the rows do not exceed (nearest rank).
+    pub p5: f64,
+    /// The smallest value.
+    pub min: f64,
+    /// The row that has it, by its absolute index in the data set; the first of equals.
+    pub row: u64,
 }
 
 /// Rows that withstand every listed attack.

@@ -29,7 +29,7 @@ pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
 }
 
 /// `e^x` for `x` up to 700; 0 where it would be denormal.
-fn exp(x: f64) -> f64 {
+pub(crate) fn exp(x: f64) -> f64 {
     if x < -708.0 {
         return 0.0;
     }
@@ -41,7 +41,7 @@ fn exp(x: f64) -> f64 {
 }
 
 /// `ln x` of a normal number.
-fn ln(x: f64) -> f64 {
+pub(crate) fn ln(x: f64) -> f64 {
     let bits = x.to_bits();
     let mut power = (bits >> 52) as i64 - 1023;
     let mut mantissa = f64::from_bits(bits & ((1 << 52) - 1) | 1023 << 52);

@@ -11,17 +11,27 @@ mod laws;
 mod path;
 mod presets;
 mod probes;
+mod rows;
 mod run;
 mod spec;
+mod spectral;
 #[cfg(test)]
 mod testing;
+mod weibull;
 
 pub use divergence::{kl_divergence, log_softmax, softmax};
 pub use error::Error;
 pub use path::{Keep, Start};
 pub use presets::{PRESETS, Preset, preset};
+pub use probes::calibration::{At, Calibration};
+pub use probes::clever::{Clever, Rivals};
+pub use probes::first_order_radius::FirstOrderRadius;
+pub use probes::jacobian_norm::{JacobianNorm, MatrixNorm};
+pub use probes::kl_gradient::KlGradient;
 pub use probes::kl_instability::{KlInner, KlInstability};
-pub use probes::lipschitz_l1_linf::{LipschitzL1Linf, RatioInner};
+pub use probes::label_flips::LabelFlips;
+pub use probes::lipschitz::{Lipschitz, Outputs, RatioInner};
+pub use probes::logit_margin::LogitMargin;
 pub use probes::{Bound, PROBES, Registered};
 pub use run::{RowValue, run};
 pub use spec::ProbeSpec;

@@ -42,6 +42,7 @@ pub(crate) struct Path {
     pub(crate) steps: u32,
     pub(crate) step_size: Epsilon,
     pub(crate) start: Start,
+    pub(crate) restarts: u32,
     pub(crate) keep: Keep,
     /// Whether the logits of every iterate are needed, or those of the last alone.
     pub(crate) looks: bool,
@@ -67,6 +68,11 @@ pub(crate) trait Sensitivity {
     /// The value at a pair, whose logits are finite.
     fn value(&self, pair: &Pair<'_>) -> Option<f64>;
 
+    /// The value at an iterate where it is read off the gradient of the loss there, which the last iterate has not.
+    fn slope(&self, _: &[f32]) -> Option<f64> {
+        None
+    }
+
     /// The loss whose gradients these rows ascend.
     fn loss(&self, pairs: &[Pair<'_>]) -> Loss;
 
@@ -90,11 +96,11 @@ impl Start {
 }
 
 impl Path {
-    /// The sample's logits, a gradient for each step, and the logits of the iterates that are looked at.
+    /// The sample's logits, and for each restart a gradient for each step and the logits of the iterates that are looked at.
     pub(crate) fn cost(&self) -> Cost {
-        let steps = u64::from(self.steps);
+        let (steps, restarts) = (u64::from(self.steps), u64::from(self.restarts));
         let looks = if self.looks { steps + 1 } else { 1 };
-        Cost { forwards: 1 + steps + looks, backwards: steps, judge_forwards: 0 }
+        Cost { forwards: 1 + restarts * (steps + looks), backwards: restarts * steps, judge_forwards: 0 }
     }
 }
 
@@ -112,17 +118,22 @@ pub(crate) fn measure(job: &Job<'_>, oracle: &mut dyn Oracle, probe: &dyn Sensit
     let path = probe.path();
     let epsilon = job.setting.threat.epsilon.to_f64();
     let inner = Inner { steps: path.steps, step_size: path.step_size.to_f64(), epsilon, start: path.start.inner() };
-    let starts =
-        inner.starts(&balls, &mut |row| stream(job.setting.seed, path.id, &job.rows.digests[moving[row]], 0))?;
     let x = job.rows.x.select(Axis(0), &moving);
     let logits = logits_of(oracle, x.view())?;
     let labels = moving.iter().map(|row| job.rows.labels[*row]).collect();
     let spent = RowValue { forwards: 1, ..RowValue::default() };
-    let mut walk = Walk { probe, path, balls: &balls, labels, x, logits, values: vec![spent; moving.len()] };
-    let starts = if moving.is_empty() { Array2::zeros((0, oracle.row_len())) } else { starts };
-    let ends = inner.follow(oracle, &balls, starts, &mut |oracle, iterate| walk.uphill(oracle, iterate))?;
-    let last = logits_of(oracle, ends.view())?;
-    walk.look(0..moving.len(), walk.path.steps, ends.view(), last.view());
+    let restarts = if moving.is_empty() { 0 } else { path.restarts };
+    let mut walk =
+        Walk { probe, path, restart: 0, balls: &balls, labels, x, logits, values: vec![spent; moving.len()] };
+    for restart in 0..restarts {
+        walk.restart = restart;
+        let digest = |row: usize| &job.rows.digests[moving[row]];
+        let starts =
+            inner.starts(&balls, &mut |row| stream(job.setting.seed, walk.path.id, digest(row), u64::from(restart)))?;
+        let ends = inner.follow(oracle, &balls, starts, &mut |oracle, iterate| walk.uphill(oracle, iterate))?;
+        let last = logits_of(oracle, ends.view())?;
+        walk.look(0..moving.len(), walk.path.steps, ends.view(), last.view());
+    }
     for (row, value) in moving.into_iter().zip(walk.values) {
         values[row] = value;
     }
@@ -133,6 +144,7 @@ pub(crate) fn measure(job: &Job<'_>, oracle: &mut dyn Oracle, probe: &dyn Sensit
 struct Walk<'a> {
     probe: &'a dyn Sensitivity,
     path: Path,
+    restart: u32,
     balls: &'a [Ball],
     labels: Vec<usize>,
     x: Array2<f32>,
@@ -160,16 +172,21 @@ impl Walk<'_> {
         let answer = oracle.gradient(iterate.x, &self.probe.loss(&pairs))?;
         let mut gradient = answer.gradient.as_standard_layout().into_owned();
         let mut flags = Vec::with_capacity(rows.len());
-        for (pair, mut gradient) in pairs.iter().zip(gradient.rows_mut()) {
+        for ((pair, mut gradient), logits) in pairs.iter().zip(gradient.rows_mut()).zip(answer.logits.rows()) {
             let gradient = gradient.as_slice_mut().expect("standard layout");
-            flags.push((gradient.iter().all(|g| *g == 0.0), gradient.iter().all(|g| g.is_finite())));
+            let finite = gradient.iter().all(|g| g.is_finite());
+            let numbers = finite && logits.iter().all(|z| z.is_finite());
+            let slope = if numbers { self.probe.slope(gradient) } else { None };
+            flags.push((gradient.iter().all(|g| *g == 0.0), finite, slope));
             self.probe.bend(pair, gradient);
         }
-        for (value, (zero, finite)) in self.values[rows].iter_mut().zip(flags) {
+        for (row, (zero, finite, slope)) in rows.zip(flags) {
+            let value = &mut self.values[row];
             value.zero_gradients += u32::from(zero);
             value.non_finite_gradients += u32::from(!finite);
             value.forwards += 1;
             value.backwards += 1;
+            self.book(row, iterate.step, slope);
         }
         Ok(gradient)
     }
@@ -192,13 +209,18 @@ impl Walk<'_> {
             let pair = self.pair(row, index, &x_adv, &logits_adv);
             let finite = pair.logits.iter().chain(pair.logits_adv).all(|z| z.is_finite());
             let found = if finite { self.probe.value(&pair) } else { None };
-            let counts = self.path.keep == Keep::Best || step == self.path.steps;
-            let value = &mut self.values[row];
-            value.forwards += 1;
-            value.non_finite_logits += u32::from(!finite);
-            if let Some(found) = found.filter(|found| counts && value.value.is_none_or(|best| *found > best)) {
-                (value.value, value.step) = (Some(found), Some(step));
-            }
+            self.values[row].forwards += 1;
+            self.values[row].non_finite_logits += u32::from(!finite);
+            self.book(row, step, found);
+        }
+    }
+
+    /// Keeps a value that counts and is the largest so far, the first of equals.
+    fn book(&mut self, row: usize, step: u32, found: Option<f64>) {
+        let counts = self.path.keep == Keep::Best || step == self.path.steps;
+        let value = &mut self.values[row];
+        if let Some(found) = found.filter(|found| counts && value.value.is_none_or(|best| *found > best)) {
+            (value.value, value.step) = (Some(found), Some(self.restart * (self.path.steps + 1) + step));
         }
     }
 }
@@ -209,7 +231,7 @@ fn slice(rows: &Array2<f32>, row: usize) -> &[f32] {
 }
 
 /// The logits of rows, a micro-batch at a time.
-fn logits_of(oracle: &mut dyn Oracle, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, Error> {
+pub(crate) fn logits_of(oracle: &mut dyn Oracle, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, Error> {
     let mut logits = Array2::zeros((x.nrows(), oracle.classes()));
     let size = oracle.micro_batch().max(1);
     for first in (0..x.nrows()).step_by(size) {

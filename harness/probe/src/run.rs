@@ -6,7 +6,7 @@ use attack::{Ball, Metered, Oracle, Rows, Setting};
 pub struct RowValue {
     /// The value; `None` where there is none: the sample is the only point, or no logits were finite.
     pub value: Option<f64>,
-    /// The iterate that has it: 0 is the start. `None` without a search.
+    /// The iterate that has it: 0 is the start, and each restart goes on counting from its own start. `None` without a search.
     pub step: Option<u32>,
     /// Forwards of the oracle.
     pub forwards: u64,
@@ -34,7 +34,8 @@ pub fn run(
 ) -> Result<Vec<RowValue>, Error> {
     spec.check(setting.threat)?;
     rows.check(oracle)?;
-    let mut oracle = Metered::new(oracle, spec.cost().times(rows.labels.len() as u64));
+    let cost = spec.cost(oracle.classes()).times(rows.labels.len() as u64);
+    let mut oracle = Metered::new(oracle, cost);
     let job = Job { rows: Rows { x: rows.x.reborrow(), ..*rows }, setting: *setting };
     let values = spec.probe().run(&job, &mut oracle)?;
     let sum = |count: fn(&RowValue) -> u64| values.iter().map(count).sum::<u64>();

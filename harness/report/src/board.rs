@@ -93,6 +93,14 @@ pub(crate) fn doubts<'a>(board: &Board<'a>) -> Vec<Doubt<'a>> {
     doubts
 }
 
+/// Where a probe is worst: the value that at most 5 % of the rows are beyond, the one that none is beyond, and its row.
+pub(crate) fn worst_end(probe: &ProbeResult) -> (Option<f64>, Option<f64>, Option<u64>) {
+    match &probe.smallest {
+        Some(smallest) => (Some(smallest.p5), Some(smallest.min), Some(smallest.row)),
+        None => (probe.p95, probe.max, probe.max_row),
+    }
+}
+
 impl<'a> Entry<'a> {
     /// What the attacks that have a column of their own found.
     pub(crate) fn columns(&self, board: &Board<'a>) -> Vec<Option<&'a AttackResult>> {

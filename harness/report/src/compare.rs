@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use evidence::{Analysis, MOST_EXACT, Measure, ModelResult, Order, Published, Ranked, Results, Spearman};
 
+use crate::scatter;
 use crate::text::{bounded, large, markdown, number, percent, table};
 
 /// What a publication states beside ours, one row per number; `None` where the suite names no publication.
@@ -85,7 +86,7 @@ fn measured(measure: &Measure, model: &ModelResult) -> String {
 }
 
 /// What a table calls a measure.
-fn label(measure: &Measure) -> String {
+pub(crate) fn label(measure: &Measure) -> String {
     match measure {
         Measure::Parameters => "params".into(),
         Measure::ParamsWithoutBn => "params without batch norm".into(),
@@ -100,8 +101,9 @@ fn label(measure: &Measure) -> String {
 pub(crate) fn analysis(results: &Results) -> Option<String> {
     let analysis = results.analysis.as_ref()?;
     let models = results.models.len();
+    let picture = scatter::link(results).map_or(String::new(), |link| format!("{link}\n\n"));
     Some(format!(
-        "{}\n\n{}\n\n{}\n\n{}",
+        "{}\n\n{picture}{}\n\n{}\n\n{}",
         how_to_read(models),
         matrix(analysis, models as u64),
         ranks_text(analysis),
@@ -114,15 +116,16 @@ fn how_to_read(models: usize) -> String {
         let all: u64 = (1..=models as u64).product();
         format!(
             "In parentheses the exact two-sided p-value: the part of all {models}! = {all} orders whose correlation is at least \
-             as far from 0. With {models} models none is below {}. Confidence intervals are left out: with so few models they \
-             are too wide to tell anything.",
+             as far from 0. With {models} models none is below {}.",
             number(2.0 / all as f64)
         )
     } else {
         format!("p-values are left out for more than {MOST_EXACT} models.")
     };
     format!(
-        "Spearman's rank correlation over n = {models} models; equal values share the mean of their ranks. {p} The models are a \
+        "Spearman's rank correlation over n = {models} models; equal values share the mean of their ranks. {p} In brackets an \
+         approximate 95 % interval (Bonett and Wright 2000), as if the models were a sample of many; left out for fewer than five \
+         models and where the orders are the same or opposite. The models are a \
          choice and no sample, and each is one run: a correlation here is a description, not a cause, and nothing is corrected \
          for the number of pairs. –: fewer than three models have both, or one of the two is the same for all."
     )
@@ -150,13 +153,17 @@ fn matrix(analysis: &Analysis, models: u64) -> String {
     table(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows)
 }
 
-/// `0.94 (p 0.017)`, and over how many models where that is not all.
+/// `0.94 [0.55, 0.99] (p 0.017)`, and over how many models where that is not all.
 fn cell(spearman: &Spearman, models: u64) -> String {
     let n = if spearman.n == models { String::new() } else { format!(", n {}", spearman.n) };
+    let interval = match (spearman.ci_low, spearman.ci_high) {
+        (Some(low), Some(high)) => format!(" [{low:.2}, {high:.2}]"),
+        _ => String::new(),
+    };
     match (spearman.rho, spearman.p) {
         (None, _) => "–".into(),
-        (Some(rho), None) => format!("{rho:.2}{n}"),
-        (Some(rho), Some(p)) => format!("{rho:.2} (p {p:.3}{n})"),
+        (Some(rho), None) => format!("{rho:.2}{interval}{n}"),
+        (Some(rho), Some(p)) => format!("{rho:.2}{interval} (p {p:.3}{n})"),
     }
 }
 

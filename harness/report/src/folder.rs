@@ -4,7 +4,7 @@ use std::path::Path;
 use evidence::{Files, Observations, Results, remove_leftovers, write_atomically};
 
 use crate::sums::{SUMS, sha256sums};
-use crate::{Error, FORMATS, Figure, robustness};
+use crate::{Error, FORMATS, Figure, robustness, scatter};
 
 /// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
 ///
@@ -36,9 +36,11 @@ pub fn write_folder(
         Some(figure) => write_atomically(files, &folder.join(Figure::FILE), figure.svg.as_bytes())?,
         None => remove(&folder.join(Figure::FILE))?,
     }
-    match robustness::svg(results)? {
-        Some(svg) => write_atomically(files, &folder.join(robustness::FILE), svg.as_bytes())?,
-        None => remove(&folder.join(robustness::FILE))?,
+    for (file, svg) in [(robustness::FILE, robustness::svg(results)?), (scatter::FILE, scatter::svg(results)?)] {
+        match svg {
+            Some(svg) => write_atomically(files, &folder.join(file), svg.as_bytes())?,
+            None => remove(&folder.join(file))?,
+        }
     }
     for format in FORMATS {
         if let Some(file) = format.file {

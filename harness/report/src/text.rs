@@ -52,11 +52,12 @@ pub(crate) fn large(count: f64) -> String {
 /// A value of a probe with the sign that says what it tells about the truth: `≥ 71.26`.
 pub(crate) fn bounded(bound: Bound, value: Option<f64>) -> String {
     let sign = match bound {
-        Bound::Lower => '≥',
-        Bound::Upper => '≤',
-        Bound::Estimate => '≈',
+        Bound::Lower => "≥ ",
+        Bound::Upper => "≤ ",
+        Bound::Estimate => "≈ ",
+        Bound::Exact => "",
     };
-    value.map_or("–".into(), |value| format!("{sign} {}", number(value)))
+    value.map_or("–".into(), |value| format!("{sign}{}", number(value)))
 }
 
 /// The same in words.
@@ -65,6 +66,7 @@ pub(crate) fn bound_name(bound: Bound) -> &'static str {
         Bound::Lower => "lower bound",
         Bound::Upper => "upper bound",
         Bound::Estimate => "estimate",
+        Bound::Exact => "exact",
     }
 }
 

@@ -277,7 +277,7 @@ const PROBES: &str = "probes:
   - kl-instability
   - kl-instability-max
   - lipschitz-l1-linf
-  - lipschitz-l1-linf: { name: lip, inner: logit-difference, steps: 10, step_size: 3e-3, start: { gaussian: 0.01 } }
+  - lipschitz: { name: lip, outputs: logits, numerator: l1, denominator: linf, inner: difference, steps: 10, step_size: 3e-3, start: { gaussian: 0.01 }, restarts: 1 }
 seed:";
 
 #[test]
@@ -289,8 +289,8 @@ fn probes_are_planned_with_every_number() {
     assert_snapshot!(probes, @r#"
     {"name":"kl-instability","revision":1,"spec":{"kl-instability":{"inner":"cross-entropy","keep":"last","start":"random","step_size":"2/255","steps":20}}}
     {"name":"kl-instability-max","revision":1,"spec":{"kl-instability":{"inner":"kl","keep":"best","start":"random","step_size":"2/255","steps":20}}}
-    {"name":"lipschitz-l1-linf","revision":1,"spec":{"lipschitz-l1-linf":{"inner":"ratio","start":{"gaussian":"0.001"},"step_size":"2/255","steps":20}}}
-    {"name":"lip","revision":1,"spec":{"lipschitz-l1-linf":{"inner":"logit-difference","start":{"gaussian":"0.01"},"step_size":"3e-3","steps":10}}}
+    {"name":"lipschitz-l1-linf","revision":1,"spec":{"lipschitz":{"denominator":"linf","inner":"ratio","numerator":"l1","outputs":"logits","restarts":1,"start":{"gaussian":"0.001"},"step_size":"2/255","steps":20}}}
+    {"name":"lip","revision":1,"spec":{"lipschitz":{"denominator":"linf","inner":"difference","numerator":"l1","outputs":"logits","restarts":1,"start":{"gaussian":"0.01"},"step_size":"3e-3","steps":10}}}
     "#);
     use attack::LossHead::{CrossEntropy, Kl, Linear, Margin};
     assert_eq!(plan.heads(10), [CrossEntropy, Margin, Linear, Kl]);
@@ -303,7 +303,7 @@ fn probes_are_planned_with_every_number() {
     grid: false
     norm: "linf"
     prediction: null
-    probe: {"lipschitz-l1-linf":{"inner":"logit-difference","start":{"gaussian":"0.01"},"step_size":"3e-3","steps":10}}
+    probe: {"lipschitz":{"denominator":"linf","inner":"difference","numerator":"l1","outputs":"logits","restarts":1,"start":{"gaussian":"0.01"},"step_size":"3e-3","steps":10}}
     probe_revision: 1
     seed: "18446744073709551615"
     "#);
@@ -312,8 +312,8 @@ fn probes_are_planned_with_every_number() {
     assert_snapshot!(text, @r#"
     kl-instability = kl-instability [("inner", "cross-entropy"), ("keep", "last"), ("start", "random"), ("step_size", "2/255"), ("steps", "20")]
     kl-instability-max = kl-instability [("inner", "kl"), ("keep", "best"), ("start", "random"), ("step_size", "2/255"), ("steps", "20")]
-    lipschitz-l1-linf = lipschitz-l1-linf [("inner", "ratio"), ("start", "gaussian 0.001"), ("step_size", "2/255"), ("steps", "20")]
-    lip = lipschitz-l1-linf [("inner", "logit-difference"), ("start", "gaussian 0.01"), ("step_size", "3e-3"), ("steps", "10")]
+    lipschitz-l1-linf = lipschitz [("denominator", "linf"), ("inner", "ratio"), ("numerator", "l1"), ("outputs", "logits"), ("restarts", "1"), ("start", "gaussian 0.001"), ("step_size", "2/255"), ("steps", "20")]
+    lip = lipschitz [("denominator", "linf"), ("inner", "difference"), ("numerator", "l1"), ("outputs", "logits"), ("restarts", "1"), ("start", "gaussian 0.01"), ("step_size", "3e-3"), ("steps", "10")]
     "#);
     let with = &summary.models[0];
     assert_snapshot!(format!("{:?}", with.probes), @"[Cost { forwards: 13200, backwards: 12000, judge_forwards: 0 }, Cost { forwards: 25200, backwards: 12000, judge_forwards: 0 }, Cost { forwards: 25200, backwards: 12000, judge_forwards: 0 }, Cost { forwards: 13200, backwards: 6000, judge_forwards: 0 }]");

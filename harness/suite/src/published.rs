@@ -164,7 +164,7 @@ mod tests {
     const MODELS: &str = "{ two: { clean_accuracy: 0.7, robust_accuracy: { pgd-20: 0.4 }, macs: 15.98e6 }, ten: { probes: { lip: 67.24 } } }";
 
     fn with(models: &str) -> String {
-        let probe = "lipschitz-l1-linf: { name: lip, inner: ratio, steps: 3, step_size: 1/255, start: none }";
+        let probe = "lipschitz: { name: lip, outputs: logits, numerator: l1, denominator: linf, inner: ratio, steps: 3, step_size: 1/255, start: none, restarts: 1 }";
         changed(
             "seed:",
             &format!("probes:\n  - {probe}\npublished: {{ source: \"a paper\", models: {models} }}\nseed:"),

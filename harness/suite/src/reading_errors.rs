@@ -16,7 +16,7 @@ seed: 0
 ";
 
 const PROBE: &str =
-    "probes: [lipschitz-l1-linf: { inner: ratio, steps: 7, step_size: 1/255, start: { gaussian: wide } }]\nseed: 0";
+    "probes: [lipschitz: { inner: ratio, steps: 7, step_size: 1/255, start: { gaussian: wide } }]\nseed: 0";
 
 fn complaint(bytes: &[u8]) -> String {
     Suite::parse("suites/my.yaml", bytes).expect_err("the suite is wrong").to_string()
@@ -257,7 +257,7 @@ fn epsilons() {
     == a start without its number
     read suites/my.yaml:9:92: `wide`: expected a fraction or a decimal such as 8/255, 0.031 or 1e-3
       |
-    9 | probes: [lipschitz-l1-linf: { inner: ratio, steps: 7, step_size: 1/255, start: { gaussian: wide } }]
+    9 | probes: [lipschitz: { inner: ratio, steps: 7, step_size: 1/255, start: { gaussian: wide } }]
       |                                                                                            ^^^^
 
     == a misspelt key of a stage

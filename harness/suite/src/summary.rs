@@ -84,7 +84,7 @@ impl Plan {
         let rows = self.dataset.rows.len() as u64;
         let budget = self.threat.budget.unwrap_or_default();
         let attacks: Vec<Cost> = self.attacks_on(name).map(|attack| attack.cost(classes, budget).times(rows)).collect();
-        let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost().times(rows)).collect();
+        let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost(classes).times(rows)).collect();
         let clean = Cost { judge_forwards: CLEAN_FORWARDS * rows, ..Cost::default() };
         let total = attacks.iter().chain(&probes).copied().fold(clean, Cost::plus);
         ModelSummary { name: name.to_owned(), total, attacks, probes }

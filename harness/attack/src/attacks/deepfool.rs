@@ -1,7 +1,6 @@
 use crate::attacks::apgd::rivals;
 use crate::attacks::{Attack, Registered};
 use crate::boundary::Boundary;
-use crate::hyperplane::dual_length;
 use crate::lanes::{Row, Search};
 use crate::{AttackSpec, Cost, Epsilon, Error, LossHead, LossKind, Norm, ThreatModel};
 use schemars::JsonSchema;
@@ -71,7 +70,7 @@ impl Deepfool {
 
 /// The way with the shortest step that crosses the boundary added.
 fn advance(row: &Row, way: &mut [f64], boundary: &Boundary) {
-    let size = dual_length(row.ball.norm(), &boundary.gradient) + 1e-8;
+    let size = row.ball.norm().dual_length(&boundary.gradient) + 1e-8;
     let distance = boundary.lead.abs() / size + BEYOND * row.domain.width();
     for (way, g) in way.iter_mut().zip(&boundary.gradient) {
         *way += match row.ball.norm() {

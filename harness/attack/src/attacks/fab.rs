@@ -1,7 +1,7 @@
 use crate::attacks::apgd::rivals;
 use crate::attacks::{Attack, Registered, refuse_zero};
 use crate::boundary::Boundary;
-use crate::hyperplane::{length, nearest_move};
+use crate::hyperplane::nearest_move;
 use crate::l1::{by_falling, spent};
 use crate::lanes::{Row, Search};
 use crate::{AttackSpec, Cost, Error, LossHead, LossKind, Norm, ThreatModel, moves};
@@ -127,7 +127,7 @@ fn crossed(row: &Row, x: Vec<f32>, boundary: &Boundary) -> Vec<f32> {
         .fold(0.0, |sum, (w, (x, center))| sum + f64::from(*w) * (f64::from(*x) - f64::from(*center)));
     let own = nearest_move(norm, w, -boundary.lead, &x, &row.domain);
     let direct = nearest_move(norm, w, between - boundary.lead, center, &row.domain);
-    let (here, there) = (length(norm, &own), length(norm, &direct));
+    let (here, there) = (norm.length(own.iter().copied()), norm.length(direct.iter().copied()));
     // Two lengths of zero count as equal: the authors' code takes each for at least 1e-8.
     let alpha = if here + there > 0.0 { (here / (here + there)).min(ALPHA_MAX) } else { ALPHA_MAX };
     let ends = x.iter().zip(&own).zip(center.iter().zip(&direct)).map(|((x, own), (center, direct))| {

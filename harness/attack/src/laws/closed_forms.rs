@@ -1,5 +1,5 @@
 use super::*;
-use crate::hyperplane::{length, nearest_move};
+use crate::hyperplane::nearest_move;
 
 #[test]
 fn two_class_linear_models_meet_their_exact_worst_case() {
@@ -169,7 +169,7 @@ fn exact_distance(problem: &Problem, row: usize, norm: Norm) -> f64 {
         let lead = w.iter().zip(&x).fold(f64::from(bias[rival] - bias[label]), |sum, (w, x)| sum + f64::from(w * x));
         let way = nearest_move(norm, &w, -lead, &x, &problem.domain);
         let gained = w.iter().zip(&way).fold(lead, |sum, (w, way)| sum + f64::from(*w) * way);
-        if gained > -1e-6 { length(norm, &way) } else { f64::INFINITY }
+        if gained > -1e-6 { norm.length(way.iter().copied()) } else { f64::INFINITY }
     });
     distances.fold(f64::INFINITY, f64::min)
 }

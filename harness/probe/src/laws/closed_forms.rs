@@ -19,15 +19,20 @@ fn inside(mut problem: Problem) -> Problem {
 }
 
 fn lipschitz(inner: RatioInner, threat: &ThreatModel) -> ProbeSpec {
+    lipschitz_in((Norm::L1, Norm::Linf), inner, threat)
+}
+
+fn lipschitz_in((numerator, denominator): (Norm, Norm), inner: RatioInner, threat: &ThreatModel) -> ProbeSpec {
     let start = match inner {
         RatioInner::CrossEntropy => Start::Random,
         _ => Start::Gaussian("0.001".parse().expect("a fraction")),
     };
     let step_size = threat.epsilon.divided_by(4).expect("a fraction");
-    ProbeSpec::LipschitzL1Linf(LipschitzL1Linf { inner, steps: 20, step_size, start })
+    let (outputs, restarts) = (Outputs::Logits, 1);
+    ProbeSpec::Lipschitz(Lipschitz { outputs, numerator, denominator, inner, steps: 20, step_size, start, restarts })
 }
 
-const INNERS: [RatioInner; 3] = [RatioInner::Ratio, RatioInner::LogitDifference, RatioInner::CrossEntropy];
+const INNERS: [RatioInner; 3] = [RatioInner::Ratio, RatioInner::Difference, RatioInner::CrossEntropy];
 
 /// Logits of magnitude up to 16 are rounded to f32, two for each class.
 fn rounding(classes: usize, run: f64) -> f64 {
@@ -67,7 +72,7 @@ fn ascending_the_change_of_the_logits_finds_the_constant() {
         weights.columns().into_iter().map(|w| (f64::from(w[0]) + sign * f64::from(w[1])).abs()).sum()
     };
     let corners = [norm(1.0), norm(-1.0)];
-    let values: Vec<f64> = (problem.probe(&lipschitz(RatioInner::LogitDifference, &threat), &threat).iter())
+    let values: Vec<f64> = (problem.probe(&lipschitz(RatioInner::Difference, &threat), &threat).iter())
         .map(|row| row.value.expect("a value"))
         .collect();
     // Bounds of the ball are f32: a step of 6e-8 in 8/255.
@@ -144,9 +149,199 @@ fn a_tiny_epsilon_leads_to_the_limits() {
     }
     // A ReLU net that stays within one linear piece has the ratio of that piece at every radius.
     let logit_difference = |threat: &ThreatModel| {
-        let values = inside(Problem::linear(2)).probe(&lipschitz(RatioInner::LogitDifference, threat), threat);
+        let values = inside(Problem::linear(2)).probe(&lipschitz(RatioInner::Difference, threat), threat);
         values.iter().map(|row| row.value.expect("a value")).fold(0.0, f64::max)
     };
     let (coarse, fine) = (logit_difference(&coarse), logit_difference(&fine));
     assert!((coarse - fine).abs() < 1e-3 * coarse + rounding(2, 1e-3), "{coarse} {fine}");
+}
+
+/// A linear model as numbers: weights, and the exact logits of every row.
+fn exact_logits(problem: &Problem) -> Vec<Vec<f64>> {
+    let logits = |x: ndarray::ArrayView1<'_, f32>| {
+        let z = |w: ndarray::ArrayView1<'_, f32>| w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+        problem.network.layers[0].rows().into_iter().map(z).collect()
+    };
+    problem.x.rows().into_iter().map(logits).collect()
+}
+
+fn resolved(name: &str, threat: &ThreatModel) -> ProbeSpec {
+    preset(name).expect("a preset").resolve(threat).expect("it resolves")
+}
+
+fn values(problem: &mut Problem, spec: &ProbeSpec, threat: &ThreatModel) -> Vec<f64> {
+    problem.probe(spec, threat).iter().map(|row| row.value.expect("a value")).collect()
+}
+
+#[test]
+fn the_jacobian_of_a_linear_model_is_its_weights() {
+    let threat = threat(Norm::Linf, "8/255");
+    for classes in [2, 3, 7] {
+        let mut problem = Problem::linear(classes);
+        let weights = problem.network.layers[0].mapv(f64::from);
+        let gram = weights.dot(&weights.t());
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-6 * b;
+        let frobenius = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
+        assert!(
+            values(&mut problem, &resolved("jacobian-frobenius", &threat), &threat).iter().all(|v| near(*v, frobenius))
+        );
+        // Power iteration on the Gram matrix.
+        let mut v = ndarray::Array1::from_shape_fn(classes, |k| 1.0 + k as f64);
+        for _ in 0..2000 {
+            v = gram.dot(&v);
+            let length = v.dot(&v).sqrt();
+            v /= length;
+        }
+        let spectral = v.dot(&gram.dot(&v)).sqrt();
+        assert!(
+            values(&mut problem, &resolved("jacobian-spectral", &threat), &threat).iter().all(|v| near(*v, spectral))
+        );
+    }
+}
+
+#[test]
+fn margin_radius_and_score_of_a_linear_model_are_exact() {
+    for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+        // Far enough that no score is cut off.
+        let threat = threat(norm, "1000");
+        for classes in [2, 3, 6] {
+            let mut problem = Problem::linear(classes);
+            let all = exact_logits(&problem);
+            let weights = problem.network.layers[0].clone();
+            let margins = values(&mut problem, &resolved("logit-margin", &threat), &threat);
+            let radii = values(&mut problem, &resolved("first-order-radius", &threat), &threat);
+            let quick = |rivals| {
+                let radius = "4000".parse().expect("a number");
+                ProbeSpec::Clever(Clever { batches: 3, samples: 4, radius, rivals })
+            };
+            let scores = values(&mut problem, &quick(Rivals::All), &threat);
+            let nearest = values(&mut problem, &quick(Rivals::Nearest), &threat);
+            for (row, (z, label)) in all.iter().zip(&problem.labels).enumerate() {
+                let rivals = || (0..classes).filter(|class| class != label);
+                let margin = rivals().map(|j| z[*label] - z[j]).fold(f64::INFINITY, f64::min);
+                let distance = |j: usize| {
+                    let w: Vec<f32> = weights.row(*label).iter().zip(weights.row(j)).map(|(y, j)| y - j).collect();
+                    (z[*label] - z[j]) / norm.dual_length(&w)
+                };
+                let radius = if margin > 0.0 { rivals().map(distance).fold(f64::INFINITY, f64::min) } else { 0.0 };
+                assert!((margins[row] - margin).abs() < 1e-5, "{margin} {}", margins[row]);
+                for found in [radii[row], scores[row]] {
+                    assert!((found - radius).abs() < 1e-5 * (1.0 + radius), "{norm} {classes} {row}: {found} {radius}");
+                }
+                let runner_up = rivals().reduce(|a, b| if z[b] > z[a] { b } else { a }).map_or(0.0, distance);
+                let expected = if margin > 0.0 { runner_up } else { 0.0 };
+                assert!((nearest[row] - expected).abs() < 1e-5 * (1.0 + expected), "{} {expected}", nearest[row]);
+            }
+            assert!(radii.iter().filter(|radius| **radius > 0.0).count() >= 10, "rows that are right");
+        }
+    }
+}
+
+#[test]
+fn a_score_is_never_beyond_its_radius() {
+    let threat = threat(Norm::Linf, "1/1000");
+    let scores = values(&mut Problem::mlp(), &resolved("clever-quick", &threat), &threat);
+    let radius = 4.0 / 1000.0;
+    assert!(scores.iter().all(|score| (0.0..=radius).contains(score)) && scores.contains(&radius), "{scores:?}");
+}
+
+/// With two classes the gradient is `(p(x) - p(x')) (w_0 - w_1)`, largest in a corner of the ball.
+#[test]
+fn the_gradient_of_the_divergence_of_a_linear_model_is_largest_in_a_corner() {
+    let threat = threat(Norm::Linf, "8/255");
+    let mut problem = inside(Problem::linear(2));
+    let weights = problem.network.layers[0].clone();
+    let w: Vec<f64> = weights.columns().into_iter().map(|w| f64::from(w[0]) - f64::from(w[1])).collect();
+    let slope: f64 = w.iter().map(|w| w.abs()).sum();
+    let reach = threat.epsilon.to_f64() * slope;
+    let found = values(&mut problem, &resolved("lipschitz-wu", &threat), &threat);
+    let p = |difference: f64| 1.0 / (1.0 + (-difference).exp());
+    let mut best = 0;
+    for (found, z) in found.iter().zip(exact_logits(&problem)) {
+        let difference = z[0] - z[1];
+        let corners = [-reach, reach].map(|side| slope * (p(difference) - p(difference + side)).abs());
+        let near = |exact: f64| (found - exact).abs() < 1e-4 * slope;
+        assert!(corners.into_iter().any(near), "{found} {corners:?}");
+        best += usize::from(near(corners[0].max(corners[1])));
+    }
+    // The start decides.
+    assert!(best >= 10, "{best} of 40 rows find the better corner");
+}
+
+#[test]
+fn a_linear_model_flips_where_the_corner_is_beyond_the_boundary() {
+    let threat = threat(Norm::Linf, "8/255");
+    let mut problem = inside(Problem::linear(2));
+    let weights = problem.network.layers[0].clone();
+    let reach: f64 = threat.epsilon.to_f64()
+        * weights.columns().into_iter().map(|w| (f64::from(w[0]) - f64::from(w[1])).abs()).sum::<f64>();
+    let found = values(&mut problem, &resolved("label-flips", &threat), &threat);
+    for ((found, z), label) in found.iter().zip(exact_logits(&problem)).zip(&problem.labels) {
+        let difference = z[0] - z[1];
+        let moved = if *label == 0 { difference - reach } else { difference + reach };
+        assert_eq!(*found, f64::from(u8::from((difference > 0.0) != (moved > 0.0))), "{difference} {moved}");
+    }
+    assert!(found.contains(&0.0) && found.contains(&1.0), "both occur");
+}
+
+/// Steps along the gradient of `‖W d‖_2` are power iteration.
+#[test]
+fn the_ratio_in_l2_is_never_above_the_spectral_norm_and_comes_close() {
+    let threat = threat(Norm::L2, "0.2");
+    for classes in [2, 3, 6] {
+        let mut problem = inside(Problem::linear(classes));
+        let exact = values(&mut problem, &resolved("jacobian-spectral", &threat), &threat)[0];
+        for inner in [RatioInner::Ratio, RatioInner::Difference] {
+            let found = values(&mut problem, &lipschitz_in((Norm::L2, Norm::L2), inner, &threat), &threat);
+            let best = found.iter().copied().fold(0.0, f64::max);
+            assert!(best <= exact * (1.0 + 1e-4) && best > 0.95 * exact, "{inner:?}: {best} of {exact}");
+        }
+        // Per unit of l1, no output moves more than its largest weight.
+        let largest = problem.network.layers[0].iter().fold(0.0f64, |most, w| most.max(f64::from(w.abs())));
+        let spec = lipschitz_in((Norm::Linf, Norm::L1), RatioInner::Ratio, &threat);
+        assert!(values(&mut problem, &spec, &threat).iter().all(|found| *found <= largest * (1.0 + 1e-3)));
+    }
+}
+
+#[test]
+fn restarts_only_add() {
+    let threat = threat(Norm::Linf, "8/255");
+    let with = |restarts| {
+        let ProbeSpec::Lipschitz(mut probe) = lipschitz(RatioInner::Ratio, &threat) else { panic!("lipschitz") };
+        probe.restarts = restarts;
+        values(&mut Problem::mlp(), &ProbeSpec::Lipschitz(probe), &threat)
+    };
+    let (one, three) = (with(1), with(3));
+    assert!(one.iter().zip(&three).all(|(one, three)| one <= three) && one != three);
+}
+
+/// The change of probabilities of a two-class model is `2 |p' - p|` in l1; its slope by the difference of logits is at most 1/4.
+#[test]
+fn probabilities_change_less_than_logits() {
+    let threat = threat(Norm::Linf, "8/255");
+    let of = |outputs| {
+        let ProbeSpec::Lipschitz(mut probe) = lipschitz(RatioInner::Ratio, &threat) else { panic!("lipschitz") };
+        probe.outputs = outputs;
+        values(&mut Problem::linear(2), &ProbeSpec::Lipschitz(probe), &threat)
+    };
+    let exact = exact_constant(&Problem::linear(2).network.layers[0]);
+    let (logits, probabilities) = (of(Outputs::Logits), of(Outputs::Probabilities));
+    assert!(probabilities.iter().all(|p| *p > 0.0 && *p <= exact / 2.0 + 1e-3));
+    assert!(logits.iter().zip(&probabilities).all(|(z, p)| p < z));
+}
+
+/// Bins of a table by hand: what a value tells is its row's confidence and verdict.
+#[test]
+fn overconfidence_tells_confidence_and_verdict() {
+    let threat = threat(Norm::Linf, "8/255");
+    let mut problem = Problem::linear(3);
+    let found = values(&mut problem, &resolved("calibration", &threat), &threat);
+    for ((found, z), label) in found.iter().zip(exact_logits(&problem)).zip(&problem.labels) {
+        let sum: f64 = z.iter().map(|z| z.exp()).sum();
+        let (class, confidence) =
+            z.iter().map(|z| z.exp() / sum).enumerate().reduce(|a, b| if b.1 > a.1 { b } else { a }).expect("classes");
+        assert_eq!(*found <= 0.0, class == *label, "{found}");
+        let decoded = if *found <= 0.0 { found + 1.0 } else { *found };
+        assert!((decoded - confidence).abs() < 1e-5, "{decoded} {confidence}");
+    }
 }

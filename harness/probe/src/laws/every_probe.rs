@@ -14,9 +14,10 @@ fn the_table_holds_every_file_and_every_line_is_complete() {
     assert_eq!(files, table, "each file in probes/ needs its line in PROBES");
     let lines = |text: &str| !text.is_empty() && !text.contains('\n') && !text.contains("  ");
     for probe in PROBES {
-        assert!(lines(probe.about) && lines(probe.units) && probe.revision > 0, "{}", probe.name);
+        assert!(lines(probe.about) && probe.revision > 0, "{}", probe.name);
         for case in (probe.cases)() {
-            assert!(std::ptr::eq(case.registered(), *probe) && lines(&case.about()), "{case:?}");
+            assert!(std::ptr::eq(case.registered(), *probe), "{case:?}");
+            assert!(lines(&case.about()) && lines(case.units()), "{case:?}");
             let json = serde_json::to_value(&case).expect("plain data");
             assert!(json[probe.name].is_object(), "{json}");
             assert_eq!(serde_json::from_value::<ProbeSpec>(json).expect("what it wrote"), case);
@@ -26,36 +27,69 @@ fn the_table_holds_every_file_and_every_line_is_complete() {
     assert!(PRESETS.iter().all(|preset| lines(preset.about) && !attacks.contains(preset.name)));
 }
 
+/// What can be below zero.
+fn is_signed(spec: &ProbeSpec) -> bool {
+    matches!(spec, ProbeSpec::LogitMargin(_) | ProbeSpec::Calibration(_))
+}
+
+/// The steps of its ascents, 0 without any; and whether it draws random numbers.
+fn ascent(spec: &ProbeSpec) -> (u64, bool) {
+    let json = serde_json::to_value(spec).expect("plain data");
+    let own = &json[spec.name()];
+    let setting = if own["at"].is_object() { &own["at"]["pgd"] } else { own };
+    let random = setting["start"].is_object() || setting["start"].is_string() && setting["start"] != "none";
+    let restarts = setting["restarts"].as_u64().unwrap_or(1);
+    (setting["steps"].as_u64().unwrap_or(0) * restarts, random || matches!(spec, ProbeSpec::Clever(_)))
+}
+
 #[test]
-fn values_are_finite_and_not_negative_and_their_step_exists() {
+fn values_are_finite_and_their_step_exists() {
     for threat in threats() {
         for (spec, mut problem) in
             settings(&threat).into_iter().flat_map(|spec| Problem::all().map(|p| (spec.clone(), p)))
         {
             let values = problem.probe(&spec, &threat);
-            let steps = spec.cost().backwards as u32;
+            let cost = spec.cost(problem.network.classes());
+            let (steps, _) = ascent(&spec);
             for value in &values {
-                assert!(value.value.is_some_and(|value| value.is_finite() && value >= 0.0), "{spec:?} {value:?}");
-                assert!(value.step.is_some_and(|step| step <= steps), "{spec:?} {value:?}");
-                assert_eq!((value.forwards, value.backwards), (spec.cost().forwards, spec.cost().backwards));
+                let fits = |found: f64| found.is_finite() && (found >= 0.0 || is_signed(&spec));
+                assert!(value.value.is_some_and(fits), "{spec:?} {value:?}");
+                assert_eq!(value.step.is_some(), steps > 0, "{spec:?} {value:?}");
+                assert!(value.step.is_none_or(|step| u64::from(step) <= steps + 1), "{spec:?} {value:?}");
+                // CLEVER ends at once where the row is wrong.
+                let all = (value.forwards, value.backwards) == (cost.forwards, cost.backwards);
+                assert!(all || spec.name() == "clever" && value.value == Some(0.0), "{spec:?} {value:?}");
             }
-            assert!(values.iter().any(|value| value.value > Some(0.0)), "{spec:?}: nothing moves, which proves little");
+            let moves = values.iter().any(|value| value.value != Some(0.0));
+            assert!(moves || spec.name() == "label-flips", "{spec:?}: nothing moves, which proves little");
         }
     }
 }
 
 #[test]
-fn epsilon_zero_is_no_change_and_costs_nothing() {
+fn epsilon_zero_is_no_change() {
     for (spec, norm) in cases().flat_map(|spec| [Norm::Linf, Norm::L2, Norm::L1].map(|norm| (spec.clone(), norm))) {
         let threat = threat(norm, "0");
+        let at_rest = |value| vec![RowValue { value, ..RowValue::default() }; 40];
         match &spec {
-            ProbeSpec::LipschitzL1Linf(_) => {
+            ProbeSpec::Lipschitz(_) => {
                 let error = spec.check(&threat).expect_err("a ratio of nothing").to_string();
-                assert_eq!(error, "set up `lipschitz-l1-linf`: epsilon is 0, and a ratio needs two points");
+                assert_eq!(error, "set up `lipschitz`: epsilon is 0, and a ratio needs two points");
             }
-            ProbeSpec::KlInstability(_) => {
-                let expected = RowValue { value: Some(0.0), ..RowValue::default() };
-                assert_eq!(Problem::mlp().probe(&spec, &threat), vec![expected; 40]);
+            ProbeSpec::KlInstability(_) | ProbeSpec::LabelFlips(_) => {
+                assert_eq!(Problem::mlp().probe(&spec, &threat), at_rest(Some(0.0)));
+            }
+            ProbeSpec::KlGradient(_) => assert_eq!(Problem::mlp().probe(&spec, &threat), at_rest(None)),
+            ProbeSpec::Calibration(calibration) => {
+                let sample = ProbeSpec::Calibration(Calibration { at: At::Sample, ..calibration.clone() });
+                assert_eq!(Problem::mlp().probe(&spec, &threat), Problem::mlp().probe(&sample, &threat));
+            }
+            ProbeSpec::JacobianNorm(_)
+            | ProbeSpec::LogitMargin(_)
+            | ProbeSpec::FirstOrderRadius(_)
+            | ProbeSpec::Clever(_) => {
+                let other = self::threat(norm, "0.1");
+                assert_eq!(Problem::mlp().probe(&spec, &threat), Problem::mlp().probe(&spec, &other), "{spec:?}");
             }
         }
     }
@@ -64,9 +98,9 @@ fn epsilon_zero_is_no_change_and_costs_nothing() {
 /// Less than half a level of the grid: no point but the sample.
 #[test]
 fn a_ball_of_one_point_has_no_ratio() {
-    for spec in cases() {
+    for spec in cases().filter(|spec| ascent(spec).0 > 0 && !matches!(spec, ProbeSpec::Calibration(_))) {
         let values = Problem::integer().probe(&spec, &threat(Norm::Linf, "1/600"));
-        let expected = matches!(spec, ProbeSpec::KlInstability(_)).then_some(0.0);
+        let expected = matches!(spec, ProbeSpec::KlInstability(_) | ProbeSpec::LabelFlips(_)).then_some(0.0);
         assert!(values.iter().all(|row| row.value == expected && row.step.is_none() && row.forwards == 0), "{spec:?}");
     }
 }
@@ -105,13 +139,14 @@ fn another_seed_moves_random_starts_only() {
             let setting = Setting { seed, ..setting(&threat, false) };
             run(&spec, &rows, &setting, &mut network).expect("it runs")
         };
-        let json = serde_json::to_value(&spec).expect("plain data");
-        assert_eq!(values(1) == values(2), json[spec.name()]["start"] == "none", "{spec:?}");
+        // Where a search begins may move no class, and where points lie no slope of a linear piece.
+        let coarse = matches!(spec, ProbeSpec::LabelFlips(_) | ProbeSpec::Clever(_));
+        assert!(coarse || (values(1) == values(2)) != ascent(&spec).1, "{spec:?}");
     }
 }
 
 /// Asks for no gradient but that of the head that the probe states.
-struct Watched(Network, LossHead);
+struct Watched(Network, Option<LossHead>);
 
 impl Oracle for Watched {
     fn classes(&self) -> usize {
@@ -135,7 +170,7 @@ impl Oracle for Watched {
         x: ndarray::ArrayView2<'_, f32>,
         loss: &attack::Loss,
     ) -> Result<attack::Gradient, attack::OracleError> {
-        assert_eq!(loss.head, self.1);
+        assert_eq!(Some(loss.head), self.1);
         self.0.gradient(x, loss)
     }
 }
@@ -147,7 +182,7 @@ fn probes_ask_for_the_heads_that_they_state() {
         let Problem { network, x, labels, digests } = Problem::mlp();
         let rows = Rows { x: x.view(), labels: &labels, digests: &digests };
         let setting = setting(threat, false);
-        let [head] = spec.heads()[..] else { panic!("one head") };
+        let head = spec.heads().first().copied();
         run(&spec, &rows, &setting, &mut Watched(network, head)).expect("it runs");
     }
 }
@@ -219,13 +254,20 @@ fn doubts_are_counted() {
     for spec in cases() {
         let mut problem = Problem::mlp();
         let threat = &threats()[0];
-        let steps = spec.cost().backwards as u32;
-        problem.network.bend = |gradient| gradient.fill(0.0);
-        assert!(problem.probe(&spec, threat).iter().all(|row| row.zero_gradients == steps), "{spec:?}");
-        problem.network.bend = |gradient| gradient[0] = f32::NAN;
-        let values = problem.probe(&spec, threat);
-        assert!(values.iter().all(|row| row.non_finite_gradients == steps && row.zero_gradients == 0), "{spec:?}");
-        assert!(values.iter().all(|row| row.value.is_some_and(f64::is_finite)), "{spec:?}");
+        let (steps, _) = ascent(&spec);
+        if !spec.heads().is_empty() {
+            problem.network.bend = |gradient| gradient.fill(0.0);
+            let values = problem.probe(&spec, threat);
+            assert!(values.iter().all(|row| u64::from(row.zero_gradients) == row.backwards), "{spec:?}");
+            problem.network.bend = |gradient| gradient[0] = f32::NAN;
+            for row in problem.probe(&spec, threat).iter().filter(|row| row.backwards > 0) {
+                assert!(row.non_finite_gradients > 0 && row.zero_gradients == 0, "{spec:?} {row:?}");
+                // An ascent goes on and finds something; what is read off a gradient has nothing left.
+                let ascends = steps > 0 && !matches!(spec, ProbeSpec::KlGradient(_));
+                assert_eq!(row.value.is_some(), ascends, "{spec:?} {row:?}");
+                assert!(row.value.is_none_or(f64::is_finite), "{spec:?}");
+            }
+        }
         problem.network.bend = |_| {};
         problem.network.spoil = |_, logits| logits[0] = f32::INFINITY;
         let values = problem.probe(&spec, threat);
@@ -269,8 +311,17 @@ fn senseless_settings_and_shapes_are_refused() {
 }
 
 /// Digests of all values of all cases on small networks, in L-inf and L2.
-const GOLDEN: &[(&str, u32, &str)] =
-    &[("kl-instability", 1, "2c971d5b8f6288ab"), ("lipschitz-l1-linf", 1, "8c0de2eb98443672")];
+const GOLDEN: &[(&str, u32, &str)] = &[
+    ("kl-instability", 1, "2c971d5b8f6288ab"),
+    ("label-flips", 1, "a23dfd95179726b0"),
+    ("calibration", 1, "5035eac65bb6a34e"),
+    ("lipschitz", 1, "fdb4b39c62355782"),
+    ("kl-gradient", 1, "f6a1be5ac156cfee"),
+    ("jacobian-norm", 1, "f6fe2ab15ed26df4"),
+    ("logit-margin", 1, "b7ae59f4781ca297"),
+    ("first-order-radius", 1, "a95ef4f5cf1ebd1f"),
+    ("clever", 1, "7a8476deda6823fb"),
+];
 
 #[test]
 fn numbers_move_only_with_the_revision() {

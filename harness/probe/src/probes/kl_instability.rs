@@ -1,4 +1,5 @@
 use crate::path::{Keep, Pair, Path, Sensitivity, Start, measure};
+use crate::probes::label_flips::cross_entropy;
 use crate::probes::{Bound, Probe, Registered, check_path};
 use crate::run::{Job, RowValue};
 use crate::{Error, ProbeSpec, kl_divergence, softmax};
@@ -46,7 +47,7 @@ pub(crate) static KL_INSTABILITY: Registered = Registered {
     about: "KL(f(x) || f(x')) of the class distributions at a sample and at a point x' of the ball that gradient ascent finds. \
             Mousavi et al. 2023 (there: perturbation instability).",
     bound: Bound::Lower,
-    units: "nats",
+    falls: false,
     revision: 1,
     cases,
 };
@@ -71,6 +72,10 @@ impl Probe for KlInstability {
         &KL_INSTABILITY
     }
 
+    fn units(&self) -> &'static str {
+        "nats"
+    }
+
     fn about(&self) -> String {
         let ascended = match self.inner {
             KlInner::CrossEntropy => "of the cross-entropy",
@@ -91,14 +96,14 @@ impl Probe for KlInstability {
         check_path(&self.path(), self.inner == KlInner::Kl, threat)
     }
 
-    fn head(&self) -> LossHead {
-        match self.inner {
+    fn head(&self) -> Option<LossHead> {
+        Some(match self.inner {
             KlInner::CrossEntropy => LossHead::CrossEntropy,
             KlInner::Kl => LossHead::Kl,
-        }
+        })
     }
 
-    fn cost(&self) -> Cost {
+    fn cost(&self, _: usize) -> Cost {
         self.path().cost()
     }
 
@@ -114,6 +119,7 @@ impl Sensitivity for KlInstability {
             steps: self.steps,
             step_size: self.step_size.clone(),
             start: self.start.clone(),
+            restarts: 1,
             keep: self.keep,
             looks: self.keep == Keep::Best,
         }
@@ -128,16 +134,16 @@ impl Sensitivity for KlInstability {
     }
 
     fn loss(&self, pairs: &[Pair<'_>]) -> Loss {
-        let classes = pairs.first().map_or(0, |pair| pair.logits.len());
         match self.inner {
-            KlInner::CrossEntropy => {
-                let labels: Vec<usize> = pairs.iter().map(|pair| pair.label).collect();
-                Loss::cross_entropy(&labels, classes)
-            }
-            KlInner::Kl => {
-                let rows = pairs.iter().flat_map(|pair| softmax(pair.logits)).map(|p| p as f32).collect();
-                Loss::kl(Array2::from_shape_vec((pairs.len(), classes), rows).expect("rows of one length"))
-            }
+            KlInner::CrossEntropy => cross_entropy(pairs),
+            KlInner::Kl => divergence(pairs),
         }
     }
+}
+
+/// The divergence of these rows from the class distributions at their samples.
+pub(crate) fn divergence(pairs: &[Pair<'_>]) -> Loss {
+    let classes = pairs.first().map_or(0, |pair| pair.logits.len());
+    let rows = pairs.iter().flat_map(|pair| softmax(pair.logits)).map(|p| p as f32).collect();
+    Loss::kl(Array2::from_shape_vec((pairs.len(), classes), rows).expect("rows of one length"))
 }

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results, ThreatFacts};
 
-use crate::board::{Board, Doubt, board, doubts};
+use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
 use crate::{Figure, compare, plan_table, robustness, transfer};
 
@@ -19,7 +19,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
         ),
     ];
     if !board.probes.is_empty() {
-        sections.push(format!("## Probes\n\n{PROBES}\n\n{}", probes(&board)));
+        sections.push(format!("## Probes\n\n{}", probes(&board)));
     }
     let compared = [
         ("Published", compare::published(results)),
@@ -82,8 +82,15 @@ initializers, running statistics included; *without batch norm* they are those t
 the file is removed. One that was folded into a convolution is not in the file: the bias that it left counts.";
 
 const PROBES: &str = "\
-How the values spread over the rows. *Row* is the index in the data set of the row with the largest value. ≥ is a lower bound: the \
-largest value in the ball is at least this; ≤ an upper bound; ≈ an estimate. *Measured* are the rows that have a value.";
+How the values spread over the rows. *Worst 5 %* is their 95th percentile (nearest rank) and *worst* the largest, which *row* has, by \
+its index in the data set; of margins and distances, where small is bad, the 5th percentile and the smallest. ≥ is a lower bound: the \
+largest value in the ball is at least this; ≤ an upper bound; ≈ an estimate, which no gate may rest on; no sign is exact. *Measured* are \
+the rows that have a value.";
+
+const UPPER: &str = " *No row above* is a proven Lipschitz constant of the whole network in the same norms, a product of layer norms: every \
+value is at most this, in the ball and beyond.";
+
+const ECE: &str = " *ECE* is the expected calibration error.";
 
 fn how_to_read_probes(board: &Board) -> String {
     let line = |probe: &&ProbeResult| {
@@ -94,19 +101,29 @@ fn how_to_read_probes(board: &Board) -> String {
 }
 
 fn probes(board: &Board) -> String {
+    let has_upper = each_probe(board).any(|(_, probe)| probe.upper.is_some());
+    let has_ece = each_probe(board).any(|(_, probe)| probe.ece.is_some());
     let rows = each_probe(board).map(|(model, probe)| {
-        let values = [probe.mean, probe.p95, probe.max].map(|value| bounded(probe.bound, value));
+        let (tail, worst, row) = worst_end(probe);
+        let values = [probe.mean, tail, worst].map(|value| bounded(probe.bound, value));
         let names = [model.name.clone(), probe.name.clone()];
         let counts = [
-            probe.max_row.map_or("–".into(), |row| row.to_string()),
+            row.map_or("–".into(), |row| row.to_string()),
             format!("{} of {}", probe.measured, probe.total),
             probe.units.clone(),
             probe.forwards.to_string(),
             probe.backwards.to_string(),
         ];
-        names.into_iter().chain(values).chain(counts).collect()
+        let extra = [(has_upper, bounded(Bound::Upper, probe.upper)), (has_ece, bounded(Bound::Estimate, probe.ece))];
+        let extra = extra.into_iter().filter_map(|(shown, value)| shown.then_some(value));
+        names.into_iter().chain(values).chain(extra).chain(counts).collect()
     });
-    table(&["model", "probe", "mean", "p95", "max", "row", "measured", "units", "forwards", "backwards"], rows)
+    let mut header = vec!["model", "probe", "mean", "worst 5 %", "worst"];
+    header.extend(has_upper.then_some("no row above"));
+    header.extend(has_ece.then_some("ECE"));
+    header.extend(["row", "measured", "units", "forwards", "backwards"]);
+    let notes = [(has_upper, UPPER), (has_ece, ECE)].into_iter().filter_map(|(shown, note)| shown.then_some(note));
+    format!("{PROBES}{}\n\n{}", notes.collect::<String>(), table(&header, rows))
 }
 
 fn each_probe<'a>(board: &'a Board<'a>) -> impl Iterator<Item = (&'a ModelResult, &'a ProbeResult)> {

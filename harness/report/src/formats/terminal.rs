@@ -1,10 +1,10 @@
-use evidence::{ProbeResult, Results};
+use evidence::{Bound, ProbeResult, Results};
 use tabled::builder::Builder;
 use tabled::settings::formatting::AlignmentStrategy;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
 
-use crate::board::{Board, Doubt, board, doubts};
+use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::text::{area, bound_name, bounded, limits, percent, plain, short};
 use crate::transfer;
 
@@ -13,7 +13,9 @@ pub fn leaderboard(results: &Results) -> String {
     let board = board(results);
     let mut table = Builder::default();
     let attacks = board.columns().map(|(_, name)| plain(name));
-    let probes = board.probes.iter().map(|probe| format!("{}\nmean, p95\n{}", plain(&probe.name), plain(&probe.units)));
+    let beside = board.probes.len() <= PROBE_COLUMNS;
+    let probes = board.probes.iter().filter(|_| beside);
+    let probes = probes.map(|probe| format!("{}\nmean, worst 5 %\n{}", plain(&probe.name), plain(&probe.units)));
     let first = ["#".into(), "model".into(), "clean".into()];
     let last = ["MACs".into(), "params".into()];
     let header = first.into_iter().chain(attacks).chain(["worst case".into()]).chain(probes).chain(last);
@@ -32,7 +34,7 @@ pub fn leaderboard(results: &Results) -> String {
         });
         let clean = with(accuracy(model.clean_accuracy, model.ci_low, model.ci_high), model.clean_auc, false);
         let first = [entry.rank.to_string(), plain(&model.name), clean];
-        let probes = entry.probes.iter().map(|probe| probe.map_or("–".into(), spread));
+        let probes = entry.probes.iter().filter(|_| beside).map(|probe| probe.map_or("–".into(), spread));
         let last = [short(model.macs), short(model.parameters)];
         table.push_record(first.into_iter().chain(attacks).chain([worst]).chain(probes).chain(last));
     }
@@ -40,7 +42,29 @@ pub fn leaderboard(results: &Results) -> String {
     table.with(Style::rounded()).modify(Columns::new(2..), (Alignment::right(), AlignmentStrategy::PerLine));
     let areas = if board.has_areas() { AREAS } else { "" };
     let (doubted, transfers) = (doubted(&board), transfer::terminal(&board).unwrap_or_default());
-    format!("{}\n{table}\n{}\n{areas}{doubted}{}{transfers}", headline(results), FOOTER, legend(&board))
+    let below = if beside { String::new() } else { table_of_probes(&board) };
+    format!("{}\n{table}\n{}\n{areas}{below}{doubted}{}{transfers}", headline(results), FOOTER, legend(&board))
+}
+
+/// As many probes have columns of the leaderboard; more have a table of their own, or it would be too wide to read.
+const PROBE_COLUMNS: usize = 3;
+
+/// A line for each probe of each model.
+fn table_of_probes(board: &Board) -> String {
+    let mut table = Builder::default();
+    table.push_record(["model", "probe", "mean", "worst 5 %", "worst", "no row above", "ECE"]);
+    for entry in &board.entries {
+        for probe in entry.probes.iter().flatten() {
+            let (tail, worst, _) = worst_end(probe);
+            let values = [probe.mean, tail, worst].map(|value| bounded(probe.bound, value));
+            let more = [bounded(Bound::Upper, probe.upper), bounded(Bound::Estimate, probe.ece)];
+            let names = [plain(&entry.model.name), plain(&probe.name)];
+            table.push_record(names.into_iter().chain(values).chain(more));
+        }
+    }
+    let mut table = table.build();
+    table.with(Style::rounded()).modify(Columns::new(2..), Alignment::right());
+    format!("{table}\n")
 }
 
 /// One line for each result that should not be believed as it stands.
@@ -67,7 +91,8 @@ fn legend(board: &Board) -> String {
 }
 
 fn spread(probe: &ProbeResult) -> String {
-    format!("{}\n{}", bounded(probe.bound, probe.mean), bounded(probe.bound, probe.p95))
+    let (tail, ..) = worst_end(probe);
+    format!("{}\n{}", bounded(probe.bound, probe.mean), bounded(probe.bound, tail))
 }
 
 const FOOTER: &str = "Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is\n\
