@@ -36,6 +36,7 @@ mod tensor_proto;
 mod topology;
 pub mod training;
 mod transforms;
+mod width;
 
 pub use attrs::{Attr, Attrs};
 pub use cost::Cost;
@@ -59,3 +60,4 @@ pub use transforms::{
     InputMap, OutputCut, Quantize, append_score, cut_sigmoid, cut_softmax, fold_batch_norm, micro_batch, output_scale,
     prepend_input,
 };
+pub use width::WidthBound;

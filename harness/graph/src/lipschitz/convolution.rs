@@ -57,7 +57,8 @@ impl<'a> Kernel<'a> {
     /// Upper bounds on the norms of the whole map.
     pub(super) fn norms(&self) -> Norms {
         let (seen, seeing) = (self.axes.map(|axis| seen(&axis)), self.axes.map(|axis| seeing(&axis)));
-        let by_filter = |filter: usize, f: fn(f64) -> f64| self.sums((0..self.depth).map(|c| self.window(filter, c)), f);
+        let by_filter =
+            |filter: usize, f: fn(f64) -> f64| self.sums((0..self.depth).map(|c| self.window(filter, c)), f);
         let by_channel = |channel: usize, f: fn(f64) -> f64| {
             let (group, channel) = (channel / self.depth, channel % self.depth);
             self.sums((0..self.width()).map(|filter| self.window(group * self.width() + filter, channel)), f)
@@ -68,7 +69,8 @@ impl<'a> Kernel<'a> {
             sums.fold(0.0, f64::max) * (1.0 + rounding((self.depth + self.width()) * self.taps()))
         };
         let of_filters = |f| over(&filters.clone().map(|filter| by_filter(filter, f)).collect::<Vec<_>>(), &seen);
-        let of_channels = |f| over(&channels.clone().map(|channel| by_channel(channel, f)).collect::<Vec<_>>(), &seeing);
+        let of_channels =
+            |f| over(&channels.clone().map(|channel| by_channel(channel, f)).collect::<Vec<_>>(), &seeing);
         let square = |x: f64| x * x + if x == 0.0 { 0.0 } else { f64::MIN_POSITIVE };
         let (l1, linf) = (of_channels(f64::abs), of_filters(f64::abs));
         let schur = up(times(l1, linf).sqrt());
@@ -95,7 +97,8 @@ impl<'a> Kernel<'a> {
         let columns = self.axes[1].kernel;
         let mut largest = 0.0_f64;
         for rows in &sets[0] {
-            let line: Vec<f64> = (0..columns).map(|column| rows.iter().map(|row| sums[row * columns + column]).sum()).collect();
+            let line: Vec<f64> =
+                (0..columns).map(|column| rows.iter().map(|row| sums[row * columns + column]).sum()).collect();
             for set in &sets[1] {
                 largest = largest.max(set.iter().map(|column| line[*column]).sum());
             }
@@ -115,7 +118,8 @@ impl<'a> Kernel<'a> {
             if single {
                 // One window: the taps that it has inside the input are a dense layer.
                 let row = |filter: usize| (0..self.depth).map(move |channel| self.window(filter, channel));
-                let weights = filters.flat_map(row).flat_map(|window| places.iter().map(|(r, c)| window[r * columns + c]));
+                let weights =
+                    filters.flat_map(row).flat_map(|window| places.iter().map(|(r, c)| window[r * columns + c]));
                 return spectral_norm(self.width(), self.depth * places.len(), &weights.collect::<Vec<_>>());
             }
             let tap = |&(row, column): &(usize, usize)| Tap {
@@ -123,7 +127,9 @@ impl<'a> Kernel<'a> {
                 column,
                 weights: filters
                     .clone()
-                    .flat_map(|filter| (0..self.depth).map(move |channel| self.window(filter, channel)[row * columns + column]))
+                    .flat_map(|filter| {
+                        (0..self.depth).map(move |channel| self.window(filter, channel)[row * columns + column])
+                    })
                     .collect(),
             };
             let taps: Vec<Tap> = places.iter().map(tap).collect();

@@ -57,7 +57,13 @@ pub(super) fn matrix<'a>(site: &Site<'a>) -> Result<(Matrix<'a>, usize), String>
     let (rows, columns) = match shape[leading..] {
         [rows, columns] if shape[..leading].iter().all(|&size| size == 1) => (rows, columns),
         // A vector is a row on the left and a column on the right.
-        [size] => if factor == 0 { (1, size) } else { (size, 1) },
+        [size] => {
+            if factor == 0 {
+                (1, size)
+            } else {
+                (size, 1)
+            }
+        }
         _ => return Err(format!("the constant factor {shape:?} has batches: no rule bounds it")),
     };
     let matrix = Matrix::new(rows, columns, site.constant(factor)?);

@@ -22,7 +22,8 @@ pub(super) fn product(site: &Site<'_>) -> Result<Vec<Effect>, String> {
 
 fn gated(site: &Site<'_>) -> Option<Vec<Effect>> {
     let [Some(a), Some(b)] = site.node.inputs()[..] else { return None };
-    let (input, constant) = slope(site.graph, a, b).map(|slope| (0, slope)).or_else(|| Some((1, slope(site.graph, b, a)?)))?;
+    let (input, constant) =
+        slope(site.graph, a, b).map(|slope| (0, slope)).or_else(|| Some((1, slope(site.graph, b, a)?)))?;
     (constant.is_finite()).then(|| vec![Effect::Sum(vec![(input, Norms::same(up(constant)))])])
 }
 

@@ -22,14 +22,20 @@ pub(super) fn mean(site: &Site<'_>) -> Effects {
 pub(super) fn join(site: &Site<'_>) -> Effects {
     let concat = site.node.op().name == "Concat";
     let parts = site.varying();
-    let parts = if concat { parts.into_iter().map(|input| (input, Norms::same(1.0))).collect() } else { stretched(site, &parts)? };
+    let parts = if concat {
+        parts.into_iter().map(|input| (input, Norms::same(1.0))).collect()
+    } else {
+        stretched(site, &parts)?
+    };
     Ok(vec![Effect::Join(parts)])
 }
 
 /// Each element by a constant condition.
 pub(super) fn choice(site: &Site<'_>) -> Effects {
     if site.varies(0) {
-        return Err("the condition depends on the graph's input, so that it has steps: no Lipschitz constant".to_owned());
+        return Err(
+            "the condition depends on the graph's input, so that it has steps: no Lipschitz constant".to_owned()
+        );
     }
     join(site)
 }

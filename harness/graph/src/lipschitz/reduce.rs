@@ -47,7 +47,8 @@ pub(super) fn log_softmax(site: &Site<'_>) -> Effects {
     let shape = site.call.shape(0)?;
     let axis = site.call.attrs.get_int("axis", -1)?;
     let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
-    let classes = usize::try_from(axis).ok().and_then(|axis| shape.get(axis)).copied().ok_or("the axis is out of range")? as f64;
+    let classes =
+        usize::try_from(axis).ok().and_then(|axis| shape.get(axis)).copied().ok_or("the axis is out of range")? as f64;
     Ok(vec![Effect::first(Norms::new((classes - 1.0).max(1.0), up(classes.sqrt()), 2.0))])
 }
 

@@ -28,7 +28,11 @@ impl<'a> Site<'a> {
     /// Errors: it is not constant, or not finite.
     pub(super) fn constant(&self, input: usize) -> Result<&'a [f64], String> {
         let values = self.call.tensor(input)?.floats()?;
-        if values.iter().all(|value| value.is_finite()) { Ok(values) } else { Err(format!("input {input} is not finite")) }
+        if values.iter().all(|value| value.is_finite()) {
+            Ok(values)
+        } else {
+            Err(format!("input {input} is not finite"))
+        }
     }
 
     /// Errors: an input besides the first depends on the graph's input.

@@ -22,7 +22,11 @@ pub(super) fn elu(call: &Call<'_>) -> Constant {
 
 /// On the left it is `e^(x / alpha)`.
 pub(super) fn celu(call: &Call<'_>) -> Constant {
-    if number(call, "alpha", 1.0)? > 0.0 { Ok(1.0) } else { Err("alpha is negative: its slope has no bound".to_owned()) }
+    if number(call, "alpha", 1.0)? > 0.0 {
+        Ok(1.0)
+    } else {
+        Err("alpha is negative: its slope has no bound".to_owned())
+    }
 }
 
 pub(super) fn selu(call: &Call<'_>) -> Constant {

@@ -29,10 +29,8 @@ pub(super) struct Tap {
 
 /// An upper bound on the spectral norm of a convolution of one group with these axes.
 pub(super) fn norm(axes: &[Axis; 2], filters: usize, depth: usize, taps: &[Tap]) -> f64 {
-    let lines = [
-        Line::new(&axes[0], taps.iter().map(|tap| tap.row)),
-        Line::new(&axes[1], taps.iter().map(|tap| tap.column)),
-    ];
+    let lines =
+        [Line::new(&axes[0], taps.iter().map(|tap| tap.row)), Line::new(&axes[1], taps.iter().map(|tap| tap.column))];
     let taps: Vec<Placed<'_>> = taps
         .iter()
         .map(|tap| {
@@ -47,6 +45,12 @@ pub(super) fn norm(axes: &[Axis; 2], filters: usize, depth: usize, taps: &[Tap])
         taps.fold(0.0, |sum, tap| up(sum + spectral_norm(filters, depth, tap.weights)))
     };
     let by_taps = phases.iter().map(of_phase).fold(0.0, |sum: f64, norm| up((sum * sum + norm * norm).sqrt()));
+    let products =
+        taps.len().saturating_mul(taps.len()).saturating_mul(filters * depth * filters.min(depth * phases.len()));
+    // One tap is a matrix, whose norm this is already.
+    if taps.len() == 1 || products > MOST_WORK {
+        return by_taps;
+    }
     let gram = Gram::new(filters, depth, &taps, &phases);
     by_taps.min(gram.largest(&lines).unwrap_or(f64::INFINITY))
 }
@@ -135,7 +139,11 @@ impl Gram {
         let index = |phase: &[usize; 2]| phases.iter().position(|known| known == phase).unwrap_or(0);
         for (a, a_flipped) in taps.iter().zip(&flipped) {
             for (b, b_flipped) in taps.iter().zip(&flipped) {
-                let shift = if by_filter { [0, 1].map(|i| a.shift[i] - b.shift[i]) } else { [0, 1].map(|i| b.shift[i] - a.shift[i]) };
+                let shift = if by_filter {
+                    [0, 1].map(|i| a.shift[i] - b.shift[i])
+                } else {
+                    [0, 1].map(|i| b.shift[i] - a.shift[i])
+                };
                 if shift < [0, 0] || by_filter && a.phase != b.phase {
                     continue;
                 }
@@ -172,7 +180,8 @@ impl Gram {
         let side = if self.is_real() { self.side } else { 2 * self.side };
         let work_at = (side * side * side / 6).saturating_add(2 * self.waves.len() * self.side * self.side);
         let frequencies = |density: usize| lines[0].points(density).saturating_mul(lines[1].points(density) / 2 + 1);
-        let density = [32, 16, 8].into_iter().find(|&density| frequencies(density).saturating_mul(work_at) <= MOST_WORK)?;
+        let density =
+            [32, 16, 8].into_iter().find(|&density| frequencies(density).saturating_mul(work_at) <= MOST_WORK)?;
         let points = [0, 1].map(|axis| lines[axis].points(density));
         let roots = points.map(|points| if points == 1 { vec![(1.0, 0.0)] } else { roots_of_unity(points) });
         let (mut limit, mut matrix, mut work) = (0.0_f64, Vec::new(), Vec::new());

@@ -86,7 +86,6 @@ fn at_real_sizes_the_bound_is_close() {
         let graph = graph("Conv", &x, draws.tensor(&w, -1.0, 1.0), attrs).unwrap();
         let layer = graph.lipschitz().layers().remove(0);
         let ratio = layer.l2_upper / layer.l2_estimate.unwrap();
-        eprintln!("{w:?}: {} {ratio}", layer.l2_upper); // TEMP
         assert!((1.0 - 1e-9..1.05).contains(&ratio), "{w:?} {ratio}");
     }
 }
@@ -95,7 +94,9 @@ fn at_real_sizes_the_bound_is_close() {
 #[test]
 fn windows_that_do_not_overlap_are_exact() {
     let mut draws = Splitmix::new(6);
-    for (x, w, stride) in [([1, 3, 8, 8], [5, 3, 2, 2], 2), ([1, 4, 6, 6], [7, 4, 1, 1], 1), ([1, 2, 5, 5], [3, 2, 5, 5], 1)] {
+    for (x, w, stride) in
+        [([1, 3, 8, 8], [5, 3, 2, 2], 2), ([1, 4, 6, 6], [7, 4, 1, 1], 1), ([1, 2, 5, 5], [3, 2, 5, 5], 1)]
+    {
         let weights = draws.tensor(&w, -1.0, 1.0);
         let exact = Explicit::new(w[0], w[1] * w[2] * w[3], weights.to_f64()).l2();
         let graph = graph("Conv", &x, weights, Attrs::new().ints("strides", [stride; 2])).unwrap();

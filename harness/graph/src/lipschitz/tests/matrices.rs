@@ -55,7 +55,10 @@ fn a_dense_layer_has_its_operator_norms() {
                 let bound = lipschitz.bound(input, output).unwrap();
                 // Gram iteration ends above the singular value.
                 let allowed = if output == Norm::L2 && input == Norm::L2 { 1.002 } else { 1.0 + 1e-11 };
-                assert!(bound >= exact && bound <= exact * allowed, "{rows}x{columns} {input} {output}: {bound} {exact}");
+                assert!(
+                    bound >= exact && bound <= exact * allowed,
+                    "{rows}x{columns} {input} {output}: {bound} {exact}"
+                );
             }
             let layer = &lipschitz.layers()[0];
             let power = layer.l2_estimate.unwrap();

@@ -68,9 +68,8 @@ impl Explicit {
         let rows = if self.rows <= self.columns { self.clone() } else { self.transposed() };
         let n = rows.rows;
         let line = |at: usize| &rows.elements[at * rows.columns..][..rows.columns];
-        let mut a: Vec<Vec<f64>> = (0..n)
-            .map(|i| (0..n).map(|j| line(i).iter().zip(line(j)).map(|(x, y)| x * y).sum()).collect())
-            .collect();
+        let mut a: Vec<Vec<f64>> =
+            (0..n).map(|i| (0..n).map(|j| line(i).iter().zip(line(j)).map(|(x, y)| x * y).sum()).collect()).collect();
         for _ in 0..60 {
             let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i][j] * a[i][j]).sum();
             let on: f64 = (0..n).map(|i| a[i][i] * a[i][i]).sum();

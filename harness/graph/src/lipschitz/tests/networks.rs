@@ -60,7 +60,10 @@ fn no_pair_and_no_jacobian_is_above() {
                 for (input, size) in Norm::ALL.into_iter().zip(lengths(x)) {
                     for (output, moved) in Norm::ALL.into_iter().zip(lengths(y)) {
                         let bound = lipschitz.bound(input, output).unwrap();
-                        assert!(moved <= bound * size * (1.0 + 1e-9), "{what} {input} {output}: {moved} {bound} {size}");
+                        assert!(
+                            moved <= bound * size * (1.0 + 1e-9),
+                            "{what} {input} {output}: {moved} {bound} {size}"
+                        );
                     }
                 }
             };
