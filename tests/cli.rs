@@ -178,6 +178,9 @@ fn models_come_and_go() -> Result<(), Failed> {
         ["MACs: 48 (", "parameters: 48; 192 bytes in the file, 48 at int8", "76 bytes at the peak in the file's order"];
     scratch.run(["model", "profile", "linear"])?.expect(0, &profile)?;
     scratch.run(["model", "profile", "linear", "--int8"])?.expect(0, &["a byte an element: 19 bytes at the peak"])?;
+    let lipschitz = ["l2 by power iteration", "from linf to l1: ", "from l2 to l2: ", "from linf to linf: "];
+    scratch.run(["model", "profile", "linear", "--lipschitz"])?.expect(0, &lipschitz)?;
+    scratch.run(["model", "profile", "linear", "--lipschitz", "--int8"])?.expect(2, &["cannot be used with"])?;
     scratch.run(["model", "show", "linaer"])?.expect(2, &["`linaer`", "hint: "])?;
     scratch.run(["model", "verify"])?.expect(0, &["linear/model.onnx: verified"])?;
     scratch.write("models/linear/notes.txt", "mine")?;

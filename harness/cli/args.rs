@@ -188,6 +188,9 @@ pub(crate) struct ProfileArgs {
     /// Lists the layers in the best order that was found instead of the file's
     #[arg(long)]
     pub(crate) best_order: bool,
+    /// Shows upper bounds on Lipschitz constants instead, of every layer and of the logits in the file's input
+    #[arg(long, conflicts_with_all = ["int8", "in_place_depthwise", "best_order"])]
+    pub(crate) lipschitz: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -13,6 +13,7 @@ mod kept;
 mod model;
 mod model_build;
 mod model_check;
+mod model_lipschitz;
 mod model_profile;
 mod panels;
 mod parallel;

@@ -4,7 +4,7 @@ use crate::args::ProfileArgs;
 use crate::exit::Exit;
 use crate::model_build::grouped;
 use crate::places::Places;
-use crate::{prepare, table};
+use crate::{model_lipschitz, prepare, table};
 use anyhow::{Context, Result};
 use graph::{Graph, Memory, MemoryRules, MemoryStep, Model, Node};
 
@@ -17,6 +17,10 @@ pub(crate) fn run(places: &Places, args: &ProfileArgs) -> Result<Exit> {
     let read = || format!("failed to read model `{}`", args.name);
     let model = Model::parse(&bytes.model, &bytes).with_context(read)?;
     let (graph, rows) = model.smallest().with_context(read)?;
+    if args.lipschitz {
+        println!("{}", model_lipschitz::render(&graph, rows, &registered.manifest.output)?);
+        return Ok(Exit::Pass);
+    }
     let rules = MemoryRules { int8: args.int8 || model.is_quantized(), in_place_depthwise: args.in_place_depthwise };
     println!("{}", render(&model, &graph, rows, rules, args.best_order));
     Ok(Exit::Pass)
@@ -69,7 +73,7 @@ fn layer(graph: &Graph, node: &Node, step: &MemoryStep, peak: u64) -> [String; 7
 }
 
 /// The end of a long name, which tells more than its beginning.
-fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     let length = name.chars().count();
     if length <= NAME {
         name.to_owned()

@@ -19,6 +19,7 @@ mod gradient;
 mod graph;
 mod instantiate;
 mod interpreter;
+mod lipschitz;
 mod memory;
 mod model;
 mod op_table;
@@ -35,6 +36,7 @@ mod tensor_proto;
 mod topology;
 pub mod training;
 mod transforms;
+mod width;
 
 pub use attrs::{Attr, Attrs};
 pub use cost::Cost;
@@ -45,6 +47,7 @@ pub use external::{ExternalData, NoExternalData, external_locations};
 pub use gradient::{GradientGraph, Head, gradient_graph};
 pub use graph::{Graph, Node, Value, ValueId, ValueType};
 pub use interpreter::Interpreter;
+pub use lipschitz::{LayerBound, Lipschitz, Norm, Unbounded};
 pub use memory::{Memory, MemoryRules, MemoryStep};
 pub use model::{Dim, Model, Port, with_output};
 pub use op_table::supported_ops_table;
@@ -57,3 +60,4 @@ pub use transforms::{
     InputMap, OutputCut, Quantize, append_score, cut_sigmoid, cut_softmax, fold_batch_norm, micro_batch, output_scale,
     prepend_input,
 };
+pub use width::WidthBound;

@@ -67,10 +67,7 @@ fn merge_plain_axes(up: &mut Upgrade<'_>) -> Result<(), String> {
 /// those that ceil_mode adds after it.
 fn counts(attrs: &Attrs, axes: &[Axis]) -> Result<Vec<f64>, String> {
     let padded = attrs.get_int("count_include_pad", 0)? != 0;
-    let count = |axis: &Axis, window: usize| {
-        let end = axis.begin + axis.input + axis.end;
-        if padded { axis.taps_before(window, end) } else { axis.taps(window).len() }
-    };
+    let count = |axis: &Axis, window: usize| axis.counted(window, padded);
     let (rows, columns) = window::plane(axes);
     let windows = 0..rows.output * columns.output;
     let columns_of = |window: usize| (window / columns.output, window % columns.output);

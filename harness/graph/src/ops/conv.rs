@@ -21,17 +21,17 @@ pub(super) const OP: Op = Op {
 };
 
 /// The resolved sizes of one convolution.
-pub(super) struct Conv {
+pub(crate) struct Conv {
     pub(super) batch: usize,
-    pub(super) channels: usize,
-    pub(super) filters: usize,
-    pub(super) group: usize,
-    pub(super) axes: Vec<Axis>,
+    pub(crate) channels: usize,
+    pub(crate) filters: usize,
+    pub(crate) group: usize,
+    pub(crate) axes: Vec<Axis>,
 }
 
 impl Conv {
     /// Errors: the shapes `[N, C, …]` and `[M, C/group, …]` and the attributes do not fit.
-    pub(super) fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
+    pub(crate) fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
         let ([batch, channels, spatial @ ..], [filters, depth, kernel @ ..]) = (x, w) else {
             return Err(format!("expected input [N, C, …] and weights [M, C/group, …], found {x:?} and {w:?}"));
         };

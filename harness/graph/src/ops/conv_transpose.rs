@@ -22,16 +22,16 @@ pub(super) const OP: Op = Op {
 };
 
 /// The resolved sizes: those of the convolution whose adjoint it is, so that `axes` have its input as `output`.
-struct Transpose {
+pub(crate) struct Transpose {
     batch: usize,
-    channels: usize,
-    filters: usize,
-    group: usize,
-    axes: Vec<Axis>,
+    pub(crate) channels: usize,
+    pub(crate) filters: usize,
+    pub(crate) group: usize,
+    pub(crate) axes: Vec<Axis>,
 }
 
 impl Transpose {
-    fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
+    pub(crate) fn read(attrs: &Attrs, x: &[usize], w: &[usize]) -> Result<Self, String> {
         let ([batch, channels, spatial @ ..], [rows, filters, kernel @ ..]) = (x, w) else {
             return Err(format!("expected input [N, C, …] and weights [C, M/group, …], found {x:?} and {w:?}"));
         };

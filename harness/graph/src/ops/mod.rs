@@ -59,7 +59,7 @@ mod one_hot;
 mod pad;
 mod pow;
 mod prelu;
-mod product;
+pub(crate) mod product;
 mod quantization;
 mod quantize_linear;
 mod range;
@@ -91,9 +91,10 @@ mod trilu;
 mod upgrade;
 mod upsample;
 mod where_op;
-mod window;
+pub(crate) mod window;
 
-pub(crate) use conv_transpose::{Symmetric, symmetric};
+pub(crate) use conv::Conv;
+pub(crate) use conv_transpose::{Symmetric, Transpose, symmetric};
 
 pub use backward::Backward;
 pub use cases::{Case, CaseGradient, CaseInput, case_gradient, case_graph, rewritten_graph};

@@ -2,7 +2,7 @@
 ///
 /// Terms are summed in the order of `k` in groups of four, whatever `m` and `n` are, so that no row of the result
 /// depends on its neighbours.
-pub(super) fn add_product(m: usize, k: usize, n: usize, a: &[f64], b: &[f64], c: &mut [f64]) {
+pub(crate) fn add_product(m: usize, k: usize, n: usize, a: &[f64], b: &[f64], c: &mut [f64]) {
     if n == 0 || k == 0 {
         return;
     }
@@ -30,7 +30,7 @@ pub(super) fn add_product(m: usize, k: usize, n: usize, a: &[f64], b: &[f64], c:
 }
 
 /// The transpose of a row-major `[rows, columns]` matrix.
-pub(super) fn transposed(rows: usize, columns: usize, a: &[f64]) -> Vec<f64> {
+pub(crate) fn transposed(rows: usize, columns: usize, a: &[f64]) -> Vec<f64> {
     let mut result = Vec::with_capacity(a.len());
     for column in 0..columns {
         result.extend((0..rows).map(|row| a[row * columns + column]));

@@ -5,21 +5,21 @@ use std::ops::Range;
 
 /// One spatial axis of a sliding window: how outputs of a convolution or pooling see the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     /// Length of the input.
-    pub(super) input: usize,
+    pub(crate) input: usize,
     /// Taps of the window.
-    pub(super) kernel: usize,
+    pub(crate) kernel: usize,
     /// Distance between windows.
-    pub(super) stride: usize,
+    pub(crate) stride: usize,
     /// Distance between taps.
-    pub(super) dilation: usize,
+    pub(crate) dilation: usize,
     /// Padding before the first element.
-    pub(super) begin: usize,
+    pub(crate) begin: usize,
     /// Padding after the last element.
     pub(super) end: usize,
     /// Number of windows.
-    pub(super) output: usize,
+    pub(crate) output: usize,
 }
 
 impl Axis {
@@ -35,12 +35,18 @@ impl Axis {
     }
 
     /// The taps of one window that lie inside the input.
-    pub(super) fn taps(&self, window: usize) -> Range<usize> {
+    pub(crate) fn taps(&self, window: usize) -> Range<usize> {
         self.taps_before(window, self.begin)..self.taps_before(window, self.begin + self.input)
     }
 
+    /// What an average over one window divides by: its taps inside the input, or inside the padding too.
+    pub(crate) fn counted(&self, window: usize, padded: bool) -> usize {
+        let padded = padded.then(|| self.taps_before(window, self.begin + self.input + self.end));
+        padded.unwrap_or_else(|| self.taps(window).len())
+    }
+
     /// The input elements under one window.
-    pub(super) fn covered(&self, window: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn covered(&self, window: usize) -> impl Iterator<Item = usize> + '_ {
         self.taps(window).map(move |tap| window * self.stride + tap * self.dilation - self.begin)
     }
 
@@ -143,7 +149,7 @@ pub(super) fn kernel_shape(attrs: &Attrs, rank: usize) -> Result<Vec<usize>, Str
 ///
 /// Errors: as [`read`], windows that see no element, or a window so large that its weights in the gradient, one for each
 /// channel and tap, would not be a value.
-pub(super) fn pooling(call: &Call<'_>) -> Result<Vec<Axis>, String> {
+pub(crate) fn pooling(call: &Call<'_>) -> Result<Vec<Axis>, String> {
     let spatial = call.shape(0)?.get(2..).ok_or("input 0 must be [N, C, …]")?;
     let kernel = kernel_shape(call.attrs, spatial.len())?;
     let ceil = call.attrs.get_int("ceil_mode", 0)? != 0;
@@ -194,7 +200,7 @@ pub(super) fn each(axes: &[Axis], number: impl Fn(&Axis) -> usize) -> Vec<i64> {
 }
 
 /// Two axes whatever the rank: one axis becomes the columns of a single row.
-pub(super) fn plane(axes: &[Axis]) -> (Axis, Axis) {
+pub(crate) fn plane(axes: &[Axis]) -> (Axis, Axis) {
     match axes {
         [row, column] => (*row, *column),
         _ => {
@@ -226,7 +232,7 @@ pub(super) fn runs(axes: &[Axis], mut visit: impl FnMut(usize, usize, usize, usi
 }
 
 /// Lays the windows of `channels` channels out as columns: `[channels · taps, windows]`, zero in the padding.
-pub(super) fn unfold(axes: &[Axis], channels: usize, x: &[f64]) -> Vec<f64> {
+pub(crate) fn unfold(axes: &[Axis], channels: usize, x: &[f64]) -> Vec<f64> {
     let (pixels, windows, taps) = volumes(axes);
     let stride = plane(axes).1.stride;
     let mut columns = vec![0.0; channels * taps * windows];
@@ -246,7 +252,7 @@ pub(super) fn unfold(axes: &[Axis], channels: usize, x: &[f64]) -> Vec<f64> {
 }
 
 /// The adjoint of [`unfold`]: adds every column's element back to the input element that it came from.
-pub(super) fn fold(axes: &[Axis], channels: usize, columns: &[f64], x: &mut [f64]) {
+pub(crate) fn fold(axes: &[Axis], channels: usize, columns: &[f64], x: &mut [f64]) {
     let (pixels, windows, taps) = volumes(axes);
     let stride = plane(axes).1.stride;
     for channel in 0..channels {
@@ -260,7 +266,7 @@ pub(super) fn fold(axes: &[Axis], channels: usize, columns: &[f64], x: &mut [f64
 }
 
 /// Elements of the input, windows and taps of one channel.
-pub(super) fn volumes(axes: &[Axis]) -> (usize, usize, usize) {
+pub(crate) fn volumes(axes: &[Axis]) -> (usize, usize, usize) {
     let product = |number: fn(&Axis) -> usize| axes.iter().map(number).product();
     (product(|axis| axis.input), product(|axis| axis.output), product(|axis| axis.kernel))
 }
