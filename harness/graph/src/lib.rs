@@ -37,7 +37,7 @@ pub mod training;
 mod transforms;
 
 pub use attrs::{Attr, Attrs};
-pub use cost::Cost;
+pub use cost::{CONVENTIONS, Convention, Cost, Flash};
 pub use encode::{encode, encode_symbolic_batch};
 pub use error::Error;
 pub use executor::{Executor, Program};
