@@ -15,6 +15,7 @@ mod plan_table;
 mod robustness;
 #[cfg(test)]
 mod sample;
+mod static_cost;
 mod sums;
 mod text;
 mod transfer;

@@ -6,7 +6,7 @@ use tabled::settings::{Alignment, Style};
 
 use crate::board::{Board, Doubt, board, doubts};
 use crate::text::{area, bound_name, bounded, limits, percent, plain, short};
-use crate::transfer;
+use crate::{static_cost, transfer};
 
 /// The leaderboard for a terminal: about 110 columns wide for three attacks and names of 20 letters.
 pub fn leaderboard(results: &Results) -> String {
@@ -40,7 +40,8 @@ pub fn leaderboard(results: &Results) -> String {
     table.with(Style::rounded()).modify(Columns::new(2..), (Alignment::right(), AlignmentStrategy::PerLine));
     let areas = if board.has_areas() { AREAS } else { "" };
     let (doubted, transfers) = (doubted(&board), transfer::terminal(&board).unwrap_or_default());
-    format!("{}\n{table}\n{}\n{areas}{doubted}{}{transfers}", headline(results), FOOTER, legend(&board))
+    let cost = static_cost::terminal(results).unwrap_or_default();
+    format!("{}\n{table}\n{}\n{areas}{doubted}{}{transfers}{cost}", headline(results), FOOTER, legend(&board))
 }
 
 /// One line for each result that should not be believed as it stands.
