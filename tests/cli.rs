@@ -174,9 +174,16 @@ fn models_come_and_go() -> Result<(), Failed> {
         .run(["model", "show", "linear"])?
         .expect(0, &["name: linear", "# digest: ", "# parameters: 48", "MACs of one row", ": 48"])?;
     // 16 pixels and 3 classes, no bias.
-    let profile =
-        ["MACs: 48 (", "parameters: 48; 192 bytes in the file, 48 at int8", "76 bytes at the peak in the file's order"];
+    let profile = [
+        "MACs: 48\nconvention `default`: ",
+        "parameters: 48; 192 bytes in the file, 48 at int8",
+        "flash, estimated at int8 with batch norm folded: 72 bytes; 48 of weights, 0 of biases, 24 of",
+        "76 bytes at the peak in the file's order",
+    ];
     scratch.run(["model", "profile", "linear"])?.expect(0, &profile)?;
+    let thop = ["MACs: 48\nconvention `thop` of version 0.1.1"];
+    scratch.run(["model", "profile", "linear", "--convention", "thop"])?.expect(0, &thop)?;
+    scratch.run(["model", "profile", "linear", "--convention", "tho"])?.expect(2, &["thop", "default"])?;
     scratch.run(["model", "profile", "linear", "--int8"])?.expect(0, &["a byte an element: 19 bytes at the peak"])?;
     let lipschitz = ["l2 by power iteration", "from linf to l1: ", "from l2 to l2: ", "from linf to linf: "];
     scratch.run(["model", "profile", "linear", "--lipschitz"])?.expect(0, &lipschitz)?;

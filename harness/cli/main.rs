@@ -23,6 +23,7 @@ mod progress;
 mod run;
 mod self_check;
 mod show_plan;
+mod static_cost;
 mod table;
 mod train;
 

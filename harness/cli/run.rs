@@ -5,7 +5,7 @@ use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
 use crate::train::dynamics;
-use crate::{clean, estimate, prepare, progress, show_plan};
+use crate::{clean, estimate, prepare, progress, show_plan, static_cost};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
@@ -206,6 +206,7 @@ impl Run<'_> {
                 macs_torchprofile: Some(prepared.cost().macs_torchprofile),
                 parameters: Some(prepared.parameters()),
                 params_without_bn: Some(prepared.cost().params_without_bn),
+                cost: Some(static_cost::of(&model.registered)?),
                 notes: prepared.notes().to_vec(),
                 scores_rows: prepared.spec().scores_rows(),
                 attacks: attacks(&model.name, prepared.spec().classes)?,

@@ -274,6 +274,7 @@ mod tests {
             macs_torchprofile: None,
             parameters: Some(parameters),
             params_without_bn: Some(parameters - 1),
+            cost: None,
             notes: Vec::new(),
             flags: BTreeMap::new(),
             inconclusive: Vec::new(),

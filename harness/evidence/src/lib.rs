@@ -22,6 +22,7 @@ mod probe_columns;
 mod probe_summary;
 mod published;
 mod results;
+mod static_cost;
 mod statistics;
 mod store;
 mod summary;
@@ -45,6 +46,7 @@ pub use results::{
     AttackResult, Bound, CurvePoint, DatasetFacts, Distances, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION,
     Results, RuntimeFacts, Smallest, StageResult, ThreatFacts, WorstCase,
 };
+pub use static_cost::{ActivationMemory, StaticCost};
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
 pub use store::{Damage, Keep, Lookup, Store};
 pub use summary::{AttackFacts, Facts, ModelBlocks, ModelFacts, summarise};

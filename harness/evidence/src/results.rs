@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Analysis, Digest, Error, Flag, Published};
+use crate::{Analysis, Digest, Error, Flag, Published, StaticCost};
 
 /// The version of the layout of `results.json`.
 pub const RESULTS_SCHEMA_VERSION: u32 = 1;
@@ -131,6 +131,9 @@ pub struct ModelResult {
     /// neighbour leaves a bias, which counts. Left out where it was not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params_without_bn: Option<u64>,
+    /// Flash and memory. Left out where they were not worked out, as in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<StaticCost>,
     /// What a reader should know, such as that a softmax ending was cut from the gradient graph.
     pub notes: Vec<String>,
     /// How many rows have each flag before any attack. Left out without any.

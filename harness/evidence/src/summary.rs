@@ -9,7 +9,7 @@ use crate::masking::{self, Access};
 use crate::probe_summary::probe_result;
 use crate::{
     AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts, Published,
-    RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, ThreatFacts, Verdict, WorstCase, clopper_pearson,
+    RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, StaticCost, ThreatFacts, Verdict, WorstCase, clopper_pearson,
 };
 
 /// What `results.json` takes from the plan.
@@ -37,6 +37,7 @@ pub struct ModelFacts {
     pub macs_torchprofile: Option<u64>,
     pub parameters: Option<u64>,
     pub params_without_bn: Option<u64>,
+    pub cost: Option<StaticCost>,
     pub notes: Vec<String>,
     /// Whether it tells two classes apart, normal and anomalous, by a score for each row and a threshold.
     pub scores_rows: bool,
@@ -107,7 +108,7 @@ pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error>
 
 fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result<ModelResult, Error> {
     let ModelFacts { name, digest, macs, macs_torchprofile, parameters, params_without_bn, .. } = facts;
-    let (notes, attack_facts, probe_facts) = (facts.notes, facts.attacks, facts.probes);
+    let (cost, notes, attack_facts, probe_facts) = (facts.cost, facts.notes, facts.attacks, facts.probes);
     let refuse = |check: &str, reason: String| Error::Summary { model: name.clone(), check: check.into(), reason };
     if attack_facts.len() != blocks.attacks.len() {
         let reason = format!("blocks of {} attacks for {} attacks", blocks.attacks.len(), attack_facts.len());
@@ -163,6 +164,7 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         macs_torchprofile,
         parameters,
         params_without_bn,
+        cost,
         notes,
         inconclusive: Flag::inconclusive(&flags, total),
         flags,
@@ -227,7 +229,7 @@ pub(crate) fn proportion(successes: u64, total: u64) -> (f64, f64, f64) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{AttackRow, CleanRow, keyed, witness_digest};
+    use crate::{ActivationMemory, AttackRow, CleanRow, keyed, witness_digest};
     use serde_json::json;
     use std::ops::Range;
 
@@ -327,6 +329,7 @@ pub(crate) mod tests {
                 macs_torchprofile: Some(30_720),
                 parameters: Some(30_730),
                 params_without_bn: Some(30_730),
+                cost: None,
                 notes: Vec::new(),
                 scores_rows: false,
                 attacks: attacks.iter().map(attack).collect(),
@@ -424,7 +427,13 @@ pub(crate) mod tests {
 
     #[test]
     fn results_come_back_from_their_file_exactly() {
-        let results = summarise(facts(777, &["a", "b"]), &[model_blocks(0..777, &[2, 5])]).unwrap();
+        let mut facts = facts(777, &["a", "b"]);
+        let activations =
+            ActivationMemory { file_order_bytes: 9, best_order_bytes: 8, best_is_optimal: true, lower_bound_bytes: 7 };
+        let cost = StaticCost { weight_bytes: 4, int8_bytes: 1, flash_bytes: 2, activations };
+        facts.models[0].cost = Some(cost.clone());
+        let results = summarise(facts, &[model_blocks(0..777, &[2, 5])]).unwrap();
+        assert_eq!(results.models[0].cost, Some(cost));
         let text = results.to_json().unwrap();
         assert_eq!(Results::from_json(&text).unwrap(), results);
         let misspelt = text.replacen("\"robust_accuracy\"", "\"robust_acuracy\"", 1);
@@ -439,7 +448,7 @@ pub(crate) mod tests {
         results.models[0].macs_torchprofile = None;
         results.models[0].params_without_bn = None;
         let text = results.to_json().unwrap();
-        for later in ["torchprofile", "without_bn", "analysis", "published", "probes", "auc"] {
+        for later in ["torchprofile", "without_bn", "\"cost\"", "analysis", "published", "probes", "auc"] {
             assert!(!text.contains(later), "{later}");
         }
         assert_eq!(Results::from_json(&text).unwrap(), results);

@@ -39,7 +39,7 @@ mod transforms;
 mod width;
 
 pub use attrs::{Attr, Attrs};
-pub use cost::Cost;
+pub use cost::{CONVENTIONS, Convention, Cost, Flash};
 pub use encode::{encode, encode_symbolic_batch};
 pub use error::Error;
 pub use executor::{Executor, Program};

@@ -130,15 +130,16 @@ impl Model {
     /// quantization scales and zero points included; int64 tensors, which hold shapes and axes, are not, nor is what only
     /// sets an operator up, such as the bounds of Clip.
     pub fn parameters(&self) -> u64 {
-        self.parameter_tensors().map(|tensor| tensor.len() as u64).sum()
+        self.named_parameters().map(|(_, tensor)| tensor.len() as u64).sum()
     }
 
     /// The bytes that these parameters take in the type that the file has them in.
     pub fn parameter_bytes(&self) -> u64 {
-        self.parameter_tensors().map(|tensor| (tensor.len() * tensor.dtype().bytes()) as u64).sum()
+        self.named_parameters().map(|(_, tensor)| (tensor.len() * tensor.dtype().bytes()) as u64).sum()
     }
 
-    fn parameter_tensors(&self) -> impl Iterator<Item = &Tensor> {
+    /// What [`Model::parameters`] counts, by name.
+    pub(crate) fn named_parameters(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         let (mut settings, mut others): (HashSet<&str>, HashSet<&str>) = (HashSet::new(), HashSet::new());
         for node in &self.nodes {
             for (index, name) in
@@ -155,10 +156,9 @@ impl Model {
             _ => None,
         });
         let tensors = self.initializers.iter().map(|(name, tensor)| (name.as_str(), tensor.as_ref())).chain(values);
-        let parameters = tensors.filter(move |(name, tensor)| {
+        tensors.filter(move |(name, tensor)| {
             tensor.dtype() != DType::I64 && (!settings.contains(name) || others.contains(name))
-        });
-        parameters.map(|(_, tensor)| tensor)
+        })
     }
 
     /// Whether it rounds to integers on the way.

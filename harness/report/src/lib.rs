@@ -16,6 +16,7 @@ mod robustness;
 #[cfg(test)]
 mod sample;
 mod scatter;
+mod static_cost;
 mod sums;
 mod text;
 mod transfer;

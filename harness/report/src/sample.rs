@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Flag, Host, ModelResult, Observations,
-    ProbeResult, Published, PublishedModel, Results, RuntimeFacts, ThreatFacts, WorstCase, analyse, clopper_pearson,
+    ActivationMemory, AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Flag, Host, ModelResult,
+    Observations, ProbeResult, Published, PublishedModel, Results, RuntimeFacts, StaticCost, ThreatFacts, WorstCase,
+    analyse, clopper_pearson,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +38,7 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
         macs_torchprofile: Some(12_501_696),
         parameters: Some(78_666),
         params_without_bn: Some(77_706),
+        cost: None,
         notes: Vec::new(),
         flags: BTreeMap::new(),
         inconclusive: Vec::new(),
@@ -165,6 +167,23 @@ pub(crate) fn with_probes() -> Results {
         model.probes.push(probe("kl-instability", "nats", Some(0.012_345)));
         model.probes.push(probe("lipschitz-l1-linf", "logits per unit", ratio));
     }
+    results
+}
+
+/// Flash and memory of one of the two, the other as an older version left it.
+pub(crate) fn with_static_cost() -> Results {
+    let mut results = example();
+    results.models[1].cost = Some(StaticCost {
+        weight_bytes: 312_744,
+        int8_bytes: 78_744,
+        flash_bytes: 81_512,
+        activations: ActivationMemory {
+            file_order_bytes: 49_152,
+            best_order_bytes: 32_768,
+            best_is_optimal: false,
+            lower_bound_bytes: 32_000,
+        },
+    });
     results
 }
 

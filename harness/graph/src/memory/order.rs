@@ -6,6 +6,11 @@ use std::collections::{BinaryHeap, HashMap};
 
 /// How many sets of finished steps are looked at before the search gives up being sure.
 const MOST_STATES: usize = 20_000;
+/// How many steps are tried in all, each weighed by the steps of the graph, since that is what a state takes to copy: seconds at
+/// most, whatever the graph. Counted and not timed, so that the same graph has the same order everywhere.
+const MOST_WORK: usize = 50_000_000;
+/// How much all states together may hold, in steps.
+const MOST_KEPT: usize = 4_000_000;
 
 /// An order and what is known of it.
 pub(super) struct Search {
@@ -42,8 +47,10 @@ impl State {
     }
 
     /// Does what can do no harm: a step that leaves no more alive than there was, and meanwhile no more than there has been.
-    fn settle(&mut self, problem: &Problem) {
+    /// Where `work` is used up it leaves that to the search.
+    fn settle(&mut self, problem: &Problem, work: &mut usize) {
         while let Some(next) = self.ready(problem).into_iter().find_map(|step| {
+            *work = work.checked_sub(problem.steps.len())?;
             let mut next = self.clone();
             next.run(problem, step);
             (next.peak == self.peak && next.alive.bytes <= self.alive.bytes).then_some(next)
@@ -59,20 +66,22 @@ pub(super) fn best(problem: &Problem) -> Search {
     let mut queue = BinaryHeap::new();
     let mut least: HashMap<Vec<bool>, u64> = HashMap::new();
     let mut states = vec![State::start(problem)];
-    states[0].settle(problem);
+    let mut work = MOST_WORK;
+    let most_states = MOST_STATES.min(MOST_KEPT / problem.steps.len().max(1));
+    states[0].settle(problem, &mut work);
     queue.push((Reverse(states[0].peak), states[0].order.len(), Reverse(0)));
     while let Some((_, _, Reverse(at))) = queue.pop() {
         let state = states[at].clone();
         if state.order.len() == problem.steps.len() {
             return Search { order: state.order, is_optimal: true };
         }
-        if states.len() > MOST_STATES {
+        if states.len() > most_states || work < problem.steps.len() {
             break;
         }
         for step in state.ready(problem) {
             let mut next = state.clone();
             next.run(problem, step);
-            next.settle(problem);
+            next.settle(problem, &mut work);
             if least.get(&next.done).is_none_or(|peak| next.peak < *peak) {
                 least.insert(next.done.clone(), next.peak);
                 queue.push((Reverse(next.peak), next.order.len(), Reverse(states.len())));
@@ -81,7 +90,12 @@ pub(super) fn best(problem: &Problem) -> Search {
         }
     }
     let file = of(problem, |_, ready| ready[0]);
+    let mut work = MOST_WORK;
     let greedy = of(problem, |state, ready| {
+        work = work.saturating_sub(ready.len() * problem.steps.len());
+        if work == 0 {
+            return ready[0];
+        }
         let after = |step: &usize| {
             let mut next = state.clone();
             next.run(problem, *step);
@@ -94,7 +108,7 @@ pub(super) fn best(problem: &Problem) -> Search {
 }
 
 /// The order in which `choose` picks each step among those that are ready, which come in the file's order.
-fn of(problem: &Problem, choose: impl Fn(&State, &[usize]) -> usize) -> State {
+fn of(problem: &Problem, mut choose: impl FnMut(&State, &[usize]) -> usize) -> State {
     let mut state = State::start(problem);
     while state.order.len() < problem.steps.len() {
         let step = choose(&state, &state.ready(problem));

@@ -4,7 +4,7 @@ use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Res
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
-use crate::{Figure, compare, plan_table, robustness, transfer};
+use crate::{Figure, compare, plan_table, robustness, static_cost, transfer};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
 pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
@@ -30,7 +30,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
         sections.extend(text.map(|text| format!("## {title}\n\n{text}")));
     }
     sections
-        .extend([format!("## Cost\n\n{COST}\n\n{}", cost(results)), format!("## Verdicts\n\n{}", verdicts(&board))]);
+        .extend([format!("## Cost\n\n{COST}\n\n{}", costs(results)), format!("## Verdicts\n\n{}", verdicts(&board))]);
     sections.extend(stages(&board).map(|text| format!("## Ensembles\n\n{STAGES}\n\n{text}")));
     sections.extend(transfer::section(&board).map(|text| format!("## Transfer\n\n{text}")));
     sections.extend(robustness::section(&board).map(|text| format!("## Robustness curves\n\n{text}")));
@@ -213,7 +213,13 @@ fn leaderboard(board: &Board) -> String {
     table(&header, rows)
 }
 
-fn cost(results: &Results) -> String {
+/// The table of counts, and that of bytes where they are known.
+fn costs(results: &Results) -> String {
+    let tables = [Some(counts(results)), static_cost::section(results)];
+    tables.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+}
+
+fn counts(results: &Results) -> String {
     let rows = results.models.iter().map(|model| {
         let counts = [model.macs, model.macs_torchprofile, model.parameters, model.params_without_bn];
         let counts = counts.map(|count| count.map_or("–".into(), |count| count.to_string()));

@@ -47,8 +47,9 @@ pub const FORMATS: &[Format] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{compared, detectors, example, figure, model, results, with_probes};
+    use crate::sample::{compared, detectors, example, figure, model, results, with_probes, with_static_cost};
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     #[test]
     fn names_and_files_are_unique() {
@@ -63,12 +64,36 @@ mod tests {
     fn every_format_renders_anything_and_ends_its_last_line() {
         for format in FORMATS {
             let few = [results(vec![]), results(vec![model("alone", 7, &[])])];
-            for results in [example(), with_probes(), compared(), detectors()].into_iter().chain(few) {
+            let all = [example(), with_probes(), with_static_cost(), compared(), detectors()];
+            for results in all.into_iter().chain(few) {
                 for training in [None, Some(figure())] {
                     let text = (format.render)(&results, training.as_ref()).unwrap();
                     assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);
                     assert_eq!(text, (format.render)(&results, training.as_ref()).unwrap(), "{}", format.name);
                 }
+            }
+        }
+    }
+
+    /// A report of before a field was there is read, and rendered again byte for byte. Of the figure only the words are in it.
+    #[test]
+    fn committed_reports_are_rendered_as_they_are() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");
+        let reports = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let reports: Vec<_> = reports.filter(|path| path.join("results.json").exists()).collect();
+        assert!(!reports.is_empty());
+        for report in reports {
+            let read = |file: &str| std::fs::read_to_string(report.join(file)).unwrap();
+            let results = Results::from_json(&read("results.json")).unwrap();
+            let about = |text: &str| {
+                let (_, after) = text.split_once(&format!("]({})\n\n", Figure::FILE))?;
+                Some(after.split("\n\n## ").next()?.to_owned())
+            };
+            let training = about(&read("report.md")).map(|about| Figure { svg: String::new(), about });
+            for format in FORMATS {
+                let Some(file) = format.file else { continue };
+                let text = (format.render)(&results, training.as_ref()).unwrap();
+                assert!(text == read(file), "{} is not rendered as it is", report.join(file).display());
             }
         }
     }

@@ -6,7 +6,7 @@ use tabled::settings::{Alignment, Style};
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::text::{area, bound_name, bounded, limits, percent, plain, short};
-use crate::transfer;
+use crate::{static_cost, transfer};
 
 /// The leaderboard for a terminal: about 110 columns wide for three attacks and names of 20 letters.
 pub fn leaderboard(results: &Results) -> String {
@@ -43,7 +43,8 @@ pub fn leaderboard(results: &Results) -> String {
     let areas = if board.has_areas() { AREAS } else { "" };
     let (doubted, transfers) = (doubted(&board), transfer::terminal(&board).unwrap_or_default());
     let below = if beside { String::new() } else { table_of_probes(&board) };
-    format!("{}\n{table}\n{}\n{areas}{below}{doubted}{}{transfers}", headline(results), FOOTER, legend(&board))
+    let cost = static_cost::terminal(results).unwrap_or_default();
+    format!("{}\n{table}\n{}\n{areas}{below}{doubted}{}{transfers}{cost}", headline(results), FOOTER, legend(&board))
 }
 
 /// As many probes have columns of the leaderboard; more have a table of their own, or it would be too wide to read.

@@ -3,6 +3,8 @@
 //! Each is one file with its layers and its [`Entry`]; [`ZOO`] lists them. The graphs are in inference form: batch
 //! normalisation stays a node of its own, with the statistics of an untrained network.
 
+#[cfg(test)]
+mod counting;
 mod ds_cnn;
 mod fc_autoencoder;
 mod init;

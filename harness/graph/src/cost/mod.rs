@@ -1,5 +1,11 @@
 //! What a network costs, each number in a named convention.
 
+mod conventions;
+mod flash;
+
+pub use conventions::{CONVENTIONS, Convention};
+pub use flash::Flash;
+
 use crate::{DType, Graph, Node, ValueId};
 use std::collections::HashSet;
 
