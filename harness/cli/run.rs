@@ -197,8 +197,9 @@ impl Run<'_> {
             });
             facts.collect()
         };
-        let probes: Vec<ProbeFacts> = plan.probes.iter().map(probe_facts).collect::<Result<_>>()?;
         let models = plan.models.iter().zip(models).map(|(model, prepared)| {
+            let mut notes = prepared.notes().to_vec();
+            let probes = probes(&plan.probes, prepared, &mut notes)?;
             Ok(ModelFacts {
                 name: model.name.clone(),
                 digest: (*model.digest.as_bytes()).into(),
@@ -207,10 +208,10 @@ impl Run<'_> {
                 parameters: Some(prepared.parameters()),
                 params_without_bn: Some(prepared.cost().params_without_bn),
                 cost: Some(static_cost::of(&model.registered)?),
-                notes: prepared.notes().to_vec(),
+                notes,
                 scores_rows: prepared.spec().scores_rows(),
                 attacks: attacks(&model.name, prepared.spec().classes)?,
-                probes: probes.clone(),
+                probes,
             })
         });
         Ok(Facts {
@@ -274,7 +275,35 @@ fn parameters(spec: &impl Serialize) -> Result<BTreeMap<String, Value>> {
     Ok(numbers.unwrap_or_default().into_iter().collect())
 }
 
-fn probe_facts(probe: &PlannedProbe) -> Result<ProbeFacts> {
+/// The probes of one model, with the proven Lipschitz constant beside those that it bounds, or a note on why there is none.
+fn probes(planned: &[PlannedProbe], prepared: &Prepared, notes: &mut Vec<String>) -> Result<Vec<ProbeFacts>> {
+    let bounded = planned.iter().any(|probe| probe.spec.bounded_by().is_some());
+    let lipschitz = bounded.then(|| prepared.lipschitz());
+    let mut facts = Vec::new();
+    for probe in planned {
+        let bound = probe.spec.bounded_by().zip(lipschitz.as_ref());
+        let upper = bound.map(|((input, output), lipschitz)| lipschitz.bound(norm(input), norm(output))).transpose();
+        let upper = upper.unwrap_or_else(|reason| {
+            let note = format!("no Lipschitz constant is proven: failed to {reason}");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+            None
+        });
+        facts.push(probe_facts(probe, upper)?);
+    }
+    Ok(facts)
+}
+
+fn norm(norm: attack::Norm) -> graph::Norm {
+    match norm {
+        attack::Norm::L1 => graph::Norm::L1,
+        attack::Norm::L2 => graph::Norm::L2,
+        attack::Norm::Linf => graph::Norm::Linf,
+    }
+}
+
+fn probe_facts(probe: &PlannedProbe, upper: Option<f64>) -> Result<ProbeFacts> {
     let registered = probe.spec.registered();
     Ok(ProbeFacts {
         name: probe.name.clone(),
@@ -287,7 +316,7 @@ fn probe_facts(probe: &PlannedProbe) -> Result<ProbeFacts> {
             probe::Bound::Estimate => Bound::Estimate,
             probe::Bound::Exact => Bound::Exact,
         },
-        upper: None,
+        upper,
         falls: registered.falls,
         bins: probe.spec.bins(),
         revision: probe.revision,

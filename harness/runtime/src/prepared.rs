@@ -6,7 +6,7 @@ use crate::rows;
 use crate::session::{self, Opening, Optimisation};
 use crate::{Error, Provider, ShippedModel};
 use attack::LossHead;
-use graph::{Attrs, Cost, DType, ExternalData, Graph, InputMap, Model, OutputCut};
+use graph::{Lipschitz, Attrs, Cost, DType, ExternalData, Graph, InputMap, Model, OutputCut};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -123,6 +123,7 @@ struct Inner {
     output_cut: Option<OutputCut>,
     notes: Vec<String>,
     classifier: Graph,
+    smallest: Graph,
     compiled: Arc<Compiled>,
     file_logits: Option<Arc<FileLogits>>,
 }
@@ -138,7 +139,7 @@ impl Prepared {
         let model = Model::parse(&bytes.model, &bytes)?;
         let mut notes = Vec::new();
         let batched = batched(&model, &spec, provider, &mut notes)?;
-        let Batched { classifier, output_cut, cost } = batched;
+        let Batched { classifier, smallest, output_cut, cost } = batched;
         let compiled = Compiled::new(&classifier, heads, provider, &mut notes)?;
         let judge_batch = judge_batch(&bytes, &spec, &model, batch_of(&classifier), provider, &mut notes)?;
         let file_logits = FileLogits::of(&model, &bytes, &spec, output_cut.as_ref(), judge_batch, provider);
@@ -153,6 +154,7 @@ impl Prepared {
             notes,
             compiled: Arc::new(compiled),
             classifier,
+            smallest,
             bytes,
             spec,
         }));
@@ -195,6 +197,12 @@ impl Prepared {
     /// The classifier from canonical rows to logits, at the micro-batch: what the oracle differentiates.
     pub fn classifier(&self) -> &Graph {
         &self.0.classifier
+    }
+
+    /// The operator norms of the layers of that classifier, for bounds on its Lipschitz constants: from canonical rows to logits,
+    /// of the fewest rows that the file takes, which is nearly always one. It takes as long as some runs of the model.
+    pub fn lipschitz(&self) -> Lipschitz<'_> {
+        self.0.smallest.lipschitz()
     }
 
     /// How the model is used.
@@ -246,6 +254,8 @@ impl Prepared {
 /// A classifier at the batch size that it is attacked at.
 struct Batched {
     classifier: Graph,
+    /// The same at the fewest rows that the file takes.
+    smallest: Graph,
     output_cut: Option<OutputCut>,
     /// Of one row.
     cost: Cost,
@@ -263,7 +273,7 @@ fn batched(model: &Model, spec: &ModelSpec, provider: Provider, notes: &mut Vec<
     let one = |macs: u64| macs / rows as u64;
     let cost = Cost { macs: one(of_all.macs), macs_torchprofile: one(of_all.macs_torchprofile), ..of_all };
     let (small, output_cut) = read(&graph, notes)?;
-    let at_small = Batched { classifier: small, output_cut, cost };
+    let at_small = Batched { classifier: small.clone(), smallest: small, output_cut, cost };
     let fixed = model.fixed_batch();
     let micro_batch = micro_batch(&smallest, provider);
     if fixed.is_some_and(|rows| rows > 1) || micro_batch == rows {
