@@ -29,7 +29,7 @@ pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
 }
 
 /// `e^x` for `x` up to 700; 0 where it would be denormal.
-fn exp(x: f64) -> f64 {
+pub(crate) fn exp(x: f64) -> f64 {
     if x < -708.0 {
         return 0.0;
     }
