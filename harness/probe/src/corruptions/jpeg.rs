@@ -100,7 +100,7 @@ impl Component {
 
     /// Twice the size: three quarters of the nearest pixel and one of the next, in both directions.
     fn doubled(&self, height: usize, width: usize) -> Component {
-        let pair = |at: usize| (at / 2, if at % 2 == 0 { (at / 2).saturating_sub(1) } else { at / 2 + 1 });
+        let pair = |at: usize| (at / 2, if at.is_multiple_of(2) { (at / 2).saturating_sub(1) } else { at / 2 + 1 });
         let value = |y: usize, x: usize| {
             let ((near_y, far_y), (near_x, far_x)) = (pair(y), pair(x));
             let line = |y: usize| 0.75 * self.at(y, near_x) + 0.25 * self.at(y, far_x);
