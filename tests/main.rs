@@ -7,6 +7,7 @@ mod attack_show;
 mod attacks;
 mod cli;
 mod compare;
+mod corruptions;
 mod detectors;
 mod golden;
 mod hostile;
@@ -29,6 +30,7 @@ fn main() {
         ("attacks", attacks::TESTS),
         ("cli", cli::TESTS),
         ("compare", compare::TESTS),
+        ("corruptions", corruptions::TESTS),
         ("detectors", detectors::TESTS),
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),

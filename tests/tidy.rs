@@ -171,17 +171,21 @@ fn tables_have_docs_and_cases() -> Result<(), Failed> {
     let ops = graph::ops::OPS.iter().map(|op| ("operator", op.name, op.doc, !(op.cases)().is_empty()));
     let attacks = attack::ATTACKS.iter().map(|entry| ("attack", entry.name, entry.about, !(entry.cases)().is_empty()));
     let probes = probe::PROBES.iter().map(|entry| ("probe", entry.name, entry.about, !(entry.cases)().is_empty()));
+    let corruptions =
+        probe::CORRUPTIONS.iter().map(|one| ("corruption", one.name, one.about, !one.parameters.is_empty()));
     let attack_presets = attack::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true));
     let presets = attack_presets.chain(probe::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true)));
     let formats = report::FORMATS.iter().map(|format| ("report format", format.name, format.about, true));
     let architectures = train::zoo::ZOO.iter().map(|entry| ("architecture", entry.name, entry.about, true));
-    let bare: Vec<String> = (ops.chain(attacks).chain(probes).chain(presets).chain(formats).chain(architectures))
-        .filter(|(_, _, doc, has_cases)| doc.trim().is_empty() || !has_cases)
-        .map(|(kind, name, ..)| format!("{kind} `{name}`: say what it does and give it a case"))
-        .collect();
+    let bare: Vec<String> =
+        (ops.chain(attacks).chain(probes).chain(corruptions).chain(presets).chain(formats).chain(architectures))
+            .filter(|(_, _, doc, has_cases)| doc.trim().is_empty() || !has_cases)
+            .map(|(kind, name, ..)| format!("{kind} `{name}`: say what it does and give it a case"))
+            .collect();
     let guide = std::fs::read_to_string(root().join("suites/README.md"))?;
     let untold = attack::PRESETS.iter().map(|preset| preset.name).chain(attack::ATTACKS.iter().map(|entry| entry.name));
     let untold = untold.chain(probe::PRESETS.iter().map(|preset| preset.name));
+    let untold = untold.chain(probe::CORRUPTIONS.iter().map(|one| one.name));
     let untold = untold.chain(probe::PROBES.iter().map(|entry| entry.name));
     let flags = evidence::Flag::DOCS.iter().map(|doc| {
         let name = doc.name;

@@ -387,10 +387,10 @@ pub(crate) enum DataVerb {
 pub(crate) struct AddDataArgs {
     /// The name to register it under
     pub(crate) name: String,
-    /// npz, idx, cifar-bin or image-folder
+    /// npy, npz, idx, cifar-bin or image-folder
     #[arg(long)]
     pub(crate) format: String,
-    /// The files (idx: images, then labels) or the folder
+    /// The files (idx, npy: one of images and one of labels) or the folder
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Dimensions of one sample, comma-separated, such as 3,32,32 (not for image folders)
@@ -405,6 +405,9 @@ pub(crate) struct AddDataArgs {
     /// The split that the files are
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
+    /// npy: a split for each of these ranges of rows, comma-separated, such as severity-1=0..10000 [default: one split of all]
+    #[arg(long, value_name = "SPLIT=START..END", value_delimiter = ',', conflicts_with = "split")]
+    pub(crate) rows: Vec<String>,
     /// Class names, comma-separated [default: the folder names, else 0, 1, ...]
     #[arg(long, value_delimiter = ',')]
     pub(crate) classes: Option<Vec<String>>,

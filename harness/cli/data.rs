@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::places::Places;
 use crate::table;
 use anyhow::{Result, bail};
-use registry::{DataUnits, DatasetManifest, FileState, Format, Layout, NewDataset};
+use registry::{DataUnits, DatasetManifest, FileState, Format, Layout, NewDataset, RowRange};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -93,18 +93,28 @@ fn verify(places: &Places, names: Vec<String>) -> Result<Exit> {
 
 fn add(places: &Places, args: AddDataArgs) -> Result<Exit> {
     let format = match args.format.as_str() {
+        "npy" => Format::Npy,
         "npz" => Format::Npz,
         "idx" => Format::Idx,
         "cifar-bin" => Format::CifarBin,
         "image-folder" => Format::ImageFolder,
-        other => bail!("format `{other}` is not known; there are npz, idx, cifar-bin and image-folder"),
+        other => bail!("format `{other}` is not known; there are npy, npz, idx, cifar-bin and image-folder"),
     };
     let (root, files) = root_and_files(&args.files)?;
+    let rows = args.rows.iter().map(|text| split_rows(text)).collect::<Result<BTreeMap<_, _>>>()?;
+    if rows.len() < args.rows.len() {
+        bail!("`--rows` names a split twice");
+    }
+    let splits = match rows.is_empty() {
+        true => BTreeMap::from([(args.split, files)]),
+        false => rows.keys().map(|split| (split.clone(), files.clone())).collect(),
+    };
     let facts = NewDataset {
         name: args.name.clone(),
         format,
         root,
-        splits: BTreeMap::from([(args.split, files)]),
+        splits,
+        rows,
         layout: match args.layout.as_str() {
             "NHWC" => Layout::Nhwc,
             "NCHW" => Layout::Nchw,
@@ -123,6 +133,17 @@ fn add(places: &Places, args: AddDataArgs) -> Result<Exit> {
     let manifest = places.datasets().add(facts)?;
     println!("registered data set {} in {}", manifest.name, places.manifests.display());
     Ok(Exit::Pass)
+}
+
+/// `severity-1=0..10000`: a split and its rows.
+fn split_rows(text: &str) -> Result<(String, RowRange)> {
+    let Some((split, rows)) = text.split_once('=') else {
+        bail!("`--rows {text}` is not of the form SPLIT=START..END, such as severity-1=0..10000");
+    };
+    match rows.parse() {
+        Ok(rows) => Ok((split.to_owned(), rows)),
+        Err(reason) => bail!("`--rows {text}`: {reason}"),
+    }
 }
 
 /// The folder that holds all files, and their names in it; the empty name for a folder that is given itself.

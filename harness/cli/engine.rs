@@ -2,6 +2,7 @@
 
 use crate::assembly::{Assembly, attack_block, chunks, correct, probe_row};
 use crate::clean::clean_rows;
+use crate::corrupted::Cells;
 use crate::parallel;
 use anyhow::{Context, Result};
 use attack::{Curve, OnGrid, Oracle, RowOutcome, Rows, Setting};
@@ -140,6 +141,27 @@ impl Engine<'_> {
                     let block = self.store.save(block, None)?;
                     blocks.lock().expect("no thread panics while it holds the lock").push(block);
                 }
+                Ok(())
+            })
+        })
+    }
+
+    /// Predictions of corrupted rows by the registered bytes, all corruptions and severities side by side.
+    ///
+    /// Errors: the model fails on a row, or the store can't be read or written.
+    pub(crate) fn corruptions(&self, subject: &Subject<'_>, cells: &Cells, wanted: Vec<Wanted>) -> Result<Outcome> {
+        self.check(wanted, |missing, blocks| {
+            let tools = || Ok(subject.prepared.predictor()?);
+            let work = |judge: &mut ShippedModel, wanted: &&Wanted| {
+                cells
+                    .rows(judge, subject, wanted)
+                    .with_context(|| format!("failed to run model `{}` on corrupted rows", subject.name))
+            };
+            parallel::for_each(self.jobs, missing, tools, work, |index, (rows, inputs)| {
+                let block = Block::corruption(missing[index].keyed.clone(), &rows, inputs)?;
+                let block = self.store.save(block, None)?;
+                self.progress.inc(rows.len() as u64);
+                blocks.lock().expect("no thread panics while it holds the lock").push(block);
                 Ok(())
             })
         })

@@ -4,6 +4,7 @@ mod args;
 mod assembly;
 mod attack_show;
 mod clean;
+mod corrupted;
 mod data;
 mod doctor;
 mod engine;

@@ -1,6 +1,7 @@
 //! `tinyassay run`: suite, plan, models, blocks, results, report. One call after the other.
 
 use crate::args::{ProviderArg, RunArgs};
+use crate::corrupted::{Cell, Cells};
 use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
@@ -9,9 +10,9 @@ use crate::{clean, estimate, prepare, progress, show_plan, static_cost};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
-    AttackFacts, Bound, CheckObservation, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks, ModelFacts,
-    Observations, ProbeFacts, Published, PublishedModel, Results, RuntimeFacts, Store, SystemFiles, ThreatFacts, keyed,
-    summarise,
+    AttackFacts, Bound, CheckObservation, CorruptionFacts, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks,
+    ModelFacts, Observations, ProbeFacts, Published, PublishedModel, Results, RuntimeFacts, Store, SystemFiles,
+    ThreatFacts, keyed, summarise,
 };
 use runtime::{Identity, Prepared, Provider};
 use serde::Serialize;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
-use suite::{Plan, PlannedProbe, PlannedPublished, Slice, Suite};
+use suite::{Plan, PlannedCorruption, PlannedProbe, PlannedPublished, Slice, Suite};
 
 /// Runs a suite and writes its report folder.
 ///
@@ -104,8 +105,8 @@ impl Run<'_> {
         observations: &mut Observations,
     ) -> Result<ModelBlocks> {
         let (plan, model, prepared) = (self.plan, &self.plan.models[index], &all[index]);
-        let checks = 1 + (plan.attacks_on(&model.name).count() + plan.probes.len()) as u64;
-        let progress = progress::rows(&model.name, checks * plan.dataset.rows.len() as u64);
+        let checks = 1 + plan.attacks_on(&model.name).count() + plan.probes.len() + plan.corrupted().count();
+        let progress = progress::rows(&model.name, checks as u64 * plan.dataset.rows.len() as u64);
         let engine = Engine {
             store,
             jobs: observations.jobs as usize,
@@ -139,8 +140,24 @@ impl Run<'_> {
             let outcome = engine.probe(&subject, &probe.spec, &setting, wanted)?;
             blocks.probes.push(book(observations, &model.name, &probe.name, outcome));
         }
+        let (cells, wanted) = Cells::new(self.cells(model, prepared)?, plan.picture(), plan.seed);
+        if !wanted.is_empty() {
+            let outcome = engine.corruptions(&subject, &cells, wanted)?;
+            blocks.corruptions = cells.split(book(observations, &model.name, "corruptions", outcome))?;
+        }
         progress.finish_and_clear();
         Ok(blocks)
+    }
+
+    /// Every corruption of a model at every severity.
+    fn cells(&self, model: &suite::PlannedModel, prepared: &Prepared) -> Result<Vec<Cell>> {
+        let plan = self.plan;
+        let cells = plan.corrupted().map(|(one, at)| {
+            let known = probe::corruption(&one.name).context("a plan names known corruptions: this is a defect")?;
+            let wanted = self.wanted(prepared, |slice| plan.corruption_key_material(model, one, at, slice))?;
+            Ok(Cell { corruption: known, severity: at.severity, wanted })
+        });
+        cells.collect()
     }
 
     /// The model of this name, wherever it stands in the plan.
@@ -212,6 +229,7 @@ impl Run<'_> {
                 scores_rows: prepared.spec().scores_rows(),
                 attacks: attacks(&model.name, prepared.spec().classes)?,
                 probes,
+                corruptions: plan.corruptions.iter().map(corruption_facts).collect(),
             })
         });
         Ok(Facts {
@@ -322,6 +340,15 @@ fn probe_facts(probe: &PlannedProbe, upper: Option<f64>) -> Result<ProbeFacts> {
         revision: probe.revision,
         parameters: parameters(&probe.spec)?,
     })
+}
+
+fn corruption_facts(planned: &PlannedCorruption) -> CorruptionFacts {
+    CorruptionFacts {
+        name: planned.name.clone(),
+        about: probe::corruption(&planned.name).map_or(String::new(), |known| known.about.to_owned()),
+        revision: planned.revision,
+        severities: planned.severities.iter().map(|at| (at.severity, at.parameters.clone())).collect(),
+    }
 }
 
 /// What the plan states of a publication, in the words of the results.

@@ -20,6 +20,9 @@ pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
             text += &format!("  {kind}  {}: {} with {}\n", entry.name, entry.id, numbers.join(", "));
         }
     }
+    for (name, numbers) in &summary.corruptions {
+        text += &format!("  corruption  {name}: {numbers}\n");
+    }
     let header = ["model", "forwards", "backwards", "judge's forwards", "multiply-accumulates at most"];
     let all = || plan.models.iter().chain(&plan.sources).zip(models);
     let macs_of = |name: &str| all().find(|(model, _)| model.name == name).map_or(0, |(_, prepared)| prepared.macs());

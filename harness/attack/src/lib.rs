@@ -76,6 +76,6 @@ pub use outcome::{Rejections, RowOutcome};
 pub use picture::Picture;
 pub use presets::{PRESETS, Preset, preset};
 pub use run::{Rows, Setting, run};
-pub use seeds::{neighbours, stream};
+pub use seeds::{Stream, bell, neighbours, stream, symmetric, unit};
 pub use spec::AttackSpec;
 pub use threat::{Domain, Norm, ThreatModel};

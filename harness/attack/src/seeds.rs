@@ -3,10 +3,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
+/// A stream of random numbers, the same on every platform.
+pub type Stream = ChaCha8Rng;
+
 /// The random stream of one restart of one attack on one sample.
 ///
 /// It depends on nothing else: not on the other rows, their order or grouping, nor on being a stage of an ensemble.
-pub fn stream(seed: u64, attack: &str, sample: &[u8; 32], restart: u64) -> ChaCha8Rng {
+pub fn stream(seed: u64, attack: &str, sample: &[u8; 32], restart: u64) -> Stream {
     let mut hash = Sha256::new();
     hash.update(b"tinyassay attack stream 1\0");
     hash.update(seed.to_le_bytes());
@@ -29,12 +32,12 @@ pub fn neighbours(x: &[f32], radius: f64, domain: &Domain, sample: &[u8; 32], co
 }
 
 /// Uniform on the 2^32 midpoints of `(-1, 1)`; exact in f64.
-pub(crate) fn symmetric(rng: &mut ChaCha8Rng) -> f64 {
+pub fn symmetric(rng: &mut ChaCha8Rng) -> f64 {
     (f64::from(rng.next_u32()) + 0.5) / f64::from(1u32 << 31) - 1.0
 }
 
 /// Uniform on the 2^32 midpoints of `(0, 1)`; exact in f64.
-pub(crate) fn unit(rng: &mut ChaCha8Rng) -> f64 {
+pub fn unit(rng: &mut ChaCha8Rng) -> f64 {
     (f64::from(rng.next_u32()) + 0.5) / 4_294_967_296.0
 }
 
@@ -49,7 +52,7 @@ pub(crate) fn sign(rng: &mut ChaCha8Rng) -> f64 {
 }
 
 /// Nearly normal (the sum of twelve 16-bit uniforms, centred): whole-number arithmetic instead of a logarithm.
-pub(crate) fn bell(rng: &mut ChaCha8Rng) -> f64 {
+pub fn bell(rng: &mut ChaCha8Rng) -> f64 {
     let sum: i64 = (0..3)
         .map(|_| rng.next_u64())
         .flat_map(|bits| [bits & 0xffff, bits >> 16 & 0xffff, bits >> 32 & 0xffff, bits >> 48])

@@ -281,6 +281,7 @@ mod tests {
             attacks: vec![attack("pgd", robust)],
             worst_case: None,
             probes: vec![probe("kl", mean)],
+            corruptions: None,
         }
     }
 

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AttackColumns, AttackRow, BlockKey, CleanColumns, CleanRow, Digest, Error, Keyed, ProbeColumns, ProbeRow,
-    Witnesses, canonical, key, witness_digest,
+    AttackColumns, AttackRow, BlockKey, CleanColumns, CleanRow, CorruptionColumns, Digest, Error, Keyed, ProbeColumns,
+    ProbeRow, Witnesses, canonical, key, witness_digest,
 };
 
 /// Rows per block: a row belongs to slice `row / BLOCK_ROWS`, whatever else is evaluated.
@@ -45,6 +45,8 @@ pub enum Outcome {
     Attack(AttackColumns),
     /// One probe of the rows.
     Probe(ProbeColumns),
+    /// The judge on the rows under one corruption.
+    Corruption(CorruptionColumns),
 }
 
 /// What a block says about its file of confirmed inputs.
@@ -85,6 +87,14 @@ impl Block {
         Self::new(keyed, rows.iter().map(|row| row.row).collect(), Outcome::Probe(columns))
     }
 
+    /// A block of predictions of corrupted rows, of whose values `inputs` is the digest.
+    ///
+    /// Errors: [`Error::Block`] if the rows do not form a block.
+    pub fn corruption(keyed: Keyed, rows: &[CleanRow], inputs: Digest) -> Result<Self, Error> {
+        let columns = CorruptionColumns { predictions: CleanColumns::of(rows), inputs };
+        Self::new(keyed, rows.iter().map(|row| row.row).collect(), Outcome::Corruption(columns))
+    }
+
     fn new(keyed: Keyed, rows: Vec<u64>, outcome: Outcome) -> Result<Self, Error> {
         let block = Self {
             schema_version: BLOCK_SCHEMA_VERSION,
@@ -115,7 +125,7 @@ impl Block {
     pub fn clean_columns(&self) -> Option<&CleanColumns> {
         match &self.outcome {
             Outcome::Clean(columns) => Some(columns),
-            Outcome::Attack(_) | Outcome::Probe(_) => None,
+            _ => None,
         }
     }
 
@@ -123,7 +133,7 @@ impl Block {
     pub fn attack_columns(&self) -> Option<&AttackColumns> {
         match &self.outcome {
             Outcome::Attack(columns) => Some(columns),
-            Outcome::Clean(_) | Outcome::Probe(_) => None,
+            _ => None,
         }
     }
 
@@ -131,7 +141,15 @@ impl Block {
     pub fn probe_columns(&self) -> Option<&ProbeColumns> {
         match &self.outcome {
             Outcome::Probe(columns) => Some(columns),
-            Outcome::Clean(_) | Outcome::Attack(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The columns, if this is a block of predictions of corrupted rows.
+    pub fn corruption_columns(&self) -> Option<&CorruptionColumns> {
+        match &self.outcome {
+            Outcome::Corruption(columns) => Some(columns),
+            _ => None,
         }
     }
 
@@ -186,6 +204,7 @@ impl Block {
             Outcome::Clean(columns) => columns.check(self.rows.len())?,
             Outcome::Attack(columns) => columns.check(self.rows.len())?,
             Outcome::Probe(columns) => columns.check(self.rows.len())?,
+            Outcome::Corruption(columns) => columns.check(self.rows.len())?,
         }
         match &self.witnesses {
             Some(file) if file.rows != self.attacked() => {

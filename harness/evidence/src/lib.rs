@@ -10,6 +10,8 @@ mod attack_summary;
 mod block;
 mod columns;
 mod correlation;
+mod corruption_columns;
+mod corruption_summary;
 mod detection;
 mod digest;
 mod error;
@@ -33,6 +35,8 @@ pub use archive::{read_blocks, read_witnesses};
 pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
 pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Verdict};
 pub use correlation::{MOST_EXACT, Spearman, ranks, spearman};
+pub use corruption_columns::CorruptionColumns;
+pub use corruption_summary::CorruptionFacts;
 pub use digest::Digest;
 pub use error::Error;
 pub use files::{Files, SystemFiles, is_temporary, remove_leftovers, write_atomically};
@@ -43,8 +47,9 @@ pub use probe_columns::{ProbeColumns, ProbeRow};
 pub use probe_summary::ProbeFacts;
 pub use published::{Published, PublishedModel};
 pub use results::{
-    AttackResult, Bound, CurvePoint, DatasetFacts, Distances, ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION,
-    Results, RuntimeFacts, Smallest, StageResult, ThreatFacts, WorstCase,
+    AttackResult, Bound, CorruptionResult, CorruptionResults, CurvePoint, DatasetFacts, Distances, ModelResult,
+    ProbeResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, SeverityResult, Smallest, StageResult, ThreatFacts,
+    WorstCase,
 };
 pub use static_cost::{ActivationMemory, StaticCost};
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};

@@ -149,6 +149,9 @@ pub struct ModelResult {
     /// One per probe, in the plan's order; left out without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ProbeResult>,
+    /// Accuracy under common corruptions; left out where the suite asks for none, as in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corruptions: Option<CorruptionResults>,
 }
 
 /// What a number says about the truth.
@@ -340,6 +343,54 @@ pub struct Smallest {
     pub min: f64,
     /// The row that has it, by its absolute index in the data set; the first of equals.
     pub row: u64,
+}
+
+/// Accuracy under common corruptions, by the judge. It is counted on these rows: no bound on anything, and no worst case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorruptionResults {
+    /// The mean accuracy over all corruptions and severities, each weighing the same.
+    pub mean_accuracy: f64,
+    /// `mean_accuracy` over the clean accuracy; `None` if that is 0.
+    pub relative_accuracy: Option<f64>,
+    /// One per corruption, in the plan's order.
+    pub corruptions: Vec<CorruptionResult>,
+}
+
+/// One corruption of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorruptionResult {
+    /// The corruption's id.
+    pub name: String,
+    /// What it does, and where that differs from its model.
+    pub about: String,
+    /// The revision of its pictures.
+    pub revision: u32,
+    /// The mean accuracy over its severities.
+    pub mean_accuracy: f64,
+    /// One per severity, in the plan's order.
+    pub severities: Vec<SeverityResult>,
+}
+
+/// One corruption at one severity. Clean errors count: a row may become right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeverityResult {
+    /// From 1, the mildest, to 5.
+    pub severity: u32,
+    /// Every number of the corruption at this severity.
+    pub parameters: BTreeMap<String, f64>,
+    /// `correct / total`.
+    pub accuracy: f64,
+    /// Lower 95 % confidence limit of `accuracy` (Clopper-Pearson).
+    pub ci_low: f64,
+    /// Upper 95 % confidence limit of `accuracy` (Clopper-Pearson).
+    pub ci_high: f64,
+    /// Corrupted rows that the judge classifies correctly.
+    pub correct: u64,
+    /// Rows.
+    pub total: u64,
 }
 
 /// Rows that withstand every listed attack.

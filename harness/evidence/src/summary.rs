@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::analysis::analyse;
 use crate::attack_summary::attack_result;
+use crate::corruption_summary::{CorruptionFacts, corruption_results};
 use crate::detection::Detection;
 use crate::masking::{self, Access};
 use crate::probe_summary::probe_result;
@@ -43,6 +44,7 @@ pub struct ModelFacts {
     pub scores_rows: bool,
     pub attacks: Vec<AttackFacts>,
     pub probes: Vec<ProbeFacts>,
+    pub corruptions: Vec<CorruptionFacts>,
 }
 
 /// What `results.json` takes from the plan about one attack.
@@ -75,6 +77,8 @@ pub struct ModelBlocks {
     pub attacks: Vec<Vec<Block>>,
     /// Per probe, in the order of [`ModelFacts::probes`].
     pub probes: Vec<Vec<Block>>,
+    /// Per severity of each corruption, in the order of [`ModelFacts::corruptions`].
+    pub corruptions: Vec<Vec<Block>>,
 }
 
 /// Works out the results. The order of blocks does not matter; that of models and attacks is the plan's.
@@ -108,7 +112,8 @@ pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error>
 
 fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result<ModelResult, Error> {
     let ModelFacts { name, digest, macs, macs_torchprofile, parameters, params_without_bn, .. } = facts;
-    let (cost, notes, attack_facts, probe_facts) = (facts.cost, facts.notes, facts.attacks, facts.probes);
+    let (cost, notes) = (facts.cost, facts.notes);
+    let (attack_facts, probe_facts, corruption_facts) = (facts.attacks, facts.probes, facts.corruptions);
     let refuse = |check: &str, reason: String| Error::Summary { model: name.clone(), check: check.into(), reason };
     if attack_facts.len() != blocks.attacks.len() {
         let reason = format!("blocks of {} attacks for {} attacks", blocks.attacks.len(), attack_facts.len());
@@ -144,6 +149,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
     let total = clean.len() as u64;
     let correct = clean.values().filter(|&&correct| correct).count() as u64;
     let (clean_accuracy, ci_low, ci_high) = proportion(correct, total);
+    let corruptions = corruption_results(corruption_facts, &blocks.corruptions, &clean, correct)
+        .map_err(|(check, reason)| refuse(&check, reason))?;
     let worst_case = (!attacks.is_empty()).then(|| {
         let robust = withstands.values().filter(|&&robust| robust).count() as u64;
         let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
@@ -171,6 +178,7 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         attacks,
         worst_case,
         probes,
+        corruptions,
     })
 }
 
@@ -279,6 +287,7 @@ pub(crate) mod tests {
             clean: blocks(rows.clone(), clean_row, |k, r| Block::clean(k, r).unwrap()),
             attacks: periods.iter().map(attack).collect(),
             probes: Vec::new(),
+            corruptions: Vec::new(),
         }
     }
 
@@ -334,6 +343,7 @@ pub(crate) mod tests {
                 scores_rows: false,
                 attacks: attacks.iter().map(attack).collect(),
                 probes: Vec::new(),
+                corruptions: Vec::new(),
             }],
             published: None,
         }
@@ -448,7 +458,8 @@ pub(crate) mod tests {
         results.models[0].macs_torchprofile = None;
         results.models[0].params_without_bn = None;
         let text = results.to_json().unwrap();
-        for later in ["torchprofile", "without_bn", "\"cost\"", "analysis", "published", "probes", "auc"] {
+        for later in ["torchprofile", "without_bn", "\"cost\"", "analysis", "published", "probes", "auc", "corruptions"]
+        {
             assert!(!text.contains(later), "{later}");
         }
         assert_eq!(Results::from_json(&text).unwrap(), results);

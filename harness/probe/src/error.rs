@@ -17,6 +17,14 @@ pub enum Error {
         /// What went wrong.
         source: attack::Error,
     },
+    /// A row that a corruption is not defined on.
+    #[error("corrupt a row by `{corruption}`: {reason}")]
+    Corruption {
+        /// The corruption.
+        corruption: &'static str,
+        /// What was found and what is allowed.
+        reason: String,
+    },
     /// Rows that do not fit the model, an ascent or an oracle that failed.
     #[error(transparent)]
     Attack(#[from] attack::Error),

@@ -1,9 +1,11 @@
-//! Probes: how sensitive a classifier is, measured through an oracle. One file per probe, one line in the table.
+//! Probes: how sensitive a classifier is, measured through an oracle. One file per probe, one line in the table. Beside
+//! them common corruptions, pictures in and pictures out, in a table of their own.
 //!
 //! A probe gives a number per row; what the number says about the truth, and its units, stand in the table. Rows are
 //! flattened canonical tensors `[N, D]`, and what a row gets does not depend on the others. This crate must not know
 //! ONNX, suites, reports or clocks.
 
+mod corruptions;
 mod divergence;
 mod error;
 #[cfg(test)]
@@ -19,6 +21,7 @@ mod spectral;
 mod testing;
 mod weibull;
 
+pub use corruptions::{CORRUPTIONS, Corruption, MOST_SEVERE, Parameter, corruption};
 pub use divergence::{kl_divergence, log_softmax, softmax};
 pub use error::Error;
 pub use path::{Keep, Start};

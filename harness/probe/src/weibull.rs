@@ -26,10 +26,9 @@ pub(crate) fn location(maxima: &[f64]) -> f64 {
     let fit = |t: f64| Fit::at(maxima, largest + spread * exp(t));
     let steps = 60;
     let t = |step: f64| -9.0 + 0.25 * step;
-    let best =
-        (0..=steps)
-            .map(|step| (step, fit(t(f64::from(step))).merit))
-            .fold((0, f64::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best });
+    let best = (0..=steps)
+        .map(|step| (step, fit(t(f64::from(step))).merit))
+        .fold((0, f64::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best });
     let (mut low, mut high) = (t(f64::from(best.0) - 1.0), t(f64::from(best.0) + 1.0));
     for _ in 0..60 {
         let (left, right) = (low + (high - low) / 3.0, high - (high - low) / 3.0);

@@ -1,7 +1,7 @@
 use crate::dataset::PixelDomain;
 use crate::model_manifest::check_shape;
 use crate::name::{check_name, check_relative_path};
-use crate::{Digest, Error, Layout, yaml};
+use crate::{Digest, Error, Layout, RowRange, yaml};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,6 +58,9 @@ pub struct DatasetManifest {
 pub struct Split {
     /// How many rows it has.
     pub samples: usize,
+    /// The rows of its files that it is made of; for `npy` only. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowRange>,
     /// Its files with their digests, read in the order of their names.
     pub files: BTreeMap<String, Digest>,
 }
@@ -66,6 +69,8 @@ pub struct Split {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
+    /// Two NumPy arrays in a file each: images (uint8) and labels (integers, one dimension). A split may be some of their rows.
+    Npy,
     /// NumPy arrays `x` (uint8, int8 or float32) and `y` (integers) in one zip file.
     Npz,
     /// The MNIST format: an image file and a label file, told apart by their magic numbers.
@@ -139,6 +144,9 @@ impl DatasetManifest {
         );
         for class in &self.classes {
             text.push_str(&format!("class {class:?}\n"));
+        }
+        if let Some(rows) = split.rows {
+            text.push_str(&format!("rows {rows}\n"));
         }
         for (name, digest) in &split.files {
             text.push_str(&format!("file {name:?} {digest}\n"));
@@ -217,7 +225,19 @@ impl DatasetManifest {
         if matches!(self.format, Format::Npz | Format::Generated) && split.files.len() != 1 {
             return fail(format!("this format has one file, found {}", split.files.len()));
         }
-        if self.format == Format::Idx && split.files.len() != 2 {
+        if let Some(rows) = split.rows {
+            if self.format != Format::Npy {
+                return fail("`rows` belongs to `format: npy`".to_owned());
+            }
+            if rows.len() != split.samples {
+                return fail(format!(
+                    "`rows: {rows}` are {} samples, and `samples` says {}",
+                    rows.len(),
+                    split.samples
+                ));
+            }
+        }
+        if matches!(self.format, Format::Idx | Format::Npy) && split.files.len() != 2 {
             return fail(format!("this format has an image file and a label file, found {} files", split.files.len()));
         }
         for path in split.files.keys() {

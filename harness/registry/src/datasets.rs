@@ -4,7 +4,9 @@ use crate::folder::FileCheck;
 use crate::formats::{self, image_folder};
 use crate::models::write_synced;
 use crate::name::{check_name, check_relative_path};
-use crate::{Arrays, DataUnits, DatasetManifest, Digest, Error, Format, Layout, Listed, Split, signs32, yaml};
+use crate::{
+    Arrays, DataUnits, DatasetManifest, Digest, Error, Format, Layout, Listed, RowRange, Split, signs32, yaml,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub struct NewDataset {
     pub root: PathBuf,
     /// The files of each split; for an image folder the one folder that holds the classes.
     pub splits: BTreeMap<String, Vec<String>>,
+    /// For npy: the rows of its files that a split is made of; a split that is not named has all.
+    pub rows: BTreeMap<String, RowRange>,
     /// Order of the axes.
     pub layout: Layout,
     /// Dimensions of a row.
@@ -194,7 +198,7 @@ impl Entry {
         for (name, digest) in &part.files {
             files.push((name.clone(), self.read(name, *digest)?));
         }
-        let contents = formats::read(&self.manifest, &files)
+        let contents = formats::read(&self.manifest, part.rows, &files)
             .map_err(|reason| Error::Data { name: self.manifest.name.clone(), reason })?;
         Dataset::new(&self.manifest, split, contents)
     }
@@ -255,7 +259,8 @@ fn describe(facts: NewDataset) -> Result<DatasetManifest, Error> {
                 shape = dims.to_vec();
             }
         }
-        splits.insert(split, Split { samples: 0, files });
+        let rows = facts.rows.get(&split).copied();
+        splits.insert(split, Split { samples: 0, rows, files });
     }
     let mut manifest = DatasetManifest {
         name: facts.name,
@@ -288,8 +293,8 @@ fn count_samples(manifest: &mut DatasetManifest) -> Result<(), Error> {
             Ok((name.clone(), fs::read(&path).map_err(Error::io(&path))?))
         };
         let files = split.files.keys().map(read).collect::<Result<Vec<_>, Error>>()?;
-        let contents =
-            formats::read(manifest, &files).map_err(|reason| Error::Data { name: manifest.name.clone(), reason })?;
+        let contents = formats::read(manifest, split.rows, &files)
+            .map_err(|reason| Error::Data { name: manifest.name.clone(), reason })?;
         counts.push(contents.labels.len());
         largest = contents.labels.iter().copied().fold(largest, u64::max);
     }

@@ -117,6 +117,11 @@ impl<'a> Board<'a> {
         self.attacks.iter().copied().enumerate().filter(move |(column, _)| !is_transfer(*column))
     }
 
+    /// Whether some model was run on corrupted rows.
+    pub(crate) fn has_corruptions(&self) -> bool {
+        self.entries.iter().any(|entry| entry.model.corruptions.is_some())
+    }
+
     /// Whether some model scores rows, so that there are areas under ROC curves.
     pub(crate) fn has_areas(&self) -> bool {
         self.entries.iter().any(|entry| entry.model.clean_auc.is_some())

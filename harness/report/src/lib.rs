@@ -6,6 +6,7 @@
 
 mod board;
 mod compare;
+mod corruptions;
 mod curves;
 mod error;
 mod figure;

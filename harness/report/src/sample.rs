@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    ActivationMemory, AttackResult, Bound, CONFIDENCE, CheckObservation, DatasetFacts, Digest, Flag, Host, ModelResult,
-    Observations, ProbeResult, Published, PublishedModel, Results, RuntimeFacts, StaticCost, ThreatFacts, WorstCase,
-    analyse, clopper_pearson,
+    ActivationMemory, AttackResult, Bound, CONFIDENCE, CheckObservation, CorruptionResult, CorruptionResults,
+    DatasetFacts, Digest, Flag, Host, ModelResult, Observations, ProbeResult, Published, PublishedModel, Results,
+    RuntimeFacts, SeverityResult, StaticCost, ThreatFacts, WorstCase, analyse, clopper_pearson,
 };
 use serde_json::{Value, json};
 
@@ -56,6 +56,7 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
             }
         }),
         probes: Vec::new(),
+        corruptions: None,
     }
 }
 
@@ -184,6 +185,42 @@ pub(crate) fn with_static_cost() -> Results {
             lower_bound_bytes: 32_000,
         },
     });
+    results
+}
+
+/// Two models, one of which was run on two corruptions.
+pub(crate) fn with_corruptions() -> Results {
+    let mut results = example();
+    let corruption = |name: &str, parameter: &str, severities: &[(u32, f64, u64)]| {
+        let cell = |&(severity, number, correct): &(u32, f64, u64)| {
+            let interval = clopper_pearson(correct, TOTAL, CONFIDENCE);
+            SeverityResult {
+                severity,
+                parameters: [(text(parameter), number)].into(),
+                accuracy: correct as f64 / TOTAL as f64,
+                ci_low: interval.low,
+                ci_high: interval.high,
+                correct,
+                total: TOTAL,
+            }
+        };
+        let severities: Vec<SeverityResult> = severities.iter().map(cell).collect();
+        let mean_accuracy = severities.iter().map(|cell| cell.accuracy).sum::<f64>() / severities.len() as f64;
+        CorruptionResult {
+            name: text(name),
+            about: format!("What {name} does."),
+            revision: 1,
+            mean_accuracy,
+            severities,
+        }
+    };
+    let corruptions = vec![
+        corruption("contrast", "kept", &[(1, 0.75, 8000), (5, 0.15, 5000)]),
+        corruption("jpeg", "quality", &[(1, 80.0, 7000), (5, 40.0, 4000)]),
+    ];
+    let model = results.models.last_mut().expect("there are two");
+    model.corruptions =
+        Some(CorruptionResults { mean_accuracy: 0.6, relative_accuracy: Some(0.6 / 0.8719), corruptions });
     results
 }
 

@@ -6,7 +6,7 @@ use crate::rows;
 use crate::session::{self, Opening, Optimisation};
 use crate::{Error, Provider, ShippedModel};
 use attack::LossHead;
-use graph::{Lipschitz, Attrs, Cost, DType, ExternalData, Graph, InputMap, Model, OutputCut};
+use graph::{Attrs, Cost, DType, ExternalData, Graph, InputMap, Lipschitz, Model, OutputCut};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

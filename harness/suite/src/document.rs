@@ -1,6 +1,7 @@
 //! The keys of a suite, as they are written. Nothing is checked here but names and types.
 
 use crate::attacks::Attacks;
+use crate::corruptions::CorruptionsSection;
 use crate::entry::Entry;
 use crate::named::Named;
 use crate::probes::Probes;
@@ -41,6 +42,9 @@ pub struct Document {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub probes: Option<Located<Vec<Located<Entry<Probes>>>>>,
+    /// Accuracy under common corruptions: noise, blur, weather and compression, in five severities. Without it: none.
+    #[serde(default)]
+    pub corruptions: Option<Located<CorruptionsSection>>,
     /// Numbers that a publication states about these models. The report shows them beside ours; they decide nothing.
     #[serde(default)]
     pub published: Option<Located<PublishedSection>>,

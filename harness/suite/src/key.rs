@@ -1,6 +1,7 @@
 //! What decides the outcome of one block of a check, as far as the plan knows.
 
 use crate::attacks::PlannedAttack;
+use crate::corruptions::{PlannedCorruption, PlannedSeverity};
 use crate::curve::PlannedCurve;
 use crate::dataset::PlannedDomain;
 use crate::models::PlannedModel;
@@ -12,6 +13,7 @@ use probe::ProbeSpec;
 use registry::{Digest, InputSpec, OutputKind};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What decides the predictions of a model on some rows.
 ///
@@ -64,6 +66,21 @@ pub struct ProbeKey<'a> {
     domain: &'a PlannedDomain,
     grid: bool,
     seed: String,
+}
+
+/// What decides the predictions of a model on some rows under one corruption at one severity.
+///
+/// The runtime's identity is for the executor to add.
+#[derive(Clone, Debug, Serialize)]
+pub struct CorruptionKey<'a> {
+    prediction: PredictionKey<'a>,
+    corruption: &'a str,
+    corruption_revision: u32,
+    severity: u32,
+    parameters: &'a BTreeMap<String, f64>,
+    /// Left out where no random number is drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<String>,
 }
 
 impl Plan {
@@ -120,6 +137,24 @@ impl Plan {
             domain: &self.domain,
             grid: model.grid,
             seed: self.seed.to_string(),
+        }
+    }
+
+    /// What decides a model's predictions on a slice under a corruption.
+    pub fn corruption_key_material<'a>(
+        &'a self,
+        model: &'a PlannedModel,
+        corruption: &'a PlannedCorruption,
+        severity: &'a PlannedSeverity,
+        slice: &'a Slice,
+    ) -> CorruptionKey<'a> {
+        CorruptionKey {
+            prediction: self.prediction_key_material(model, slice),
+            corruption: &corruption.name,
+            corruption_revision: corruption.revision,
+            severity: severity.severity,
+            parameters: &severity.parameters,
+            seed: corruption.random.then(|| self.seed.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! model.
 
 mod attacks;
+mod corruptions;
 mod curve;
 mod dataset;
 mod document;
@@ -32,6 +33,7 @@ mod transfer;
 mod vocabulary;
 
 pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
+pub use corruptions::{CorruptionsSection, PlannedCorruption, PlannedSeverity};
 pub use curve::{PlannedCurve, PlannedLevel, Radii};
 pub use dataset::{PlannedDataset, PlannedDomain};
 pub use document::{
@@ -41,7 +43,7 @@ pub use entry::{Entry, Kind};
 pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
-pub use key::{CheckKey, PredictionKey, ProbeKey, recorded_check_key};
+pub use key::{CheckKey, CorruptionKey, PredictionKey, ProbeKey, recorded_check_key};
 pub use long_form::LongForm;
 pub use models::PlannedModel;
 pub use named::Named;

@@ -1,6 +1,7 @@
 //! A plan: what runs, every number explicit, every digest pinned.
 
 use crate::attacks::{PlannedAttack, attacks};
+use crate::corruptions::{PlannedCorruption, corruptions};
 use crate::curve::{Radii, radii};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
@@ -38,6 +39,9 @@ pub struct Plan {
     /// The probes, in the order of the suite.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<PlannedProbe>,
+    /// The corruptions, in the order of the suite.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub corruptions: Vec<PlannedCorruption>,
     /// All randomness comes from this number. It is written as text: JSON numbers end at 2^53.
     #[serde(serialize_with = "as_text")]
     pub seed: u64,
@@ -116,6 +120,10 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         None => Vec::new(),
     };
     check_models(&models, &probes).map_err(|problem| problem.at(document.models.place))?;
+    let corruptions = match &document.corruptions {
+        Some(section) => corruptions(section, &data)?,
+        None => Vec::new(),
+    };
     let published = match &document.published {
         Some(section) => {
             let known = Known { entries: &document.models, models: &models, attacks: &attacks, probes: &probes };
@@ -141,6 +149,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         sources,
         attacks,
         probes,
+        corruptions,
         seed: document.seed.value,
         slices: dataset.rows.slices(),
         published,

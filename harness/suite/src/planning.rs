@@ -250,8 +250,8 @@ fn keys_are_found_again_in_the_plan_as_it_is_recorded() {
 #[test]
 fn the_summary_counts_the_worst_case() {
     let summary = World::new().plan(SUITE).summary();
-    let Summary { suite, data, threat, attacks, probes, models, total } = summary;
-    assert!(probes.is_empty());
+    let Summary { suite, data, threat, attacks, probes, corruptions, models, total } = summary;
+    assert!(probes.is_empty() && corruptions.is_empty());
     assert_snapshot!(format!("{suite}\n{data}\n{threat}"), @r"
     small
     signs32, split test, 600 samples

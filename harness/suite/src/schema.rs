@@ -29,8 +29,19 @@ mod tests {
         let schema: Value = serde_json::from_str(&schema_json()).expect("a schema is JSON");
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["additionalProperties"], false);
-        let keys =
-            ["attacks", "curve", "dataset", "models", "name", "probes", "published", "seed", "threat", "version"];
+        let keys = [
+            "attacks",
+            "corruptions",
+            "curve",
+            "dataset",
+            "models",
+            "name",
+            "probes",
+            "published",
+            "seed",
+            "threat",
+            "version",
+        ];
         assert_eq!(described(&schema["properties"]), keys);
         let published = described(&schema["$defs"]["PublishedModel"]["properties"]);
         assert!(published.contains(&"params_without_bn".to_owned()), "{published:?}");

@@ -61,7 +61,7 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, attacks, probes, published, .. } = document;
+    let Document { version, name, dataset, models, attacks, probes, corruptions, published, .. } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -75,6 +75,9 @@ fn check(document: &Document) -> Result<(), Problem> {
     reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
     if let Some(probes) = probes {
         reject(probes.is_empty(), "`probes` is empty; leave it out to measure none".into(), probes.place)?;
+    }
+    if let Some(section) = corruptions {
+        reject(section.is_empty(), "`corruptions` is empty; leave it out to run none".into(), section.place)?;
     }
     if let Some(section) = published {
         published::check(section)?;

@@ -1,5 +1,6 @@
 //! A plan in a few lines, with what it costs at worst.
 
+use crate::corruptions::{PlannedCorruption, PlannedSeverity};
 use crate::plan::Plan;
 use attack::Cost;
 use serde::Serialize;
@@ -23,6 +24,8 @@ pub struct Summary {
     pub attacks: Vec<EntrySummary>,
     /// The probes with every number.
     pub probes: Vec<EntrySummary>,
+    /// The corruptions in words: the name, then every number at each severity.
+    pub corruptions: Vec<(String, String)>,
     /// Every model and what its checks cost.
     pub models: Vec<ModelSummary>,
     /// What all of it costs.
@@ -49,7 +52,7 @@ pub struct ModelSummary {
     pub attacks: Vec<Cost>,
     /// The cost of each probe, in the plan's order.
     pub probes: Vec<Cost>,
-    /// Attacks, probes and clean predictions together.
+    /// Attacks, probes, corruptions and clean predictions together.
     pub total: Cost,
 }
 
@@ -75,6 +78,7 @@ impl Plan {
             probes: (self.probes.iter())
                 .map(|probe| EntrySummary::of(&probe.name, probe.spec.name(), &probe.spec))
                 .collect(),
+            corruptions: self.corruptions.iter().map(|one| (one.name.clone(), in_words(one))).collect(),
             models,
             total,
         }
@@ -85,7 +89,8 @@ impl Plan {
         let budget = self.threat.budget.unwrap_or_default();
         let attacks: Vec<Cost> = self.attacks_on(name).map(|attack| attack.cost(classes, budget).times(rows)).collect();
         let probes: Vec<Cost> = self.probes.iter().map(|probe| probe.spec.cost(classes).times(rows)).collect();
-        let clean = Cost { judge_forwards: CLEAN_FORWARDS * rows, ..Cost::default() };
+        let looks = CLEAN_FORWARDS + self.corrupted().count() as u64;
+        let clean = Cost { judge_forwards: looks * rows, ..Cost::default() };
         let total = attacks.iter().chain(&probes).copied().fold(clean, Cost::plus);
         ModelSummary { name: name.to_owned(), total, attacks, probes }
     }
@@ -98,6 +103,15 @@ impl EntrySummary {
         let parameters = numbers.into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
         EntrySummary { name: name.to_owned(), id, parameters }
     }
+}
+
+/// Such as `severity 1 (deviation 0.04), 2 (deviation 0.06)`.
+fn in_words(corruption: &PlannedCorruption) -> String {
+    let severity = |one: &PlannedSeverity| {
+        let numbers: Vec<String> = one.parameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        format!("{} ({})", one.severity, numbers.join(", "))
+    };
+    format!("severity {}", corruption.severities.iter().map(severity).collect::<Vec<_>>().join(", "))
 }
 
 /// A value as it is written in a suite: a choice with its number as `gaussian 0.001`, stages as

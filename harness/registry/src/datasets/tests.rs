@@ -34,6 +34,7 @@ impl Scratch {
             format,
             root: self.folder.path().join("files"),
             splits: BTreeMap::from([("test".to_owned(), files.iter().map(|file| (*file).to_owned()).collect())]),
+            rows: BTreeMap::new(),
             layout: Layout::Nchw,
             shape: vec![1, 2, 2],
             units: DataUnits::Unit,
@@ -225,6 +226,149 @@ fn npz_files_that_do_not_fit_are_refused() {
         npz.add_array("y", &two()).unwrap();
     });
     assert!(refusal().contains("its rows must be [1, 2, 2]"));
+}
+
+/// The bytes of an npy file of version 1.0, whose header is padded as NumPy pads it.
+fn npy(header: &str, elements: &[u8]) -> Vec<u8> {
+    let padding = (64 - (10 + header.len() + 1) % 64) % 64;
+    let header = format!("{header}{}\n", " ".repeat(padding));
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), elements].concat()
+}
+
+fn header(kind: &str, shape: &str) -> String {
+    format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}")
+}
+
+/// Files as those of CIFAR-10-C: rows of pictures, one severity after the other, and labels.
+#[test]
+fn npy_files_are_read_by_ranges_of_rows() {
+    let scratch = Scratch::new();
+    let pixels: Vec<u8> = (0..40).collect();
+    scratch.write("gaussian_noise.npy", &npy(&header("|u1", "(10, 2, 2, 1)"), &pixels));
+    let labels: Vec<u8> = (0..10).map(|row| row % 2).collect();
+    let nhwc = |name: &str, rows: &[(&str, &str)]| {
+        let facts = scratch.facts(Format::Npy, &["gaussian_noise.npy", "labels.npy"]);
+        let rows = rows.iter().map(|(split, rows)| ((*split).to_owned(), rows.parse().unwrap()));
+        let rows: BTreeMap<String, RowRange> = rows.collect();
+        let files = facts.splits["test"].clone();
+        let splits = rows.keys().map(|split| (split.clone(), files.clone())).collect();
+        let splits = if rows.is_empty() { facts.splits.clone() } else { splits };
+        NewDataset { name: name.to_owned(), splits, rows, layout: Layout::Nhwc, shape: vec![2, 2, 1], ..facts }
+    };
+    for (kind, size) in [("|u1", 1), ("|i1", 1), (">u1", 1), ("<i2", 2), ("<u4", 4), ("<i4", 4), ("<i8", 8), ("<u8", 8)]
+    {
+        let wide: Vec<u8> = labels.iter().flat_map(|label| u64::from(*label).to_le_bytes()[..size].to_vec()).collect();
+        scratch.write("labels.npy", &npy(&header(kind, "(10,)"), &wide));
+        let name = format!("whole-{size}-{}", &kind[1..]).replace("u1", if kind == ">u1" { "b1" } else { "u1" });
+        assert_eq!(scratch.datasets.add(nhwc(&name, &[])).unwrap().splits["test"].samples, 10, "{kind}");
+        let whole = scratch.datasets.load(&name, "test").unwrap();
+        assert_eq!(whole.labels().collect::<Vec<_>>(), [0, 1, 0, 1, 0, 1, 0, 1, 0, 1], "{kind}");
+    }
+    scratch.write("labels.npy", &npy(&header("|u1", "(10,)"), &labels));
+    let splits = [("severity-1", "0..2"), ("severity-2", "2..5"), ("severity-5", "9..10")];
+    scratch.datasets.add(nhwc("cor", &splits)).unwrap();
+    let mut digests = Vec::new();
+    for (split, first, count) in [("severity-1", 0, 2), ("severity-2", 2, 3), ("severity-5", 9, 1)] {
+        let part = scratch.datasets.load("cor", split).unwrap();
+        assert_eq!((part.len(), part.domain.levels), (count, Some(255)));
+        let samples = part.rows(0..count).unwrap();
+        let wanted: Vec<f32> = pixels[4 * first..4 * (first + count)].iter().map(|p| f32::from(*p) / 255.0).collect();
+        assert_eq!((samples.x, samples.labels[0]), (wanted, first % 2));
+        digests.push(part.digest);
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 3, "the rows are part of the digest");
+    assert!(scratch.datasets.verify("cor").unwrap().iter().all(FileCheck::is_verified));
+    let manifest = fs::read_to_string(scratch.folder.path().join("data/cor.yaml")).unwrap();
+    assert!(manifest.contains("rows: \"2..5\""), "{manifest}");
+
+    for (change, expected) in [
+        ("rows: 2..6", "are 4 samples, and `samples` says 3"),
+        ("rows: 5..2", "no range of rows"),
+        ("rows: [2, 5]", "own.yaml"),
+    ] {
+        let own = manifest.replace("name: cor", "name: own").replace("rows: \"2..5\"", change);
+        fs::write(scratch.folder.path().join("data/own.yaml"), own).unwrap();
+        let error = scratch.datasets.manifest("own").unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    fs::remove_file(scratch.folder.path().join("data/own.yaml")).unwrap();
+    assert!(scratch.refusal(nhwc("own", &[("late", "9..11")])).contains("rows 9..11 were asked for"));
+    scratch.write("b.bin", &[1, 10, 20, 30, 40]);
+    let rows = BTreeMap::from([("test".to_owned(), RowRange { start: 0, end: 1 })]);
+    let other = NewDataset { rows, ..scratch.facts(Format::CifarBin, &["b.bin"]) };
+    assert!(scratch.refusal(other).contains("`rows` belongs to `format: npy`"));
+}
+
+#[test]
+fn hostile_npy_files_are_refused_without_believing_their_headers() {
+    let scratch = Scratch::new();
+    let good = npy(&header("|u1", "(2, 1, 2, 2)"), &[7; 8]);
+    let labels = npy(&header("|u1", "(2,)"), &[0, 1]);
+    let refusal = |images: &[u8], labels: &[u8]| {
+        scratch.write("images.npy", images);
+        scratch.write("labels.npy", labels);
+        scratch.refusal(scratch.facts(Format::Npy, &["images.npy", "labels.npy"]))
+    };
+    let bent = |from: &str, to: &str| npy(&header("|u1", "(2, 1, 2, 2)").replace(from, to), &[7; 8]);
+    let huge = u64::MAX.to_string();
+    let long = [b"\x93NUMPY\x02\x00", &u32::MAX.to_le_bytes()[..], b"{}"].concat();
+    for (bytes, expected) in [
+        (b"".to_vec(), "does not begin as an npy file"),
+        (b"PK\x03\x04".to_vec(), "does not begin as an npy file"),
+        (b"\x93NUMPY".to_vec(), "ends inside its header"),
+        (b"\x93NUMPY\x09\x00\x00\x00".to_vec(), "version 9"),
+        (long, "more than 65536"),
+        (good[..40].to_vec(), "ends inside its header"),
+        (good[..good.len() - 1].to_vec(), "has 7 bytes of elements"),
+        ([&good[..], b"x"].concat(), "has 9 bytes of elements"),
+        (bent("False", "True"), "Fortran order"),
+        (bent("False", "Maybe"), "no `fortran_order`"),
+        (bent("|u1", "<f8"), "has 8 bytes of elements"),
+        (npy(&header("<f4", "(2, 1, 2, 2)"), &[0; 32]), "images must be uint8"),
+        (npy(&header("|i1", "(2, 1, 2, 2)"), &[0; 8]), "images must be uint8"),
+        (bent("|u1", ">u2"), "is not read"),
+        (bent("'|u1'", "[('a', '|u1')]"), "no simple element type"),
+        (bent("|u1", "|é"), "no simple element type"),
+        (bent("'descr'", "'kind'"), "no `descr`"),
+        (bent("(2, 1, 2, 2)", &format!("({huge}, {huge})")), "bytes of elements"),
+        (bent("(2, 1, 2, 2)", "(2, 1, 2, 99999999999999999999)"), "no whole number"),
+        (bent("(2, 1, 2, 2)", "(2, 1, 2, -2)"), "no whole number"),
+        (bent("(2, 1, 2, 2)", "2"), "no `shape` in parentheses"),
+        (bent("(2, 1, 2, 2)", "()"), "has 8 bytes of elements"),
+        (npy(&header("|u1", "()"), &[7]), "has no dimensions"),
+        (bent("(2, 1, 2, 2)", "(2, 2, 2, 1)"), "has rows of [2, 2, 1]"),
+        (npy(&header("|u1", "(3, 1, 2, 2)"), &[7; 12]), "has 3 rows"),
+        (npy("\u{1f}", &[]), "no `descr`"),
+        (labels.clone(), "one file of images and one of labels"),
+    ] {
+        let error = refusal(&bytes, &labels);
+        assert!(error.contains(expected), "expected `{expected}`: {error}");
+    }
+    for (bytes, expected) in [
+        (npy(&header("<f4", "(2,)"), &[0; 8]), "labels must be integers"),
+        (npy(&header("|i1", "(2,)"), &[0, 255]), "negative label"),
+        (npy(&header("|u1", "(2,)"), &[0, 9]), "row 1 has label 9"),
+        (good.clone(), "one file of images and one of labels"),
+    ] {
+        let error = refusal(&good, &bytes);
+        assert!(error.contains(expected), "expected `{expected}`: {error}");
+    }
+    // No byte of a header makes the program do worse than refuse.
+    scratch.write("images.npy", &good);
+    scratch.write("labels.npy", &labels);
+    let manifest = scratch.datasets.add(scratch.facts(Format::Npy, &["images.npy", "labels.npy"])).unwrap();
+    let mut refused = 0;
+    for at in 0..good.len() - 8 {
+        for bit in 0..8 {
+            let mut damaged = good.clone();
+            damaged[at] ^= 1 << bit;
+            let files = [("images.npy".to_owned(), damaged), ("labels.npy".to_owned(), labels.clone())];
+            refused += usize::from(formats::read(&manifest, None, &files).is_err());
+        }
+    }
+    // Padding may be damaged, and what is not read of the version.
+    assert!(refused > 8 * 60, "{refused}");
 }
 
 fn png(width: u32, height: u32, rgb: [u8; 3]) -> Vec<u8> {

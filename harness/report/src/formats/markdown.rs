@@ -4,7 +4,7 @@ use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Res
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
-use crate::{Figure, compare, plan_table, robustness, static_cost, transfer};
+use crate::{Figure, compare, corruptions, plan_table, robustness, static_cost, transfer};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
 pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
@@ -13,14 +13,16 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
         title(results),
         format!("## Leaderboard\n\n{}{}", leaderboard(&board), doubted(&board)),
         format!(
-            "## How to read it\n\n{HOW_TO_READ}{}{}",
+            "## How to read it\n\n{HOW_TO_READ}{}{}{}",
             if board.has_areas() { AREAS } else { "" },
+            how_to_read_corruptions(&board),
             how_to_read_probes(&board)
         ),
     ];
     if !board.probes.is_empty() {
         sections.push(format!("## Probes\n\n{}", probes(&board)));
     }
+    sections.extend(corruptions::section(&board).map(|text| format!("## Common corruptions\n\n{text}")));
     let compared = [
         ("Published", compare::published(results)),
         ("How the measures go together", compare::analysis(results)),
@@ -91,6 +93,13 @@ const UPPER: &str = " *No row above* is a proven Lipschitz constant of the whole
 value is at most this, in the ball and beyond.";
 
 const ECE: &str = " *ECE* is the expected calibration error.";
+
+fn how_to_read_corruptions(board: &Board) -> String {
+    match board.has_corruptions() {
+        true => format!("\n- **{}**: {}.", corruptions::COLUMN, corruptions::LEGEND),
+        false => String::new(),
+    }
+}
 
 fn how_to_read_probes(board: &Board) -> String {
     let line = |probe: &&ProbeResult| {
@@ -184,6 +193,7 @@ fn leaderboard(board: &Board) -> String {
     let mut header = vec!["#", "model", "clean"];
     header.extend(board.columns().map(|(_, name)| name));
     header.push("worst case");
+    header.extend(board.has_corruptions().then_some(corruptions::COLUMN));
     let probes: Vec<String> = board.probes.iter().map(|probe| format!("{} ({})", probe.name, probe.units)).collect();
     header.extend(probes.iter().map(String::as_str));
     header.extend(["MACs", "params"]);
@@ -203,6 +213,7 @@ fn leaderboard(board: &Board) -> String {
             Some(worst) => with(accuracy(worst.robust_accuracy, worst.ci_low, worst.ci_high), worst.auc, true),
             None => "–".into(),
         });
+        row.extend(board.has_corruptions().then(|| corruptions::mean(model.corruptions.as_ref())));
         row.extend(entry.probes.iter().map(|probe| match probe {
             Some(probe) => bounded(probe.bound, probe.mean),
             None => "–".into(),

@@ -6,7 +6,7 @@ use tabled::settings::{Alignment, Style};
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::text::{area, bound_name, bounded, limits, percent, plain, short};
-use crate::{static_cost, transfer};
+use crate::{corruptions, static_cost, transfer};
 
 /// The leaderboard for a terminal: about 110 columns wide for three attacks and names of 20 letters.
 pub fn leaderboard(results: &Results) -> String {
@@ -18,7 +18,9 @@ pub fn leaderboard(results: &Results) -> String {
     let probes = probes.map(|probe| format!("{}\nmean, worst 5 %\n{}", plain(&probe.name), plain(&probe.units)));
     let first = ["#".into(), "model".into(), "clean".into()];
     let last = ["MACs".into(), "params".into()];
-    let header = first.into_iter().chain(attacks).chain(["worst case".into()]).chain(probes).chain(last);
+    let corrupted = board.has_corruptions().then(|| corruptions::COLUMN.replace(", ", "\n"));
+    let header =
+        first.into_iter().chain(attacks).chain(["worst case".into()]).chain(corrupted).chain(probes).chain(last);
     table.push_record(header);
     for entry in &board.entries {
         let model = entry.model;
@@ -36,7 +38,8 @@ pub fn leaderboard(results: &Results) -> String {
         let first = [entry.rank.to_string(), plain(&model.name), clean];
         let probes = entry.probes.iter().filter(|_| beside).map(|probe| probe.map_or("–".into(), spread));
         let last = [short(model.macs), short(model.parameters)];
-        table.push_record(first.into_iter().chain(attacks).chain([worst]).chain(probes).chain(last));
+        let corrupted = board.has_corruptions().then(|| corruptions::mean(model.corruptions.as_ref()));
+        table.push_record(first.into_iter().chain(attacks).chain([worst]).chain(corrupted).chain(probes).chain(last));
     }
     let mut table = table.build();
     table.with(Style::rounded()).modify(Columns::new(2..), (Alignment::right(), AlignmentStrategy::PerLine));
@@ -82,13 +85,14 @@ fn with(accuracy: String, auc: Option<f64>, attacked: bool) -> String {
     auc.map_or(accuracy.clone(), |auc| format!("{accuracy}\n{}", area(auc, attacked)))
 }
 
-/// One line for each probe.
+/// One line for the corruptions, and one for each probe.
 fn legend(board: &Board) -> String {
     let line = |probe: &&ProbeResult| {
         let (name, units, bound) = (plain(&probe.name), plain(&probe.units), bound_name(probe.bound));
         format!("{name} [{units}; {bound}]: {}\n", plain(&probe.about))
     };
-    board.probes.iter().map(line).collect()
+    let corrupted = board.has_corruptions().then(|| format!("{}: {}\n", corruptions::COLUMN, corruptions::LEGEND));
+    corrupted.into_iter().chain(board.probes.iter().map(line)).collect()
 }
 
 fn spread(probe: &ProbeResult) -> String {
@@ -118,7 +122,7 @@ fn accuracy(proportion: f64, low: f64, high: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{detectors, example, model, results, with_probes};
+    use crate::sample::{detectors, example, model, results, with_corruptions, with_probes};
     use evidence::Flag;
 
     #[test]
@@ -194,6 +198,14 @@ mod tests {
         found by search: the true robust accuracy on these rows is at most this.
         AUC: the area under the ROC curve of the scores; under attack, of confirmed witnesses in place of their samples.
         ");
+    }
+
+    #[test]
+    fn corruptions_have_one_column_and_one_line() {
+        let text = leaderboard(&with_corruptions());
+        assert!(text.contains("corrupted") && text.contains("60.00 %"), "{text}");
+        assert!(text.contains("corrupted, mean: the mean accuracy over all corruptions"), "{text}");
+        assert!(!leaderboard(&example()).contains("corrupted"));
     }
 
     #[test]
