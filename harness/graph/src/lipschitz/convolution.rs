@@ -150,7 +150,7 @@ fn seen(axis: &Axis) -> BTreeSet<Vec<usize>> {
 fn seeing(axis: &Axis) -> BTreeSet<Vec<usize>> {
     let under = |at: usize, tap: usize| {
         let from = (at + axis.begin).checked_sub(tap * axis.dilation)?;
-        (from % axis.stride == 0 && from / axis.stride < axis.output).then_some(tap)
+        (from.is_multiple_of(axis.stride) && from / axis.stride < axis.output).then_some(tap)
     };
     (0..axis.input).map(|at| (0..axis.kernel).filter_map(|tap| under(at, tap)).collect()).collect()
 }
