@@ -30,7 +30,7 @@ impl Graph {
     /// An estimate of what the network takes at int8, batch normalisation folded into the layers: a byte for each weight, four
     /// for each bias, and for each output channel of a layer with constant weights eight, a multiplier and a shift of 32 bits,
     /// as CMSIS-NN and TinyEngine keep them. TFLite's file has 24: a float32 scale and an int64 zero point for the weights and
-    /// once more for the bias.
+    /// once more for the bias; but its dense layers may be scaled as a whole, with one pair for all channels.
     ///
     /// Errors: none for a valid graph but those of building one.
     pub fn flash_int8(&self) -> Result<Flash, Error> {

@@ -49,18 +49,20 @@ fn without_batch_normalisation_torchprofile_is_the_count_of_results() {
     }
 }
 
-/// The int8 files of MLPerf Tiny's reference models in bytes. They have the same constants, 24 bytes of scales a channel where the
-/// estimate has 8, and the description of the graph, so that none is smaller than the estimate.
+/// The int8 files of MLPerf Tiny's reference models in bytes. They have the same weights and biases, and the description of the
+/// graph. Where layers are convolutions they have 24 bytes of scales a channel for the 8 of the estimate, so that it is less; the
+/// autoencoder's dense layers are scaled as a whole there, and the estimate, which scales every channel, is 3 % more.
 #[test]
-fn flash_is_less_than_the_published_files_have() {
+fn flash_is_what_the_published_files_have_beside_descriptions() {
     for (name, published) in
         [("resnet8", 98_496), ("ds-cnn", 53_936), ("mobilenet-v1", 333_288), ("fc-autoencoder", 276_976)]
     {
         let (_, graph) = build(name);
         let flash = graph.flash_int8().unwrap();
         let folded = fold_batch_norm(&graph).unwrap().cost().params;
-        println!("{name}: {flash:?}, {} of {published}, {:.3}", flash.total(), flash.total() as f64 / published as f64);
-        assert!(flash.total() < published && flash.total() > folded, "{name}: {flash:?}");
+        let (without_scales, total) = (flash.weights + flash.biases, flash.total());
+        assert!(without_scales < published && 2 * total > published, "{name}: {flash:?}");
+        assert_eq!(total < published, name != "fc-autoencoder", "{name}: {flash:?}");
         assert_eq!(flash.weights + flash.biases / 4, folded, "{name}: {flash:?}");
     }
 }
