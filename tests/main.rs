@@ -10,6 +10,7 @@ mod compare;
 mod detectors;
 mod golden;
 mod hostile;
+mod latency;
 mod probes;
 mod reference;
 mod scratch;
@@ -32,6 +33,7 @@ fn main() {
         ("detectors", detectors::TESTS),
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),
+        ("latency", latency::TESTS),
         ("probes", probes::TESTS),
         ("sigmoid", sigmoid::TESTS),
         ("tidy", tidy::TESTS),

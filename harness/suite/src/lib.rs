@@ -4,6 +4,7 @@
 //! model.
 
 mod attacks;
+mod cost;
 mod curve;
 mod dataset;
 mod document;
@@ -12,6 +13,7 @@ mod error;
 mod grid;
 mod input_map;
 mod key;
+mod latency;
 mod long_form;
 mod models;
 mod named;
@@ -32,6 +34,7 @@ mod transfer;
 mod vocabulary;
 
 pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
+pub use cost::{Costs, PlannedCost, StaticCost};
 pub use curve::{PlannedCurve, PlannedLevel, Radii};
 pub use dataset::{PlannedDataset, PlannedDomain};
 pub use document::{
@@ -42,6 +45,7 @@ pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
 pub use key::{CheckKey, PredictionKey, ProbeKey, recorded_check_key};
+pub use latency::{LatencyForm, PlannedLatency};
 pub use long_form::LongForm;
 pub use models::PlannedModel;
 pub use named::Named;

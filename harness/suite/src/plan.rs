@@ -1,6 +1,7 @@
 //! A plan: what runs, every number explicit, every digest pinned.
 
 use crate::attacks::{PlannedAttack, attacks};
+use crate::cost::{PlannedCost, cost};
 use crate::curve::{Radii, radii};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
@@ -43,6 +44,9 @@ pub struct Plan {
     pub seed: u64,
     /// The samples, block by block.
     pub slices: Vec<Slice>,
+    /// What the models cost, as far as the suite asks for it. No block depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<PlannedCost>,
     /// Numbers that a publication states. Nothing that runs depends on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PlannedPublished>,
@@ -116,6 +120,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         None => Vec::new(),
     };
     check_models(&models, &probes).map_err(|problem| problem.at(document.models.place))?;
+    let cost = document.cost.as_ref().map(|entries| cost(entries, &models)).transpose()?;
     let published = match &document.published {
         Some(section) => {
             let known = Known { entries: &document.models, models: &models, attacks: &attacks, probes: &probes };
@@ -143,6 +148,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         probes,
         seed: document.seed.value,
         slices: dataset.rows.slices(),
+        cost,
         published,
         dataset,
         data,
@@ -151,8 +157,8 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
 }
 
 fn refuse_later_sections(document: &Document) -> Result<(), Problem> {
-    let Document { cost, gates, certify, .. } = document;
-    for (name, section) in [("cost", cost), ("gates", gates), ("certify", certify)] {
+    let Document { gates, certify, .. } = document;
+    for (name, section) in [("gates", gates), ("certify", certify)] {
         if let Some(section) = section {
             return Err(Problem::new(format!("section `{name}` is not supported by this version"))
                 .hint(format!("take `{name}` out to run the rest"))

@@ -29,8 +29,19 @@ mod tests {
         let schema: Value = serde_json::from_str(&schema_json()).expect("a schema is JSON");
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["additionalProperties"], false);
-        let keys =
-            ["attacks", "curve", "dataset", "models", "name", "probes", "published", "seed", "threat", "version"];
+        let keys = [
+            "attacks",
+            "cost",
+            "curve",
+            "dataset",
+            "models",
+            "name",
+            "probes",
+            "published",
+            "seed",
+            "threat",
+            "version",
+        ];
         assert_eq!(described(&schema["properties"]), keys);
         let published = described(&schema["$defs"]["PublishedModel"]["properties"]);
         assert!(published.contains(&"params_without_bn".to_owned()), "{published:?}");
@@ -41,7 +52,7 @@ mod tests {
 
     /// What a long form asks for is what its attack or probe is made of.
     #[test]
-    fn every_attack_and_probe_has_a_long_form_with_a_name() {
+    fn every_long_form_can_have_a_name() {
         let schema: Value = serde_json::from_str(&schema_json()).expect("a schema is JSON");
         let check = |kind: &str, name: &str| {
             let forms = schema["$defs"][kind]["anyOf"].as_array().expect("there are forms");
@@ -53,5 +64,6 @@ mod tests {
         };
         attack::ATTACKS.iter().for_each(|attack| check("Attack", attack.name));
         probe::PROBES.iter().for_each(|probe| check("Probe", probe.name));
+        check("Cost", "latency");
     }
 }

@@ -1,5 +1,6 @@
 //! A suite: what the user wrote, read and checked as far as that is possible without looking anything up.
 
+use crate::cost;
 use crate::document::Document;
 use crate::error::Error;
 use crate::published;
@@ -61,7 +62,7 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, attacks, probes, published, .. } = document;
+    let Document { version, name, dataset, models, attacks, probes, cost, published, .. } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -75,6 +76,9 @@ fn check(document: &Document) -> Result<(), Problem> {
     reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
     if let Some(probes) = probes {
         reject(probes.is_empty(), "`probes` is empty; leave it out to measure none".into(), probes.place)?;
+    }
+    if let Some(entries) = cost {
+        cost::check(entries)?;
     }
     if let Some(section) = published {
         published::check(section)?;
