@@ -104,19 +104,21 @@ impl From<ProviderArg> for Provider {
 #[derive(Debug, ClapArgs)]
 #[command(after_long_help = "\
 Examples:
-  tinyassay latency resnet8-cifar10                              MLPerf Tiny's protocol: five windows of 10 s
-  tinyassay latency resnet8-int8 --reference resnet8-cifar10     how many times as long as the float twin?
-  tinyassay latency 'mobilenet-tiny-*' --quick --json            windows of 1 s; what observations.json would hold
+  tinyassay latency resnet8                        five windows of 10 s, as in MLPerf Tiny
+  tinyassay latency int8-twin --reference resnet8  how many times as long as the float file?
+  tinyassay latency 'signs32-*' --quick --json     windows of 1 s, as JSON
 
-The registered file runs on one row at a time, in a session of its own. Only the run is timed: making the input and reading
-the output are not. A window is inferences one after the other, after 10 that are not counted; it ends once both its seconds
-are over and 10 inferences are made. Models take turns, window by window, so that what slows the machine down slows all of
-them: latencies are this machine's, ratios come nearer to other machines'.
+The registered file runs on one row at a time, in a session of its own. Only the run is timed:
+making the input and reading the output are not. A window is inferences one after the other, after
+10 that are not counted; it ends once both its seconds are over and 10 inferences are made. Models
+take turns, window by window, so that what slows the machine down slows all of them: latencies are
+this machine's, ratios come nearer to those of other machines.
 
-Latency is a second over the median rate of the windows; p50, p90 and p99 are LoadGen's percentiles of all inferences.
-Flags say when the machine was not idle (other processes took more than a tenth of a processor), when windows differ by more
-than 5 %, when there are too few inferences (64 for an estimate of p90, 662 of p99), and when the windows are not MLPerf
-Tiny's. In a suite: `cost: [latency]`.")]
+Latency is a second over the median rate of the windows; p50, p90 and p99 are LoadGen's percentiles
+of all inferences. Flags say when the machine was not idle (other processes took more than a tenth
+of a processor), when windows differ by more than 5 %, when there are too few inferences (64 for an
+estimate of p90, 662 for one of p99), and when the windows are not those of MLPerf Tiny.
+In a suite: `cost: [latency]`.")]
 pub(crate) struct LatencyArgs {
     /// Registered names, globs over them, or model folders
     #[arg(required = true, value_name = "NAME")]

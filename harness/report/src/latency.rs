@@ -25,7 +25,8 @@ inference of the registered file at batch 1 on one sample: a second over the med
 input and reading the output are not timed. **p50**, **p90** and **p99** are percentiles of all inferences by LoadGen's definition; \
 **p90 ≤** and **p99 ≤** are its early-stopping estimates: upper confidence limits (99 %) that take inferences for independent. \
 **Spread** is how far the fastest and the slowest window are apart, relative to the median. Models take turns, window by window, and a \
-**ratio** to the reference is the median over rounds, with the smallest and the largest. This follows MLPerf Tiny's protocol where no \
+**ratio** to the reference is the median over rounds, with the smallest and the largest; **of p50** is that of the medians of all \
+inferences, in which interruptions by other processes do not show. This follows MLPerf Tiny's protocol where no \
 flag says otherwise, and is no MLPerf result: that needs their runner and a device.";
 
 const LEGEND: &str = "Latency: of one inference, by the median window. Below a percentile its early-stopping estimate, an upper confidence\n\
@@ -50,7 +51,10 @@ fn terminal(measured: &Latency) -> String {
             number(model.inferences_per_second),
             spread(model),
         ];
-        let ratio = measured.reference.as_ref().map(|_| ratio_text(model).replacen(" (", "\n(", 1));
+        let ratio = measured.reference.as_ref().map(|_| {
+            let of_p50 = model.ratio.map(|_| format!("\np50 {}", p50_ratio(model))).unwrap_or_default();
+            ratio_text(model).replacen(" (", "\n(", 1) + &of_p50
+        });
         table.push_record(cells.into_iter().chain(ratio).chain([names(&model.flags, "\n")]));
     }
     let mut table = table.build();
@@ -59,13 +63,13 @@ fn terminal(measured: &Latency) -> String {
     let flags: String = raised(measured).map(|flag| format!("{}: {}\n", flag.doc().name, flag.doc().about)).collect();
     let (name, how, on, idle) =
         (plain(&measured.name), protocol(measured.protocol), machine(&measured.machine), idleness(measured));
-    format!("{name}: {how}\non {on}; {idle}\ninput: {}\n{table}\n{LEGEND}{flags}", plain(&measured.input))
+    format!("{name}: {how}\non {on}\n{idle}\ninput: {}\n{table}\n{LEGEND}{flags}", plain(&measured.input))
 }
 
 fn one_section(measured: &Latency) -> String {
     let mut header =
         vec!["model", "latency", "p50", "p90", "p90 ≤", "p99", "p99 ≤", "inferences/s", "inferences", "spread"];
-    header.extend(measured.reference.as_ref().map(|_| "ratio"));
+    header.extend(measured.reference.iter().flat_map(|_| ["ratio", "of p50"]));
     header.push("flags");
     let rows = measured.models.iter().map(|model| {
         let limit = |of: f64| estimate(model, of).unwrap_or("–".into()).replace("≤ ", "");
@@ -81,7 +85,7 @@ fn one_section(measured: &Latency) -> String {
             model.inferences.to_string(),
             spread(model),
         ];
-        cells.extend(measured.reference.as_ref().map(|_| ratio_text(model)));
+        cells.extend(measured.reference.iter().flat_map(|_| [ratio_text(model), p50_ratio(model)]));
         cells.push(names(&model.flags, ", "));
         cells
     });
@@ -133,6 +137,10 @@ fn ratio_text(model: &ModelLatency) -> String {
     let text =
         |ratio: evidence::Ratio| format!("{} ({}–{})", number(ratio.median), number(ratio.min), number(ratio.max));
     model.ratio.map_or("1".into(), text)
+}
+
+fn p50_ratio(model: &ModelLatency) -> String {
+    model.ratio.map_or("1".into(), |ratio| number(ratio.p50))
 }
 
 fn protocol(protocol: Protocol) -> String {
@@ -227,6 +235,7 @@ mod tests {
                 "1.500 ms",
                 "2.000",
                 "1.900–2.100",
+                "1.950",
                 "66.7 %",
                 LatencyFlag::Busy.doc().about,
                 LatencyFlag::Unsteady.doc().about,

@@ -259,7 +259,7 @@ pub(crate) fn latency() -> Latency {
         windows: vec![window(scale), window(2.0 * scale)],
         flags,
     };
-    let ratio = Ratio { median: 2.0, min: 1.9, max: 2.1 };
+    let ratio = Ratio { median: 2.0, min: 1.9, max: 2.1, p50: 1.95 };
     Latency {
         name: text("latency-2t"),
         protocol: Protocol { windows: 2, seconds: 0, iterations: 3, warm_ups: 1 },

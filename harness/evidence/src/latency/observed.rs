@@ -95,7 +95,7 @@ impl WindowLatency {
 pub fn observe(protocol: Protocol, names: &[String], timed: &[Timed], reference: Option<usize>) -> Vec<ModelLatency> {
     let of = |(at, (name, model)): (usize, (&String, &Timed))| {
         let reference = reference.filter(|reference| *reference != at).and_then(|reference| timed.get(reference));
-        let ratio = reference.and_then(|reference| Ratio::of(&model.windows, &reference.windows));
+        let ratio = reference.and_then(|reference| Ratio::of(model, reference));
         of_model(protocol, name, model, ratio)
     };
     names.iter().zip(timed).enumerate().map(of).collect()
