@@ -98,7 +98,7 @@ fn one_section(measured: &Latency) -> String {
         .collect();
     let gap = if flags.is_empty() { "" } else { "\n" };
     format!(
-        "**{}.** {}, on {}. {}. The input was {}.{}\n\n{}{gap}{}",
+        "**{}.** {}, on {}; {}. The input was {}.{}\n\n{}{gap}{}",
         markdown(&measured.name),
         protocol(measured.protocol),
         markdown(&machine(&measured.machine)),
