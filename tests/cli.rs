@@ -32,6 +32,7 @@ fn help_of_every_verb() -> Result<(), Failed> {
                 "attack ",
                 "data ",
                 "train ",
+                "latency ",
                 "doctor ",
                 "Exit codes:",
                 "TINYASSAY_DATA",
@@ -122,6 +123,10 @@ fn help_of_every_verb() -> Result<(), Failed> {
         (
             &["attack", "show"],
             &["<REPORT>", "--model <NAME>", "--attack <NAME>", "--row <N>", "--out <FILE>", "256 pixels"],
+        ),
+        (
+            &["latency"],
+            &["<NAME>", "--quick", "--threads <N>", "--reference <NAME>", "--json", "--provider", "Examples:", "662"],
         ),
         (&["doctor"], &["ONNX Runtime"]),
     ];

@@ -181,8 +181,10 @@ fn misspelt_keys() -> Result<(), Failed> {
     scratch.run(["run", "preset.yaml"])?.expect(2, &["preset.yaml:7:", "`fsgm`", "hint: did you mean `fgsm`?"])?;
     scratch.write("probes.yaml", format!("{SUITE}probes: [lipschitz]\n"))?;
     scratch.run(["run", "probes.yaml"])?.expect(2, &["probes.yaml:10:10", "there is no probe `lipschitz`"])?;
-    scratch.write("cost.yaml", format!("{SUITE}cost: [macs]\n"))?;
-    scratch.run(["run", "cost.yaml"])?.expect(2, &["cost.yaml:10:7", "`cost`"])?;
+    scratch.write("cost.yaml", format!("{SUITE}cost: [mac]\n"))?;
+    scratch.run(["run", "cost.yaml"])?.expect(2, &["cost.yaml:10:8", "`mac`", "hint: did you mean `macs`?"])?;
+    scratch.write("gates.yaml", format!("{SUITE}gates: []\n"))?;
+    scratch.run(["run", "gates.yaml"])?.expect(2, &["gates.yaml:10:8", "`gates`"])?;
     scratch.write("twice.yaml", format!("{SUITE}seed: 4\n"))?;
     scratch.run(["run", "twice.yaml"])?.expect(2, &["twice.yaml:10:1", "`seed`"])?;
     scratch.edit("models/linear/manifest.yaml", "layout:", "lay_out:")?;

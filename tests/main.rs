@@ -11,6 +11,7 @@ mod corruptions;
 mod detectors;
 mod golden;
 mod hostile;
+mod latency;
 mod probes;
 mod reference;
 mod scratch;
@@ -34,6 +35,7 @@ fn main() {
         ("detectors", detectors::TESTS),
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),
+        ("latency", latency::TESTS),
         ("probes", probes::TESTS),
         ("sigmoid", sigmoid::TESTS),
         ("tidy", tidy::TESTS),

@@ -191,6 +191,8 @@ fn tables_have_docs_and_cases() -> Result<(), Failed> {
         let name = doc.name;
         if doc.inconclusive_from.is_some() { format!("**`{name}`**") } else { format!("`{name}`") }
     });
+    let untold = untold.chain(<suite::Costs as suite::Kind>::presets());
+    let untold = untold.chain(evidence::LatencyFlag::DOCS.iter().map(|doc| doc.name));
     let untold = untold.map(|name| format!("`{name}`")).chain(flags);
     let untold = untold.filter(|name| !guide.contains(name.as_str()));
     let all: Vec<String> = bare.into_iter().chain(untold.map(|name| format!("suites/README.md: add {name}"))).collect();

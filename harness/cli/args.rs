@@ -48,6 +48,8 @@ pub(crate) enum Verb {
     Data(DataVerb),
     /// Trains the network of a recipe and registers it
     Train(TrainArgs),
+    /// Measures how long one inference takes on this machine, several models in turns
+    Latency(LatencyArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
     Doctor(DoctorArgs),
 }
@@ -97,6 +99,45 @@ impl From<ProviderArg> for Provider {
             ProviderArg::Cuda => Provider::Cuda,
         }
     }
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_long_help = "\
+Examples:
+  tinyassay latency resnet8                        five windows of 10 s, as in MLPerf Tiny
+  tinyassay latency int8-twin --reference resnet8  how many times as long as the float file?
+  tinyassay latency 'signs32-*' --quick --json     windows of 1 s, as JSON
+
+The registered file runs on one row at a time, in a session of its own. Only the run is timed:
+making the input and reading the output are not. A window is inferences one after the other, after
+10 that are not counted; it ends once both its seconds are over and 10 inferences are made. Models
+take turns, window by window, so that what slows the machine down slows all of them: latencies are
+this machine's, ratios come nearer to those of other machines.
+
+Latency is a second over the median rate of the windows; p50, p90 and p99 are LoadGen's percentiles
+of all inferences. Flags say when the machine was not idle (other processes took more than a tenth
+of a processor), when windows differ by more than 5 %, when there are too few inferences (64 for an
+estimate of p90, 662 for one of p99), and when the windows are not those of MLPerf Tiny.
+In a suite: `cost: [latency]`.")]
+pub(crate) struct LatencyArgs {
+    /// Registered names, globs over them, or model folders
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Windows of 1 s instead of 10 s: not MLPerf's protocol
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Threads that share the work of one operator
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: u32,
+    /// A model that the others are compared with; it is measured too
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reference: Option<String>,
+    /// Prints JSON, as observations.json has it, instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Execution provider
+    #[arg(long, value_enum, default_value_t = ProviderArg::Cpu)]
+    pub(crate) provider: ProviderArg,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -11,6 +11,7 @@ mod engine;
 mod estimate;
 mod exit;
 mod kept;
+mod latency;
 mod model;
 mod model_build;
 mod model_check;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Verb::Attack(AttackVerb::Show(args)) => attack_show::run(&args),
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
+        Verb::Latency(args) => latency::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

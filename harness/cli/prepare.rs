@@ -1,8 +1,8 @@
 //! From a registered model to one that is ready to run.
 
 use anyhow::{Context, Result};
-use graph::DType;
-use registry::{ElementType, OutputKind, RegisteredModel};
+use graph::{DType, InputMap};
+use registry::{ElementType, InputSpec, OutputKind, OutputSpec, RegisteredModel};
 use runtime::{ModelBytes, ModelSpec, Prepared, Provider};
 use suite::{Plan, PlannedModel};
 
@@ -11,7 +11,8 @@ use suite::{Plan, PlannedModel};
 /// Errors: a digest does not match, or anything that can't be run: an operator, a shape, an output kind.
 pub(crate) fn prepare(model: &PlannedModel, plan: &Plan, provider: Provider) -> Result<Prepared> {
     let bytes = load(&model.registered)?;
-    let spec = spec(model).with_context(|| format!("failed to plan model `{}`", model.name))?;
+    let spec = model_spec(&model.input, &model.output, &model.map);
+    let spec = spec.with_context(|| format!("failed to plan model `{}`", model.name))?;
     Prepared::new(bytes, spec, &plan.heads(model.output.classes), provider)
         .with_context(|| format!("failed to prepare model `{}`", model.name))
 }
@@ -26,20 +27,23 @@ pub(crate) fn load(model: &RegisteredModel) -> Result<ModelBytes> {
     Ok(ModelBytes { model: onnx.into(), external: files.map(|(name, bytes)| (name, bytes.into())).collect() })
 }
 
-fn spec(model: &PlannedModel) -> Result<ModelSpec> {
-    let kind = match model.output.kind {
+/// How a model is used: what its manifest says, and how rows of the data become its own.
+///
+/// Errors: a score has no threshold.
+pub(crate) fn model_spec(input: &InputSpec, output: &OutputSpec, map: &InputMap) -> Result<ModelSpec> {
+    let kind = match output.kind {
         OutputKind::Logits => runtime::OutputKind::Logits,
         OutputKind::Softmax => runtime::OutputKind::Softmax,
         OutputKind::Sigmoid => runtime::OutputKind::Sigmoid,
         OutputKind::Score => runtime::OutputKind::Score {
-            threshold: model.output.threshold.context("a checked manifest has the threshold of a score")? as f32,
+            threshold: output.threshold.context("a checked manifest has the threshold of a score")? as f32,
         },
     };
     Ok(ModelSpec {
-        input: model.input.name.clone(),
-        map: model.map.clone(),
-        output: model.output.name.clone(),
-        classes: model.output.classes,
+        input: input.name.clone(),
+        map: map.clone(),
+        output: output.name.clone(),
+        classes: output.classes,
         kind,
     })
 }

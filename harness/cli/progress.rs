@@ -17,6 +17,14 @@ pub(crate) fn rows(label: &str, rows: u64) -> ProgressBar {
     bar
 }
 
+/// A bar over the windows of a measurement. It is drawn between windows alone: a thread that draws would be measured too.
+///
+/// Panics: the template is ours and valid.
+pub(crate) fn windows(label: &str, windows: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:28} {wide_bar} {pos}/{len} windows  {elapsed} (left {eta})");
+    ProgressBar::new(windows).with_style(style.expect("the template is valid")).with_message(label.to_owned())
+}
+
 /// A bar over the steps of one epoch.
 pub(crate) struct Steps {
     bar: ProgressBar,

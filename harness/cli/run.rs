@@ -6,7 +6,7 @@ use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
 use crate::train::dynamics;
-use crate::{clean, estimate, prepare, progress, show_plan, static_cost};
+use crate::{clean, estimate, latency, prepare, progress, show_plan, static_cost};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let training = dynamics::figure(&plan.models)?;
     let all = plan.models.iter().chain(&plan.sources);
     let all: Vec<Prepared> = all.map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
+    latency::check(&plan, &all)?;
     println!("{}", show_plan::render(&plan, &all));
     println!("{}", estimate::line(&plan, &all, workers(args))?);
     if args.dry_run {
@@ -51,6 +52,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let (results, observations) = run.execute(&all).context(Interrupted)?;
     report::write_folder(&run.folder, &results, training.as_ref(), &observations, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));
+    print!("{}", report::latency(&observations.latency));
     println!("report: {}", run.folder.display());
     Ok(Exit::Pass)
 }
@@ -92,6 +94,8 @@ impl Run<'_> {
             blocks.push(self.evaluate(index, all, &store, &mut observations)?);
         }
         let results = summarise(self.facts(all)?, &blocks)?;
+        // After all checks, when no worker is busy any more.
+        observations.latency = latency::of_plan(self.plan, all, Provider::from(self.args.provider))?;
         observations.wall_seconds = start.elapsed().as_secs_f64();
         Ok((results, observations))
     }
@@ -270,6 +274,7 @@ impl Run<'_> {
             blocks_reused: 0,
             blocks_damaged: Vec::new(),
             checks: Vec::new(),
+            latency: Vec::new(),
         }
     }
 }

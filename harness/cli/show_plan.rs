@@ -2,7 +2,7 @@
 
 use crate::table;
 use runtime::Prepared;
-use suite::{ModelSummary, Plan};
+use suite::{ModelSummary, Plan, PlannedCost, PlannedLatency};
 
 /// The plan with its cost estimate. Rows that break early cost less. `models` are those of the plan and then its sources.
 pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
@@ -23,6 +23,7 @@ pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
     for (name, numbers) in &summary.corruptions {
         text += &format!("  corruption  {name}: {numbers}\n");
     }
+    text += &plan.cost.as_ref().map(|wanted| cost(wanted, plan.models.len())).unwrap_or_default();
     let header = ["model", "forwards", "backwards", "judge's forwards", "multiply-accumulates at most"];
     let all = || plan.models.iter().chain(&plan.sources).zip(models);
     let macs_of = |name: &str| all().find(|(model, _)| model.name == name).map_or(0, |(_, prepared)| prepared.macs());
@@ -36,6 +37,22 @@ pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
     text += &table::render(header, rows);
     for (model, prepared) in all() {
         prepared.notes().iter().for_each(|note| text += &format!("\n{}: {note}", model.name));
+    }
+    text
+}
+
+/// What the plan wants to know about cost, and how long measuring takes at least with so many models.
+fn cost(wanted: &PlannedCost, models: usize) -> String {
+    let columns: Vec<&str> = wanted.columns.iter().map(|column| column.name()).collect();
+    let mut text = if columns.is_empty() { String::new() } else { format!("  cost    {}\n", columns.join(", ")) };
+    for latency in &wanted.latency {
+        let PlannedLatency { name, windows, seconds, iterations, warm_ups, threads, batch, reference } = latency;
+        let reference = reference.as_ref().map(|reference| format!(", reference {reference}")).unwrap_or_default();
+        text += &format!(
+            "  cost    {name}: latency with windows {windows}, seconds {seconds}, iterations {iterations}, warm_ups {warm_ups}, \
+             threads {threads}, batch {batch}{reference}; at least {} s in all\n",
+            latency.least_seconds(models)
+        );
     }
     text
 }

@@ -18,6 +18,7 @@ mod error;
 mod files;
 mod flags;
 mod keys;
+mod latency;
 mod masking;
 mod observations;
 mod probe_columns;
@@ -42,6 +43,11 @@ pub use error::Error;
 pub use files::{Files, SystemFiles, is_temporary, remove_leftovers, write_atomically};
 pub use flags::{Flag, FlagDoc};
 pub use keys::{BlockKey, Keyed, LARGEST_NUMBER, U64Text, canonical, key, keyed};
+pub use latency::{
+    BUSY_PROCESSORS, Busy, Clock, Distribution, EARLY_STOPPING_CONFIDENCE, EarlyStopping, Idleness, Latency,
+    LatencyFlag, LatencyFlagDoc, Machine, ModelLatency, Protocol, Ratio, Snapshot, Subject, Timed, Window,
+    WindowLatency, cpu_model, early_stopping, load_average, observe, queries_needed, take_turns, window,
+};
 pub use observations::{CheckObservation, Host, Observations};
 pub use probe_columns::{ProbeColumns, ProbeRow};
 pub use probe_summary::ProbeFacts;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, results};
+use crate::{Error, Latency, results};
 
 /// `observations.json`: what may differ between two runs of one plan, so that `results.json` need not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Observations {
     pub blocks_damaged: Vec<String>,
     /// Each check on each model.
     pub checks: Vec<CheckObservation>,
+    /// How long inferences take, one entry for each that the suite's `cost` asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latency: Vec<Latency>,
 }
 
 /// The machine, as far as it explains times.

@@ -4,7 +4,7 @@ use std::path::Path;
 use evidence::{Files, Observations, Results, remove_leftovers, write_atomically};
 
 use crate::sums::{SUMS, sha256sums};
-use crate::{Error, FORMATS, Figure, robustness, scatter};
+use crate::{Beside, Error, FORMATS, Figure, robustness, scatter};
 
 /// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
 ///
@@ -42,9 +42,10 @@ pub fn write_folder(
             None => remove(&folder.join(file))?,
         }
     }
+    let beside = Beside { training, latency: &observations.latency };
     for format in FORMATS {
         if let Some(file) = format.file {
-            write_atomically(files, &folder.join(file), (format.render)(results, training)?.as_bytes())?;
+            write_atomically(files, &folder.join(file), (format.render)(results, beside)?.as_bytes())?;
         }
     }
     write_atomically(files, &folder.join("observations.json"), observations.to_json()?.as_bytes())?;
@@ -76,7 +77,7 @@ mod tests {
         assert!(check_folder(&path).is_ok(), "a run that was interrupted");
     }
 
-    use crate::sample::{example, figure, observations};
+    use crate::sample::{example, figure, latency, observations};
     use crate::verify;
     use evidence::SystemFiles;
 
@@ -95,6 +96,23 @@ mod tests {
         let before = read(SUMS);
         write_folder(&path, &example(), None, &observations(), &SystemFiles).unwrap();
         assert_eq!(read(SUMS), before);
+    }
+
+    #[test]
+    fn latencies_come_back_and_go_with_their_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        let write = |observations: &Observations| {
+            write_folder(folder.path(), &example(), None, observations, &SystemFiles).unwrap();
+            ["results.json", "report.md", "observations.json"].map(read)
+        };
+        let [results, report, observed] = write(&observations());
+        assert!(!observed.contains("latency"), "files of runs without it stay what they are");
+        let measured = Observations { latency: vec![latency()], ..observations() };
+        let [with, told, written] = write(&measured);
+        assert_eq!((Observations::from_json(&written).unwrap(), with), (measured, results.clone()));
+        assert!(told.contains("## Observed on one machine"));
+        assert_eq!(write(&observations()), [results, report, observed]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Reports: results in the forms that people and machines read.
 //!
 //! Holds the formats, one file each, the report folder and its `SHA256SUMS`. Everything is rendered from
-//! [`evidence::Results`] but the figure of how the models were trained, which is handed in; this crate must not know any
-//! attack by name, nor the engine.
+//! [`evidence::Results`] but what is handed in beside it: the figure of how the models were trained, and latencies that were
+//! observed. This crate must not know any attack by name, nor the engine.
 
 mod board;
 mod compare;
@@ -12,6 +12,7 @@ mod error;
 mod figure;
 mod folder;
 mod formats;
+mod latency;
 mod plan_table;
 mod robustness;
 #[cfg(test)]
@@ -26,5 +27,6 @@ pub use curves::{Curve, Panels, Plot};
 pub use error::Error;
 pub use figure::Figure;
 pub use folder::{check_folder, write_folder};
-pub use formats::{FORMATS, Format, leaderboard};
+pub use formats::{Beside, FORMATS, Format, leaderboard};
+pub use latency::latency;
 pub use sums::{Mismatch, SUMS, sha256sums, verify};

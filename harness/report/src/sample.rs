@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    ActivationMemory, AttackResult, Bound, CONFIDENCE, CheckObservation, CorruptionResult, CorruptionResults,
-    DatasetFacts, Digest, Flag, Host, ModelResult, Observations, ProbeResult, Published, PublishedModel, Results,
-    RuntimeFacts, SeverityResult, StaticCost, ThreatFacts, WorstCase, analyse, clopper_pearson,
+    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, CorruptionResult, CorruptionResults,
+    DatasetFacts, Digest, EarlyStopping, Flag, Host, Idleness, Latency, LatencyFlag, Machine, ModelLatency,
+    ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RuntimeFacts,
+    SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson,
 };
 use serde_json::{Value, json};
 
@@ -290,5 +291,57 @@ pub(crate) fn observations() -> Observations {
             blocks_computed: 3,
             blocks_reused: 1,
         }],
+        latency: Vec::new(),
+    }
+}
+
+/// Two models that took turns on a busy machine: the second twice as slow as the first, whose windows differ.
+pub(crate) fn latency() -> Latency {
+    let window = |milliseconds: f64| WindowLatency { iterations: 3, seconds: 3e-3 * milliseconds };
+    let estimate = |percentile: f64, queries_needed: u64| EarlyStopping {
+        percentile,
+        queries_needed,
+        discarded: None,
+        estimate_ns: None,
+    };
+    let model = |name: &str, scale: f64, ratio: Option<Ratio>, flags: Vec<LatencyFlag>| ModelLatency {
+        model: text(name),
+        inferences_per_second: 1000.0 / (1.5 * scale),
+        latency_ns: 1.5e6 * scale,
+        p50_ns: (1.25e6 * scale) as u64,
+        p90_ns: (2e6 * scale) as u64,
+        p99_ns: (2.1e6 * scale) as u64,
+        inferences: 6,
+        early_stopping: vec![estimate(0.9, 64), estimate(0.99, 662)],
+        spread: 2.0 / 3.0,
+        ratio,
+        windows: vec![window(scale), window(2.0 * scale)],
+        flags,
+    };
+    let ratio = Ratio { median: 2.0, min: 1.9, max: 2.1, p50: 1.95 };
+    Latency {
+        name: text("latency-2t"),
+        protocol: Protocol { windows: 2, seconds: 0, iterations: 3, warm_ups: 1 },
+        machine: Machine {
+            processor: Some(text("A \u{1b}processor")),
+            cpus: 2,
+            os: text("linux"),
+            arch: text("x86_64"),
+            governor: Some(text("powersave")),
+            max_mhz: Some(2000.0),
+            provider: text("cpu"),
+            device: None,
+            onnxruntime: text("1.31.1"),
+            threads: 2,
+            batch: 1,
+        },
+        idleness: Idleness { load_average: Some(2.5), before: Some(Busy { own: 0.0, others: 0.25 }), during: None },
+        reference: Some(text("small|net")),
+        input: text("row 0 of data set `tiny`, split test"),
+        models: vec![
+            model("small|net", 1.0, None, vec![LatencyFlag::Unsteady, LatencyFlag::FewQueries]),
+            model("large", 2.0, Some(ratio), vec![LatencyFlag::NotMlperf]),
+        ],
+        flags: vec![LatencyFlag::Busy],
     }
 }

@@ -21,6 +21,7 @@ mod resident;
 mod rows;
 mod session;
 mod shipped;
+mod timed;
 mod value;
 
 pub use cuda::{LibraryState, library_states};
@@ -34,6 +35,7 @@ pub use oracle::GradientOracle;
 pub use prepared::{ModelBytes, ModelSpec, OutputKind, Prepared};
 pub use resident::{Device, Outputs, ResidentProgram};
 pub use shipped::ShippedModel;
+pub use timed::TimedModel;
 
 #[cfg(test)]
 mod families;

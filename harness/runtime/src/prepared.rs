@@ -4,9 +4,10 @@ use crate::micro_batch::micro_batch;
 use crate::oracle::GradientOracle;
 use crate::rows;
 use crate::session::{self, Opening, Optimisation};
-use crate::{Error, Provider, ShippedModel};
+use crate::{Error, Provider, ShippedModel, TimedModel};
 use attack::LossHead;
 use graph::{Attrs, Cost, DType, ExternalData, Graph, InputMap, Lipschitz, Model, OutputCut};
+use ndarray::ArrayView1;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -170,6 +171,13 @@ impl Prepared {
     /// Errors: as [`ShippedModel::new`].
     pub fn predictor(&self) -> Result<ShippedModel, Error> {
         ShippedModel::new(&self.0.bytes, &self.0.spec, self.0.judge_batch, self.0.compiled.provider)
+    }
+
+    /// The registered bytes at batch 1 with one row, in a session of its own: what latency is measured on.
+    ///
+    /// Errors: as [`TimedModel::new`].
+    pub fn timed(&self, row: ArrayView1<'_, f32>, threads: usize) -> Result<TimedModel, Error> {
+        TimedModel::new(&self.0.bytes, &self.0.spec, row, threads, self.0.compiled.provider)
     }
 
     /// An oracle of its own for one worker, whose logits are those that it differentiates; its sessions are opened when they

@@ -3,8 +3,8 @@ use crate::{Error, ModelBytes, ModelSpec, OutputKind, Provider, cuda, inferred, 
 use attack::{OracleError, Predictor};
 use graph::{DType, Model};
 use ndarray::{Array2, ArrayView2, Axis};
-use ort::session::{Session, SessionInputValue};
-use ort::value::Outlet;
+use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::value::{DynValue, Outlet};
 
 /// The registered bytes, unmodified, at ONNX Runtime's default optimisation: what the judge asks.
 ///
@@ -27,8 +27,20 @@ impl ShippedModel {
     /// Errors: ONNX Runtime or the provider is not there, it refuses the model or has no kernel for any of its nodes, or
     /// the model is not what `spec` says.
     pub fn new(bytes: &ModelBytes, spec: &ModelSpec, batch: usize, provider: Provider) -> Result<Self, Error> {
+        Self::with_threads(bytes, spec, batch, provider, 1)
+    }
+
+    /// The same with threads that share the work of one operator.
+    pub(crate) fn with_threads(
+        bytes: &ModelBytes,
+        spec: &ModelSpec,
+        batch: usize,
+        provider: Provider,
+        threads: usize,
+    ) -> Result<Self, Error> {
         spec.map.check()?;
-        let opening = Opening { external: &bytes.external, ..Opening::new(provider, Optimisation::Default) };
+        let default = Opening::new(provider, Optimisation::Default);
+        let opening = Opening { external: &bytes.external, threads, ..default };
         let session = session::open(&bytes.model, &opening)?;
         let notes = placement_notes(&session, provider)?;
         let input = find("input", &spec.input, session.inputs())?;
@@ -62,17 +74,30 @@ impl ShippedModel {
         &self.notes
     }
 
-    fn scores(&mut self, rows: ArrayView2<'_, f32>) -> Result<Vec<f32>, Error> {
+    /// What the file is given for these rows, of which there are at least one and at most a batch.
+    ///
+    /// Errors: ONNX Runtime refuses it.
+    pub(crate) fn input(&self, rows: ArrayView2<'_, f32>) -> Result<DynValue, Error> {
         let padding = std::iter::repeat_n(rows.row(0), self.batch - rows.nrows());
         let mut canonical: Vec<f32> = Vec::with_capacity(self.batch * rows.ncols());
         for row in rows.rows().into_iter().chain(padding) {
             canonical.extend(row);
         }
         let shape: Vec<usize> = std::iter::once(self.batch).chain(self.spec.map.model.iter().copied()).collect();
-        let input = value::floats_to_ort(self.dtype, &shape, &self.spec.map.apply(&canonical))?;
+        value::floats_to_ort(self.dtype, &shape, &self.spec.map.apply(&canonical))
+    }
+
+    /// One run of the file on such an input, whose outputs are not looked at.
+    ///
+    /// Errors: the run fails.
+    pub(crate) fn run(&mut self, input: &DynValue) -> Result<(), Error> {
+        run(&mut self.session, &self.spec.input, input).map(drop)
+    }
+
+    fn scores(&mut self, rows: ArrayView2<'_, f32>) -> Result<Vec<f32>, Error> {
+        let input = self.input(rows)?;
         // A model whose output is its input gives a view of the caller's buffer: the input must outlive the reading.
-        let inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(self.spec.input.as_str(), (&input).into())];
-        let outputs = self.session.run(inputs).map_err(|error| Error::ort("run the model", &error))?;
+        let outputs = run(&mut self.session, &self.spec.input, &input)?;
         let name = &self.spec.output;
         let output = outputs.get(name).ok_or_else(|| Error::Model(format!("a run gave no output `{name}`")))?;
         let (_, shape) = value::tensor_type(output)?;
@@ -117,6 +142,11 @@ impl Predictor for ShippedModel {
         }
         Ok(Array2::from_shape_vec((x.nrows(), self.spec.classes), scores).expect("one score per row and class"))
     }
+}
+
+fn run<'a>(session: &'a mut Session, name: &str, input: &DynValue) -> Result<SessionOutputs<'a>, Error> {
+    let inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(name, input.into())];
+    session.run(inputs).map_err(|error| Error::ort("run the model", &error))
 }
 
 /// The mean squared difference of two rows, each with scale and zero point where it holds integers: in f64, in the order of

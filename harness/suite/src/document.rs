@@ -2,6 +2,7 @@
 
 use crate::attacks::Attacks;
 use crate::corruptions::CorruptionsSection;
+use crate::cost::Costs;
 use crate::entry::Entry;
 use crate::named::Named;
 use crate::probes::Probes;
@@ -48,10 +49,11 @@ pub struct Document {
     /// Numbers that a publication states about these models. The report shows them beside ours; they decide nothing.
     #[serde(default)]
     pub published: Option<Located<PublishedSection>>,
-    /// A section for a later version.
+    /// What the models cost: a static cost, which follows from the file, or how its latency is measured after all checks. No result
+    /// of a check depends on it. Without it: no latency.
     #[serde(default)]
-    #[schemars(skip)]
-    pub cost: Option<Located<Unread>>,
+    #[schemars(length(min = 1))]
+    pub cost: Option<Located<Vec<Located<Entry<Costs>>>>>,
     /// A section for a later version.
     #[serde(default)]
     #[schemars(skip)]

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod corruptions;
+mod cost;
 mod curve;
 mod dataset;
 mod document;
@@ -13,6 +14,7 @@ mod error;
 mod grid;
 mod input_map;
 mod key;
+mod latency;
 mod long_form;
 mod models;
 mod named;
@@ -34,6 +36,7 @@ mod vocabulary;
 
 pub use attacks::{AttackForm, Attacks, EnsembleForm, PlannedAttack};
 pub use corruptions::{CorruptionsSection, PlannedCorruption, PlannedSeverity};
+pub use cost::{Costs, PlannedCost, StaticCost};
 pub use curve::{PlannedCurve, PlannedLevel, Radii};
 pub use dataset::{PlannedDataset, PlannedDomain};
 pub use document::{
@@ -44,6 +47,7 @@ pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
 pub use key::{CheckKey, CorruptionKey, PredictionKey, ProbeKey, recorded_check_key};
+pub use latency::{LatencyForm, PlannedLatency};
 pub use long_form::LongForm;
 pub use models::PlannedModel;
 pub use named::Named;

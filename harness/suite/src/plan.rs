@@ -2,6 +2,7 @@
 
 use crate::attacks::{PlannedAttack, attacks};
 use crate::corruptions::{PlannedCorruption, corruptions};
+use crate::cost::{PlannedCost, cost};
 use crate::curve::{Radii, radii};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
@@ -47,6 +48,9 @@ pub struct Plan {
     pub seed: u64,
     /// The samples, block by block.
     pub slices: Vec<Slice>,
+    /// What the models cost, as far as the suite asks for it. No block depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<PlannedCost>,
     /// Numbers that a publication states. Nothing that runs depends on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PlannedPublished>,
@@ -124,6 +128,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         Some(section) => corruptions(section, &data)?,
         None => Vec::new(),
     };
+    let cost = document.cost.as_ref().map(|entries| cost(entries, &models)).transpose()?;
     let published = match &document.published {
         Some(section) => {
             let known = Known { entries: &document.models, models: &models, attacks: &attacks, probes: &probes };
@@ -152,6 +157,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         corruptions,
         seed: document.seed.value,
         slices: dataset.rows.slices(),
+        cost,
         published,
         dataset,
         data,
@@ -160,8 +166,8 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
 }
 
 fn refuse_later_sections(document: &Document) -> Result<(), Problem> {
-    let Document { cost, gates, certify, .. } = document;
-    for (name, section) in [("cost", cost), ("gates", gates), ("certify", certify)] {
+    let Document { gates, certify, .. } = document;
+    for (name, section) in [("gates", gates), ("certify", certify)] {
         if let Some(section) = section {
             return Err(Problem::new(format!("section `{name}` is not supported by this version"))
                 .hint(format!("take `{name}` out to run the rest"))

@@ -17,17 +17,9 @@ fn all(complaints: &[(&str, String)]) -> String {
 fn sections_of_later_versions() {
     let world = World::new();
     assert_snapshot!(all(&[
-        ("cost", world.complaint("seed:", "cost:\n  - macs\nseed:")),
         ("gates", world.complaint("seed:", "gates: []\nseed:")),
         ("certify", world.complaint("seed:", "certify: { method: crown }\nseed:")),
     ]), @r"
-    == cost
-    plan ./suites/my.yaml:12:3: section `cost` is not supported by this version
-       |
-    12 |   - macs
-       |   ^
-    hint: take `cost` out to run the rest
-
     == gates
     plan ./suites/my.yaml:11:8: section `gates` is not supported by this version
        |

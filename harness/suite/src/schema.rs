@@ -32,6 +32,7 @@ mod tests {
         let keys = [
             "attacks",
             "corruptions",
+            "cost",
             "curve",
             "dataset",
             "models",
@@ -52,7 +53,7 @@ mod tests {
 
     /// What a long form asks for is what its attack or probe is made of.
     #[test]
-    fn every_attack_and_probe_has_a_long_form_with_a_name() {
+    fn every_long_form_can_have_a_name() {
         let schema: Value = serde_json::from_str(&schema_json()).expect("a schema is JSON");
         let check = |kind: &str, name: &str| {
             let forms = schema["$defs"][kind]["anyOf"].as_array().expect("there are forms");
@@ -64,5 +65,6 @@ mod tests {
         };
         attack::ATTACKS.iter().for_each(|attack| check("Attack", attack.name));
         probe::PROBES.iter().for_each(|probe| check("Probe", probe.name));
+        check("Cost", "latency");
     }
 }

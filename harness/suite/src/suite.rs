@@ -1,5 +1,6 @@
 //! A suite: what the user wrote, read and checked as far as that is possible without looking anything up.
 
+use crate::cost;
 use crate::document::Document;
 use crate::error::Error;
 use crate::published;
@@ -61,7 +62,7 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, attacks, probes, corruptions, published, .. } = document;
+    let Document { version, name, dataset, models, attacks, probes, corruptions, cost, published, .. } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -78,6 +79,9 @@ fn check(document: &Document) -> Result<(), Problem> {
     }
     if let Some(section) = corruptions {
         reject(section.is_empty(), "`corruptions` is empty; leave it out to run none".into(), section.place)?;
+    }
+    if let Some(entries) = cost {
+        cost::check(entries)?;
     }
     if let Some(section) = published {
         published::check(section)?;

@@ -6,9 +6,9 @@ mod terminal;
 
 pub use terminal::leaderboard;
 
-use evidence::Results;
+use evidence::{Latency, Results};
 
-use crate::{Error, Figure};
+use crate::{Error, Figure, latency};
 
 /// A form that results take.
 pub struct Format {
@@ -18,8 +18,17 @@ pub struct Format {
     pub about: &'static str,
     /// Its file in the report folder; `None` if it is only printed.
     pub file: Option<&'static str>,
-    /// A pure function of the results and of the figure that stands beside them.
-    pub render: fn(&Results, Option<&Figure>) -> Result<String, Error>,
+    /// A pure function of the results and of what stands beside them.
+    pub render: fn(&Results, Beside<'_>) -> Result<String, Error>,
+}
+
+/// What a report shows beside its results, and no result depends on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// How the models were trained.
+    pub training: Option<&'a Figure>,
+    /// Latencies that were observed.
+    pub latency: &'a [Latency],
 }
 
 /// All formats.
@@ -40,14 +49,17 @@ pub const FORMATS: &[Format] = &[
         name: "markdown",
         about: "the whole report, for people",
         file: Some("report.md"),
-        render: |results, training| Ok(markdown::render(results, training)),
+        render: |results, beside| {
+            let observed = latency::section(beside.latency).map(|text| format!("\n{text}\n"));
+            Ok(markdown::render(results, beside.training) + &observed.unwrap_or_default())
+        },
     },
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{compared, detectors, example, figure, model, results, with_probes, with_static_cost};
+    use crate::sample::{compared, detectors, example, figure, latency, model, results, with_probes, with_static_cost};
     use std::collections::BTreeSet;
     use std::path::Path;
 
@@ -66,10 +78,12 @@ mod tests {
             let few = [results(vec![]), results(vec![model("alone", 7, &[])])];
             let all = [example(), with_probes(), with_static_cost(), compared(), detectors()];
             for results in all.into_iter().chain(few) {
-                for training in [None, Some(figure())] {
-                    let text = (format.render)(&results, training.as_ref()).unwrap();
+                let (figure, latency) = (figure(), [latency()]);
+                let all = Beside { training: Some(&figure), latency: &latency };
+                for beside in [Beside::default(), all, Beside { training: None, ..all }] {
+                    let text = (format.render)(&results, beside).unwrap();
                     assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);
-                    assert_eq!(text, (format.render)(&results, training.as_ref()).unwrap(), "{}", format.name);
+                    assert_eq!(text, (format.render)(&results, beside).unwrap(), "{}", format.name);
                 }
             }
         }
@@ -92,8 +106,25 @@ mod tests {
             let training = about(&read("report.md")).map(|about| Figure { svg: String::new(), about });
             for format in FORMATS {
                 let Some(file) = format.file else { continue };
-                let text = (format.render)(&results, training.as_ref()).unwrap();
+                let beside = Beside { training: training.as_ref(), latency: &[] };
+                let text = (format.render)(&results, beside).unwrap();
                 assert!(text == read(file), "{} is not rendered as it is", report.join(file).display());
+            }
+        }
+    }
+
+    /// Only the report has latencies, at its end: all else is byte for byte what it is without.
+    #[test]
+    fn latencies_are_added_to_the_report_and_change_nothing_else() {
+        let latency = [latency()];
+        for format in FORMATS {
+            let without = (format.render)(&example(), Beside::default()).unwrap();
+            let with = (format.render)(&example(), Beside { training: None, latency: &latency }).unwrap();
+            match with.strip_prefix(&without) {
+                Some(more) if format.file == Some("report.md") => {
+                    assert!(more.starts_with("\n## Observed on one machine\n"), "{more}")
+                }
+                more => assert_eq!(more, Some(""), "{}", format.name),
             }
         }
     }

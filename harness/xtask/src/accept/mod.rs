@@ -5,6 +5,7 @@
 
 mod determinism;
 mod gradients;
+mod latency;
 mod linear;
 mod mlperf;
 mod mnist;
@@ -35,6 +36,7 @@ const CHECKS: &[Check] = &[
     resnet8::CHECK,
     mlperf::CHECK,
     mnist::CHECK,
+    latency::CHECK,
 ];
 
 /// What a check works with.
