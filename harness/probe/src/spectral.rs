@@ -20,7 +20,7 @@ pub(crate) fn largest_eigenvalue(mut a: Vec<Vec<f64>>) -> f64 {
     (0..n).map(|i| a[i][i]).fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// Turns the plane of two axes so that their element is zero.
+/// Turns the plane of two axes, `p` below `q`, so that their element is zero.
 fn rotate(a: &mut [Vec<f64>], p: usize, q: usize) {
     if a[p][q] == 0.0 {
         return;
@@ -35,10 +35,9 @@ fn rotate(a: &mut [Vec<f64>], p: usize, q: usize) {
         row[p] = cos * x - sin * y;
         row[q] = sin * x + cos * y;
     }
-    for column in 0..a.len() {
-        let (x, y) = (a[p][column], a[q][column]);
-        a[p][column] = cos * x - sin * y;
-        a[q][column] = sin * x + cos * y;
+    let (above, below) = a.split_at_mut(q);
+    for (x, y) in above[p].iter_mut().zip(&mut below[0]) {
+        (*x, *y) = (cos * *x - sin * *y, sin * *x + cos * *y);
     }
 }
 

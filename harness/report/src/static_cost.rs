@@ -1,43 +1,48 @@
 //! Flash and the memory of activations, known before anything runs.
 
 use evidence::{ModelResult, Results, StaticCost};
-use tabled::builder::Builder;
-use tabled::settings::object::Columns;
-use tabled::settings::{Alignment, Style};
+use serde_json::Value;
 
-use crate::text::{plain, table};
+use crate::text::table;
 
 /// One number of a model.
-struct Column {
-    name: &'static str,
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    /// Its name in suites, where one can ask for it.
+    listed: Option<&'static str>,
     /// What it says, in one line.
-    about: &'static str,
+    pub(crate) about: &'static str,
     cell: fn(&StaticCost) -> String,
 }
 
 const COLUMNS: &[Column] = &[
     Column {
         name: "file, bytes",
+        listed: Some("weight-bytes"),
         about: "all parameters in the types that the file has them in",
         cell: |cost| cost.weight_bytes.to_string(),
     },
     Column {
         name: "int8, bytes",
+        listed: Some("int8-bytes"),
         about: "one for each weight and four for each bias, batch norm folded; of a quantized file as it has them",
         cell: |cost| cost.int8_bytes.to_string(),
     },
     Column {
         name: "flash",
+        listed: Some("flash"),
         about: "estimate of what a device keeps: these bytes and eight for each output channel, or the file's scales; no code",
         cell: |cost| format!("≈ {}", cost.flash_bytes),
     },
     Column {
         name: "activations",
+        listed: Some("peak-memory"),
         about: "bytes alive at the peak, one for each element, with the layers in the file's order; an allocator may need more",
         cell: |cost| cost.activations.file_order_bytes.to_string(),
     },
     Column {
         name: "best order",
+        listed: None,
         about: "the same in the best order that was found: = where it is proven that no order is better, otherwise ≤",
         cell: |cost| {
             let sign = if cost.activations.best_is_optimal { "=" } else { "≤" };
@@ -46,6 +51,7 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         name: "lower bound",
+        listed: None,
         about: "what one layer needs in any order: its own inputs and outputs",
         cell: |cost| format!("≥ {}", cost.activations.lower_bound_bytes),
     },
@@ -56,7 +62,7 @@ fn header() -> impl Iterator<Item = &'static str> {
 }
 
 fn cells(model: &ModelResult) -> impl Iterator<Item = String> + '_ {
-    COLUMNS.iter().map(|column| model.cost.as_ref().map_or("–".to_owned(), column.cell))
+    COLUMNS.iter().map(|column| column.of(model))
 }
 
 fn is_known(results: &Results) -> bool {
@@ -70,17 +76,18 @@ pub(crate) fn section(results: &Results) -> Option<String> {
     is_known(results).then(|| format!("{}\n\n{}", table(&header().collect::<Vec<_>>(), rows), legend.trim_end()))
 }
 
-/// The same for a terminal.
-pub(crate) fn terminal(results: &Results) -> Option<String> {
-    let mut rows = Builder::default();
-    rows.push_record(header());
-    for model in &results.models {
-        rows.push_record([plain(&model.name)].into_iter().chain(cells(model)));
+/// The columns that the leaderboard has of these, as the suite's `cost` lists them. MACs and params are always there.
+pub(crate) fn wanted(results: &Results) -> Vec<&'static Column> {
+    let listed = results.plan.get("cost").and_then(|cost| cost.get("static")?.as_array());
+    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+    listed.filter_map(|name| COLUMNS.iter().find(|column| column.listed == Some(name))).collect()
+}
+
+impl Column {
+    /// The model's number.
+    pub(crate) fn of(&self, model: &ModelResult) -> String {
+        model.cost.as_ref().map_or("–".to_owned(), self.cell)
     }
-    let mut rows = rows.build();
-    rows.with(Style::rounded()).modify(Columns::new(1..), Alignment::right());
-    let legend: String = COLUMNS.iter().map(|column| format!("{}: {}\n", column.name, column.about)).collect();
-    is_known(results).then(|| format!("\nCost\n{rows}\n{legend}"))
 }
 
 #[cfg(test)]
@@ -106,30 +113,23 @@ mod tests {
     }
 
     #[test]
-    fn the_terminal_has_the_same() {
-        let text = terminal(&with_static_cost()).unwrap();
-        insta::assert_snapshot!(text, @r"
-
-        Cost
-        ╭──────────────────────┬─────────────┬─────────────┬─────────┬─────────────┬────────────┬─────────────╮
-        │ model                │ file, bytes │ int8, bytes │   flash │ activations │ best order │ lower bound │
-        ├──────────────────────┼─────────────┼─────────────┼─────────┼─────────────┼────────────┼─────────────┤
-        │ resnet8-cifar10-int8 │           – │           – │       – │           – │          – │           – │
-        │ resnet8-cifar10      │      312744 │       78744 │ ≈ 81512 │       49152 │    ≤ 32768 │     ≥ 32000 │
-        ╰──────────────────────┴─────────────┴─────────────┴─────────┴─────────────┴────────────┴─────────────╯
-        file, bytes: all parameters in the types that the file has them in
-        int8, bytes: one for each weight and four for each bias, batch norm folded; of a quantized file as it has them
-        flash: estimate of what a device keeps: these bytes and eight for each output channel, or the file's scales; no code
-        activations: bytes alive at the peak, one for each element, with the layers in the file's order; an allocator may need more
-        best order: the same in the best order that was found: = where it is proven that no order is better, otherwise ≤
-        lower bound: what one layer needs in any order: its own inputs and outputs
-        ");
-        let widest = text.lines().map(|line| line.chars().count()).max();
-        assert!(widest <= Some(130), "{widest:?}");
+    fn the_leaderboard_has_what_the_suite_lists() {
+        let mut results = with_static_cost();
+        assert!(wanted(&results).is_empty());
+        let listed = serde_json::json!({ "static": ["peak-memory", "macs", "flash"] });
+        results.plan.insert("cost".into(), listed);
+        let names: Vec<&str> = wanted(&results).iter().map(|column| column.name).collect();
+        assert_eq!(names, ["activations", "flash"]);
+        for format in crate::FORMATS.iter().filter(|format| format.file == Some("report.md")) {
+            let text = (format.render)(&results, crate::Beside::default()).unwrap();
+            assert!(text.contains("| MACs   | params | activations | flash   |"), "{text}");
+        }
+        let text = crate::leaderboard(&results);
+        assert!(text.contains("│ activations │   flash │") && text.contains("\nactivations: bytes alive"), "{text}");
     }
 
     #[test]
     fn older_results_have_none() {
-        assert_eq!((section(&example()), terminal(&example())), (None, None));
+        assert_eq!(section(&example()), None);
     }
 }

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results, ThreatFacts};
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
+use crate::static_cost::Column;
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
 use crate::{Figure, compare, corruptions, plan_table, robustness, static_cost, transfer};
 
@@ -11,7 +12,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     let board = board(results);
     let mut sections = vec![
         title(results),
-        format!("## Leaderboard\n\n{}{}", leaderboard(&board), doubted(&board)),
+        format!("## Leaderboard\n\n{}{}", leaderboard(&board, &static_cost::wanted(results)), doubted(&board)),
         format!(
             "## How to read it\n\n{HOW_TO_READ}{}{}{}",
             if board.has_areas() { AREAS } else { "" },
@@ -189,7 +190,7 @@ fn norm(name: &str) -> String {
     }
 }
 
-fn leaderboard(board: &Board) -> String {
+fn leaderboard(board: &Board, costs: &[&Column]) -> String {
     let mut header = vec!["#", "model", "clean"];
     header.extend(board.columns().map(|(_, name)| name));
     header.push("worst case");
@@ -197,6 +198,7 @@ fn leaderboard(board: &Board) -> String {
     let probes: Vec<String> = board.probes.iter().map(|probe| format!("{} ({})", probe.name, probe.units)).collect();
     header.extend(probes.iter().map(String::as_str));
     header.extend(["MACs", "params"]);
+    header.extend(costs.iter().map(|column| column.name));
     let rows = board.entries.iter().map(|entry| {
         let model = entry.model;
         let mut row = vec![entry.rank.to_string(), model.name.clone()];
@@ -219,6 +221,7 @@ fn leaderboard(board: &Board) -> String {
             None => "–".into(),
         }));
         row.extend([short(model.macs), short(model.parameters)]);
+        row.extend(costs.iter().map(|column| column.of(model)));
         row
     });
     table(&header, rows)

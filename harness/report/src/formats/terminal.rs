@@ -17,7 +17,8 @@ pub fn leaderboard(results: &Results) -> String {
     let probes = board.probes.iter().filter(|_| beside);
     let probes = probes.map(|probe| format!("{}\nmean, worst 5 %\n{}", plain(&probe.name), plain(&probe.units)));
     let first = ["#".into(), "model".into(), "clean".into()];
-    let last = ["MACs".into(), "params".into()];
+    let costs = static_cost::wanted(results);
+    let last = ["MACs", "params"].into_iter().chain(costs.iter().map(|column| column.name)).map(str::to_owned);
     let corrupted = board.has_corruptions().then(|| corruptions::COLUMN.replace(", ", "\n"));
     let header =
         first.into_iter().chain(attacks).chain(["worst case".into()]).chain(corrupted).chain(probes).chain(last);
@@ -37,7 +38,8 @@ pub fn leaderboard(results: &Results) -> String {
         let clean = with(accuracy(model.clean_accuracy, model.ci_low, model.ci_high), model.clean_auc, false);
         let first = [entry.rank.to_string(), plain(&model.name), clean];
         let probes = entry.probes.iter().filter(|_| beside).map(|probe| probe.map_or("–".into(), spread));
-        let last = [short(model.macs), short(model.parameters)];
+        let costs = costs.iter().map(|column| column.of(model));
+        let last = [short(model.macs), short(model.parameters)].into_iter().chain(costs);
         let corrupted = board.has_corruptions().then(|| corruptions::mean(model.corruptions.as_ref()));
         table.push_record(first.into_iter().chain(attacks).chain([worst]).chain(corrupted).chain(probes).chain(last));
     }
@@ -46,7 +48,7 @@ pub fn leaderboard(results: &Results) -> String {
     let areas = if board.has_areas() { AREAS } else { "" };
     let (doubted, transfers) = (doubted(&board), transfer::terminal(&board).unwrap_or_default());
     let below = if beside { String::new() } else { table_of_probes(&board) };
-    let cost = static_cost::terminal(results).unwrap_or_default();
+    let cost: String = costs.iter().map(|column| format!("{}: {}\n", column.name, column.about)).collect();
     format!("{}\n{table}\n{}\n{areas}{below}{doubted}{}{transfers}{cost}", headline(results), FOOTER, legend(&board))
 }
 
