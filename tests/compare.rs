@@ -46,8 +46,8 @@ fn three_models_are_compared() -> Result<(), Failed> {
     scratch.edit("tiny.yaml", "[linear, conv]", "[linear, conv, again]")?;
     let three = scratch.results(&[])?;
     let correlations = three["analysis"]["correlations"].as_array().ok_or("no correlations")?;
-    // Two costs, clean accuracy and two attacks.
-    ensure(correlations.len() == 10, format!("{correlations:?}"))?;
+    // Parameters, MACs, memory, clean accuracy and two attacks.
+    ensure(correlations.len() == 15, format!("{correlations:?}"))?;
     // Two of the three are one and the same model: two values in either order.
     ensure(correlations[0]["spearman"]["rho"] == 1.0, format!("{}", correlations[0]))?;
     let report = scratch.read("out/report.md")?;

@@ -179,8 +179,8 @@ fn misspelt_keys() -> Result<(), Failed> {
         .expect(2, &["inner.yaml:8:", "`stepsize`", "hint: did you mean `step_size`?"])?;
     scratch.write("preset.yaml", SUITE.replace("- fgsm\n", "- fsgm\n"))?;
     scratch.run(["run", "preset.yaml"])?.expect(2, &["preset.yaml:7:", "`fsgm`", "hint: did you mean `fgsm`?"])?;
-    scratch.write("probes.yaml", format!("{SUITE}probes: [lipschitz]\n"))?;
-    scratch.run(["run", "probes.yaml"])?.expect(2, &["probes.yaml:10:10", "there is no probe `lipschitz`"])?;
+    scratch.write("probes.yaml", format!("{SUITE}probes: [lipschits]\n"))?;
+    scratch.run(["run", "probes.yaml"])?.expect(2, &["probes.yaml:10:10", "there is no probe `lipschits`"])?;
     scratch.write("cost.yaml", format!("{SUITE}cost: [mac]\n"))?;
     scratch.run(["run", "cost.yaml"])?.expect(2, &["cost.yaml:10:8", "`mac`", "hint: did you mean `macs`?"])?;
     scratch.write("gates.yaml", format!("{SUITE}gates: []\n"))?;

@@ -14,6 +14,11 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 
 const PROBES: &str = "probes: [kl-instability, kl-instability-max, lipschitz-l1-linf]\n";
 
+/// Every preset but the long CLEVER.
+const ALL: &str = "probes: [kl-instability, kl-instability-max, lipschitz-l1-linf, label-flips, calibration, calibration-pgd-20, \
+                   lipschitz-yang, lipschitz-l2, lipschitz-wu, jacobian-frobenius, jacobian-spectral, logit-margin, \
+                   first-order-radius, clever-quick]\n";
+
 fn with_probes(probes: &str) -> Result<Scratch, Failed> {
     let scratch = Scratch::tiny()?;
     scratch.write("tiny.yaml", format!("{SUITE}{probes}"))?;
@@ -42,7 +47,7 @@ fn they_leave_attacks_and_their_blocks_alone() -> Result<(), Failed> {
 }
 
 fn jobs_interruptions_and_company_change_nothing() -> Result<(), Failed> {
-    let scratch = with_probes(PROBES)?;
+    let scratch = with_probes(ALL)?;
     for (folder, jobs) in [("one", "1"), ("two", "2"), ("five", "5")] {
         scratch.run(["run", "tiny.yaml", "--out", folder, "--jobs", jobs])?.expect(0, &[])?;
         same(&format!("--jobs {jobs}"), &scratch.outcome("one")?, &scratch.outcome(folder)?)?;
@@ -57,6 +62,12 @@ fn jobs_interruptions_and_company_change_nothing() -> Result<(), Failed> {
     scratch.run(["run", "tiny.yaml", "--out", "two"])?.expect(0, &[])?;
     ensure(scratch.json("two/observations.json")?["blocks_computed"] == 0, "all blocks are there")?;
     let together = scratch.json("one/results.json")?;
+    for probe in list(&together["models"][0], "probes")? {
+        let (calibrates, bounded) = (probe["ece"].is_f64(), probe["upper"].is_f64());
+        ensure(calibrates == (probe["probe"] == "calibration"), format!("{probe}"))?;
+        let ratio = probe["probe"] == "lipschitz" || probe["name"] == "jacobian-spectral";
+        ensure(bounded == ratio && (!ratio || probe["max"].as_f64() <= probe["upper"].as_f64()), format!("{probe}"))?;
+    }
     scratch.write("tiny.yaml", format!("{}probes: [lipschitz-l1-linf]\n", SUITE.replace("linear, conv", "conv")))?;
     let alone = scratch.results(&[])?;
     ensure(alone["models"][0]["probes"][0] == together["models"][1]["probes"][2], "a probe alone has the same numbers")
@@ -69,7 +80,7 @@ fn results_and_reports_say_what_a_number_is() -> Result<(), Failed> {
         &["probe   kl-instability: kl-instability with inner cross-entropy, keep last", "start gaussian 0.001"],
     )?;
     let ran = scratch.run(["run", "tiny.yaml", "--out", "out"])?;
-    ran.expect(0, &["lipschitz-l1-linf", "mean, p95", "[nats; lower bound]", "[logits per unit; lower bound]"])?;
+    ran.expect(0, &["lipschitz-l1-linf", "mean, worst 5 %", "[nats; lower bound]", "[logits per unit; lower bound]"])?;
     let report = scratch.read("out/report.md")?;
     for part in ["| kl-instability (nats) |", "## Probes", "lower bound", "≥ "] {
         ensure(report.contains(part), format!("report.md has no `{part}`"))?;
@@ -90,8 +101,8 @@ fn results_and_reports_say_what_a_number_is() -> Result<(), Failed> {
 /// The change of the logits of a linear model is largest in a corner of the ball, where the ratio is the same at every
 /// epsilon; no ascent finds more.
 fn a_linear_model_is_measured_exactly() -> Result<(), Failed> {
-    let probes = "probes:\n  - lipschitz-l1-linf\n  - lipschitz-l1-linf: { name: numerator, inner: logit-difference, steps: 20, \
-                  step_size: 2/255, start: { gaussian: 0.001 } }\n";
+    let probes = "probes:\n  - lipschitz-l1-linf\n  - lipschitz: { name: numerator, outputs: logits, numerator: l1, \
+                  denominator: linf, inner: difference, steps: 20, step_size: 2/255, start: { gaussian: 0.001 }, restarts: 1 }\n  - jacobian-spectral\n";
     let scratch = with_probes(probes)?;
     let largest = |results: &Value, probe: usize| results["models"][0]["probes"][probe]["max"].as_f64();
     let at_8 = scratch.results(&[])?;
@@ -101,5 +112,14 @@ fn a_linear_model_is_measured_exactly() -> Result<(), Failed> {
     let (Some(exact), Some(again)) = (numerator_8, numerator_4) else { return Err("no values".into()) };
     // Logits are float32.
     ensure((exact - again).abs() < 1e-3 * exact, format!("{exact} at 8/255, {again} at 4/255"))?;
-    ensure(largest(&at_8, 0).is_some_and(|ratio| ratio <= exact * (1.0 + 1e-3)), "no ratio is above the constant")
+    ensure(largest(&at_8, 0).is_some_and(|ratio| ratio <= exact * (1.0 + 1e-3)), "no ratio is above the constant")?;
+    // Of one layer the bound is the constant but for signs: at least it, and in l2 the spectral norm that every Jacobian has.
+    let upper = |probe: usize| at_8["models"][0]["probes"][probe]["upper"].as_f64();
+    ensure(
+        upper(0) == upper(1) && upper(1).is_some_and(|upper| upper >= exact * (1.0 - 1e-4)),
+        "the bound is above all",
+    )?;
+    let (spectral, bound) = (largest(&at_8, 2), upper(2));
+    let both = spectral.zip(bound).is_some_and(|(found, bound)| (bound - found).abs() < 1e-5 * bound);
+    ensure(both, format!("{spectral:?} beside {bound:?}"))
 }

@@ -21,8 +21,12 @@ pub enum Measure {
     Macs,
     /// Multiply-accumulates, as torchprofile counts them.
     MacsTorchprofile,
+    /// The most bytes of activations alive at once, with the layers in the file's order.
+    PeakMemory,
     /// Clean accuracy.
     CleanAccuracy,
+    /// Mean accuracy under common corruptions.
+    CorruptedAccuracy,
     /// Robust accuracy under the attack of this name.
     RobustAccuracy(String),
     /// The mean of the probe of this name.
@@ -140,10 +144,13 @@ impl Published {
 }
 
 impl Measure {
-    /// Costs, clean accuracy and these, each once.
+    /// Costs, accuracies and these, each once.
     fn once_each(others: impl Iterator<Item = Measure>) -> Vec<Measure> {
-        use Measure::{CleanAccuracy, Macs, MacsTorchprofile, Parameters, ParamsWithoutBn};
-        let mut measures = vec![Parameters, ParamsWithoutBn, Macs, MacsTorchprofile, CleanAccuracy];
+        use Measure::{
+            CleanAccuracy, CorruptedAccuracy, Macs, MacsTorchprofile, Parameters, ParamsWithoutBn, PeakMemory,
+        };
+        let costs = [Parameters, ParamsWithoutBn, Macs, MacsTorchprofile, PeakMemory];
+        let mut measures: Vec<Measure> = costs.into_iter().chain([CleanAccuracy, CorruptedAccuracy]).collect();
         for measure in others {
             if !measures.contains(&measure) {
                 measures.push(measure);
@@ -171,7 +178,9 @@ impl Measure {
             Measure::ParamsWithoutBn => count(model.params_without_bn),
             Measure::Macs => count(model.macs),
             Measure::MacsTorchprofile => count(model.macs_torchprofile),
+            Measure::PeakMemory => count(model.cost.as_ref().map(|cost| cost.activations.file_order_bytes)),
             Measure::CleanAccuracy => Some(model.clean_accuracy),
+            Measure::CorruptedAccuracy => model.corruptions.as_ref().map(|all| all.mean_accuracy),
             Measure::RobustAccuracy(name) => {
                 model.attacks.iter().find(|attack| attack.name == *name).map(|attack| attack.robust_accuracy)
             }
@@ -186,6 +195,7 @@ impl Measure {
             Measure::ParamsWithoutBn => model.params_without_bn,
             Measure::Macs => model.macs,
             Measure::MacsTorchprofile => model.macs_torchprofile,
+            Measure::PeakMemory | Measure::CorruptedAccuracy => None,
             Measure::CleanAccuracy => model.clean_accuracy,
             Measure::RobustAccuracy(name) => model.robust_accuracy.get(name).copied(),
             Measure::Probe(name) => model.probes.get(name).copied(),

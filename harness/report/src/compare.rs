@@ -59,7 +59,9 @@ fn rows(measure: &Measure, published: &Published, results: &Results) -> Vec<Vec<
 
 fn difference(measure: &Measure, ours: f64, theirs: f64) -> Option<String> {
     match measure {
-        Measure::CleanAccuracy | Measure::RobustAccuracy(_) => Some(format!("{:+.2}", 100.0 * (ours - theirs))),
+        Measure::CleanAccuracy | Measure::CorruptedAccuracy | Measure::RobustAccuracy(_) => {
+            Some(format!("{:+.2}", 100.0 * (ours - theirs)))
+        }
         Measure::Probe(_) => None,
         _ => (theirs > 0.0).then(|| format!("{:+.2} %", 100.0 * (ours / theirs - 1.0))),
     }
@@ -67,7 +69,9 @@ fn difference(measure: &Measure, ours: f64, theirs: f64) -> Option<String> {
 
 fn stated(measure: &Measure, value: f64) -> String {
     match measure {
-        Measure::CleanAccuracy | Measure::RobustAccuracy(_) => format!("{} %", percent(value)),
+        Measure::CleanAccuracy | Measure::CorruptedAccuracy | Measure::RobustAccuracy(_) => {
+            format!("{} %", percent(value))
+        }
         Measure::Probe(_) => number(value),
         _ => large(value),
     }
@@ -92,7 +96,9 @@ pub(crate) fn label(measure: &Measure) -> String {
         Measure::ParamsWithoutBn => "params without batch norm".into(),
         Measure::Macs => "MACs".into(),
         Measure::MacsTorchprofile => "MACs (torchprofile)".into(),
+        Measure::PeakMemory => "activations, bytes".into(),
         Measure::CleanAccuracy => "clean".into(),
+        Measure::CorruptedAccuracy => "corrupted, mean".into(),
         Measure::RobustAccuracy(name) | Measure::Probe(name) => name.clone(),
     }
 }
@@ -250,7 +256,9 @@ mod tests {
     #[test]
     fn correlations_and_ranks() {
         insta::assert_snapshot!(analysis(&compared()).unwrap(), @r"
-        Spearman's rank correlation over n = 4 models; equal values share the mean of their ranks. In parentheses the exact two-sided p-value: the part of all 4! = 24 orders whose correlation is at least as far from 0. With 4 models none is below 0.08333. Confidence intervals are left out: with so few models they are too wide to tell anything. The models are a choice and no sample, and each is one run: a correlation here is a description, not a cause, and nothing is corrected for the number of pairs. –: fewer than three models have both, or one of the two is the same for all.
+        Spearman's rank correlation over n = 4 models; equal values share the mean of their ranks. In parentheses the exact two-sided p-value: the part of all 4! = 24 orders whose correlation is at least as far from 0. With 4 models none is below 0.08333. In brackets an approximate 95 % interval (Bonett and Wright 2000), as if the models were a sample of many; left out for fewer than five models and where the orders are the same or opposite. The models are a choice and no sample, and each is one run: a correlation here is a description, not a cause, and nothing is corrected for the number of pairs. –: fewer than three models have both, or one of the two is the same for all.
+
+        ![Measures against MACs, then robust accuracy against the probes; each point is a model](scatter.svg)
 
         |                   | params              | MACs | clean               | pgd-20              | kl-instability      |
         |-------------------|---------------------|------|---------------------|---------------------|---------------------|

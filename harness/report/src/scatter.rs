@@ -25,7 +25,9 @@ fn plots(results: &Results) -> Vec<Plot> {
         return Vec::new();
     }
     let measures = Measure::of_all(&results.models);
-    let is_accuracy = |measure: &&Measure| matches!(measure, Measure::CleanAccuracy | Measure::RobustAccuracy(_));
+    let is_accuracy = |measure: &&Measure| {
+        matches!(measure, Measure::CleanAccuracy | Measure::CorruptedAccuracy | Measure::RobustAccuracy(_))
+    };
     let is_probe = |measure: &&Measure| matches!(measure, Measure::Probe(_));
     let over_cost = measures.iter().filter(|measure| is_accuracy(measure) || is_probe(measure));
     let over_cost = over_cost.map(|up| plot(&Measure::Macs, up, &results.models));
@@ -53,7 +55,9 @@ fn plot(across: &Measure, up: &Measure, models: &[ModelResult]) -> Plot {
 /// What an axis is measured in, and what its numbers are multiplied by.
 fn unit(measure: &Measure, models: &[ModelResult]) -> (String, f64) {
     match measure {
-        Measure::CleanAccuracy | Measure::RobustAccuracy(_) => ("% of the rows".to_owned(), 100.0),
+        Measure::CleanAccuracy | Measure::CorruptedAccuracy | Measure::RobustAccuracy(_) => {
+            ("% of the rows".to_owned(), 100.0)
+        }
         Measure::Probe(name) => {
             let probe = models.iter().flat_map(|model| &model.probes).find(|probe| probe.name == *name);
             (probe.map_or(String::new(), |probe| format!("mean, {}", probe.units)), 1.0)
@@ -87,7 +91,7 @@ mod tests {
             assert!(plot.curves.iter().any(|curve| curve.name == model.name), "{}", plot.title);
         }
         let first = &results.models[0];
-        let expected = (first.macs.unwrap() as f64 / 1e6, 100.0 * first.clean_accuracy);
+        let expected = (first.macs.unwrap() as f64 * 1e-6, 100.0 * first.clean_accuracy);
         assert_eq!(plots[0].curves[0].points, [expected]);
         let svg = svg(&results).unwrap().unwrap();
         assert!(svg.contains("pgd-20 over kl-instability") && svg == super::svg(&results).unwrap().unwrap());

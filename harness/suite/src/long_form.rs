@@ -8,6 +8,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, VariantAccess, Visitor,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
+use serde_json::json;
 use std::fmt;
 
 /// The schema of one long form.
@@ -40,7 +41,9 @@ impl LongForm {
         let definition = form.get("$ref").and_then(|target| target.as_str()?.rsplit('/').next().map(str::to_owned));
         let definitions = generator.definitions_mut();
         let mapping = definition.and_then(|definition| definitions.get_mut(&definition)?.as_object_mut());
-        if let Some(properties) = mapping.and_then(|mapping| mapping.get_mut("properties")?.as_object_mut()) {
+        // A form without any number has no properties yet.
+        let properties = mapping.map(|mapping| mapping.entry("properties").or_insert_with(|| json!({})));
+        if let Some(properties) = properties.and_then(|properties| properties.as_object_mut()) {
             properties.insert("name".to_owned(), own.to_value());
         }
         json_schema!({

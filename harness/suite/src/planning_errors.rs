@@ -191,7 +191,7 @@ fn probes() {
     };
     assert_snapshot!(all(&[
         ("misspelt", with("kl-instabillity")),
-        ("misspelt long form", with("lipschitz-l1-lin: { steps: 9 }")),
+        ("misspelt long form", with("lipschiz: { steps: 9 }")),
         ("nothing like it", with("banana")),
         ("an attack", with("pgd-20")),
         ("a preset with numbers", with("kl-instability-max: { steps: 21 }")),
@@ -211,11 +211,11 @@ fn probes() {
     hint: did you mean `kl-instability`? this version measures `kl-instability`, `kl-instability-max`, `label-flips`, `calibration`, `calibration-pgd-20`, `lipschitz-l1-linf`, `lipschitz-yang`, `lipschitz-l2`, `lipschitz-wu`, `jacobian-frobenius`, `jacobian-spectral`, `logit-margin`, `first-order-radius`, `clever`, `clever-quick` and the long forms of `kl-instability`, `label-flips`, `calibration`, `lipschitz`, `kl-gradient`, `jacobian-norm`, `logit-margin`, `first-order-radius`, `clever`
 
     == misspelt long form
-    plan ./suites/my.yaml:11:10: there is no probe `lipschitz-l1-lin`
+    plan ./suites/my.yaml:11:10: there is no probe `lipschiz`
        |
-    11 | probes: [lipschitz-l1-lin: { steps: 9 }]
-       |          ^^^^^^^^^^^^^^^^
-    hint: did you mean `lipschitz-l1-linf`? this version measures `kl-instability`, `kl-instability-max`, `label-flips`, `calibration`, `calibration-pgd-20`, `lipschitz-l1-linf`, `lipschitz-yang`, `lipschitz-l2`, `lipschitz-wu`, `jacobian-frobenius`, `jacobian-spectral`, `logit-margin`, `first-order-radius`, `clever`, `clever-quick` and the long forms of `kl-instability`, `label-flips`, `calibration`, `lipschitz`, `kl-gradient`, `jacobian-norm`, `logit-margin`, `first-order-radius`, `clever`
+    11 | probes: [lipschiz: { steps: 9 }]
+       |          ^^^^^^^^
+    hint: did you mean `lipschitz`? this version measures `kl-instability`, `kl-instability-max`, `label-flips`, `calibration`, `calibration-pgd-20`, `lipschitz-l1-linf`, `lipschitz-yang`, `lipschitz-l2`, `lipschitz-wu`, `jacobian-frobenius`, `jacobian-spectral`, `logit-margin`, `first-order-radius`, `clever`, `clever-quick` and the long forms of `kl-instability`, `label-flips`, `calibration`, `lipschitz`, `kl-gradient`, `jacobian-norm`, `logit-margin`, `first-order-radius`, `clever`
 
     == nothing like it
     plan ./suites/my.yaml:11:10: there is no probe `banana`
@@ -286,7 +286,7 @@ fn probes() {
     "#);
     let nothing = changed("16/510", "0").replace("seed:", "probes: [lipschitz-l1-linf]\nseed:");
     assert_snapshot!(world.try_plan(&nothing).expect_err("a ratio of nothing"), @r"
-    plan ./suites/my.yaml:11:10: `lipschitz-l1-linf` is refused: epsilon is 0, and a ratio needs two points
+    plan ./suites/my.yaml:11:10: `lipschitz` is refused: epsilon is 0, and a ratio needs two points
        |
     11 | probes: [lipschitz-l1-linf]
        |          ^^^^^^^^^^^^^^^^^

@@ -255,10 +255,10 @@ fn epsilons() {
       |                                                  ^^^^^^
 
     == a start without its number
-    read suites/my.yaml:9:92: `wide`: expected a fraction or a decimal such as 8/255, 0.031 or 1e-3
+    read suites/my.yaml:9:84: `wide`: expected a fraction or a decimal such as 8/255, 0.031 or 1e-3
       |
     9 | probes: [lipschitz: { inner: ratio, steps: 7, step_size: 1/255, start: { gaussian: wide } }]
-      |                                                                                            ^^^^
+      |                                                                                    ^^^^
 
     == a misspelt key of a stage
     read suites/my.yaml:7:34: unknown key `los`
