@@ -96,7 +96,7 @@ impl Plot {
             };
             line.label(&curve.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-            chart.draw_series(single.map(|point| Circle::new(point, 3, colour.filled())))?;
+            chart.draw_series(single.map(|point| Circle::new(point, 3, mark(place))))?;
         }
         if legend {
             chart
@@ -109,7 +109,12 @@ impl Plot {
         Ok(())
     }
 
-    /// What the axes show: every point, with some room above and below.
+    /// Whether every curve is a point.
+    fn is_scatter(&self) -> bool {
+        self.curves.iter().all(|curve| finite(curve).count() <= 1)
+    }
+
+    /// What the axes show: every point, with some room above and below, and beside where all are single ones.
     fn ranges(&self) -> Option<((f64, f64), (f64, f64))> {
         let points: Vec<(f64, f64)> = self.curves.iter().flat_map(finite).collect();
         let range = |values: Vec<f64>| {
@@ -120,6 +125,13 @@ impl Plot {
         let (left, right) = range(points.iter().map(|point| point.0).collect())?;
         let (low, high) = range(points.iter().map(|point| point.1).collect())?;
         let room = if high > low { 0.05 * (high - low) } else { 0.5_f64.max(0.05 * high.abs()) };
+        // A point on an axis is hard to see; a curve may well begin there.
+        let aside = match (self.is_scatter(), right > left) {
+            (false, _) => 0.0,
+            (true, true) => 0.05 * (right - left),
+            (true, false) => 0.5,
+        };
+        let (left, right) = (left - aside, right + aside);
         // Measures that can't be negative start at zero at the lowest.
         let low = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
         Some(((left, if right > left { right } else { left + 1.0 }), (low, high + room)))
@@ -150,22 +162,31 @@ impl Panels {
             for (plot, panel) in plots.iter().zip(above.split_evenly((rows, columns))) {
                 plot.draw(&panel, &names, false)?;
             }
-            legend(&below, &names)
+            legend(&below, &names, plots.iter().all(|plot| plot.is_scatter()))
         })
     }
 }
 
-/// One line for each name, in its style.
-fn legend(area: &Area, names: &[&str]) -> Drawn {
+/// One line for each name, in the style of its curves or points.
+fn legend(area: &Area, names: &[&str], points: bool) -> Drawn {
     for (place, name) in names.iter().enumerate() {
         let (colour, y) = (COLOURS[place % COLOURS.len()], (LINE * place as u32 + LINE / 2) as i32);
         let parts = if is_dashed(place) { vec![(60, 72), (78, 90)] } else { vec![(60, 90)] };
-        for (from, to) in parts {
+        if points {
+            area.draw(&Circle::new((75, y), 4, mark(place)))?;
+        }
+        for (from, to) in parts.into_iter().filter(|_| !points) {
             area.draw(&PathElement::new([(from, y), (to, y)], colour.stroke_width(2)))?;
         }
         area.draw(&Text::new((*name).to_owned(), (100, y - 8), ("sans-serif", 15)))?;
     }
     Ok(())
+}
+
+/// How a single point looks: hollow where a line would be dashed.
+fn mark(place: usize) -> ShapeStyle {
+    let colour = COLOURS[place % COLOURS.len()];
+    if is_dashed(place) { colour.stroke_width(2) } else { colour.filled() }
 }
 
 /// The colours come again, and then they are dashed.
@@ -246,6 +267,23 @@ mod tests {
         assert_eq!(green, 3, "the third name has the third colour everywhere");
         assert!(Panels { plots: vec![empty] }.svg().is_err());
         assert!(Panels { plots: vec![all] }.svg().unwrap().starts_with("<svg width=\"480\""));
+    }
+
+    #[test]
+    fn single_points_have_room_and_marks_of_their_own() {
+        let curve = |index: usize| Curve { name: format!("model-{index}"), points: vec![(index as f64, 1.0)] };
+        let plot = Plot {
+            title: "scatter".to_owned(),
+            across: "cost".to_owned(),
+            unit: "%".to_owned(),
+            curves: (0..9).map(curve).collect(),
+        };
+        let Some(((left, right), _)) = plot.ranges() else { panic!("points") };
+        assert!((left + 0.4).abs() < 1e-12 && (right - 8.4).abs() < 1e-12, "{left} {right}");
+        let svg = Panels { plots: vec![plot] }.svg().unwrap();
+        let hollow = svg.lines().filter(|line| line.starts_with("<circle") && line.contains("fill=\"none\"")).count();
+        // A mark in the panel and one in the legend for each; the eighth and ninth are hollow.
+        assert_eq!((svg.matches("<circle").count(), hollow), (18, 4), "{svg}");
     }
 
     #[test]
