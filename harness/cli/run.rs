@@ -87,13 +87,15 @@ impl Run<'_> {
     fn execute(&self, all: &[Prepared]) -> Result<(Results, Observations)> {
         let start = Instant::now();
         let started_at = SystemTime::now();
+        // What cannot be said of a model is found before the work.
+        let facts = self.facts(all)?;
         let store = Store::open(&self.folder.join("evidence"), self.args.cache.as_deref())?;
         let mut observations = self.observations(started_at);
         let mut blocks = Vec::new();
         for index in 0..self.plan.models.len() {
             blocks.push(self.evaluate(index, all, &store, &mut observations)?);
         }
-        let results = summarise(self.facts(all)?, &blocks)?;
+        let results = summarise(facts, &blocks)?;
         // After all checks, when no worker is busy any more.
         observations.latency = latency::of_plan(self.plan, all, Provider::from(self.args.provider))?;
         observations.wall_seconds = start.elapsed().as_secs_f64();

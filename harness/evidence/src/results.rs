@@ -298,8 +298,8 @@ pub struct ProbeResult {
     pub units: String,
     /// What a value says about the truth: here, about the largest value in the ball.
     pub bound: Bound,
-    /// What no value exceeds, whatever the row: a proven Lipschitz constant of the model in the same norms, with `bound: upper`
-    /// for itself. Left out where there is none.
+    /// What no value exceeds, whatever the row, but for the float32 rounding of the value itself: a Lipschitz constant of the model
+    /// in the same norms, proven in real arithmetic. Left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upper: Option<f64>,
     /// The mean over the rows that have a value; `None` without any.

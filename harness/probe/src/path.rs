@@ -100,7 +100,9 @@ impl Path {
     pub(crate) fn cost(&self) -> Cost {
         let (steps, restarts) = (u64::from(self.steps), u64::from(self.restarts));
         let looks = if self.looks { steps + 1 } else { 1 };
-        Cost { forwards: 1 + restarts * (steps + looks), backwards: restarts * steps, judge_forwards: 0 }
+        let gradients = restarts.saturating_mul(steps);
+        let forwards = gradients.saturating_add(restarts.saturating_mul(looks)).saturating_add(1);
+        Cost { forwards, backwards: gradients, judge_forwards: 0 }
     }
 }
 
@@ -220,7 +222,10 @@ impl Walk<'_> {
         let counts = self.path.keep == Keep::Best || step == self.path.steps;
         let value = &mut self.values[row];
         if let Some(found) = found.filter(|found| counts && value.value.is_none_or(|best| *found > best)) {
-            (value.value, value.step) = (Some(found), Some(self.restart * (self.path.steps + 1) + step));
+            (value.value, value.step) = (
+                Some(found),
+                Some(self.restart.saturating_mul(self.path.steps.saturating_add(1)).saturating_add(step)),
+            );
         }
     }
 }

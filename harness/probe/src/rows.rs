@@ -29,6 +29,9 @@ impl Answer<'_> {
     }
 }
 
+/// How many numbers of gradients are kept at once, but for those of one point.
+const MOST_KEPT: usize = 1 << 24;
+
 /// For every point of `x` `[N, D]` the gradients of `count` combinations of its logits, a micro-batch at a time.
 ///
 /// `weights` gives those of a combination at a point, `[K]`: `sum_k w_k z_k`.
@@ -39,7 +42,10 @@ pub(crate) fn gradients(
     weights: &dyn Fn(usize, usize) -> Vec<f32>,
     each: &mut dyn FnMut(Answer<'_>),
 ) -> Result<(), Error> {
-    let (size, classes) = (oracle.micro_batch().max(1), oracle.classes());
+    let classes = oracle.classes();
+    // A point's gradients are kept until all are there.
+    let fits = MOST_KEPT / (count * x.ncols()).max(1);
+    let size = oracle.micro_batch().min(fits).max(1);
     for first in (0..x.nrows()).step_by(size) {
         let points = first..x.nrows().min(first + size);
         let batch = x.slice(s![points.clone(), ..]);

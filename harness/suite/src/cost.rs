@@ -248,7 +248,7 @@ mod tests {
             ("windows: 3", "windows: -1", ""),
             ("windows: 3", "windows: 2.5", ""),
             ("windows: 3, ", "", "windows"),
-            ("seconds: 0", "seconds: 4000", "`seconds` is 4000, allowed are 0 to 3600"),
+            ("seconds: 0", "seconds: 4000", "`seconds` is 4000, allowed are 0 to 600"),
             ("iterations: 7", "iterations: 0", "`iterations` is 0, allowed are 1 to"),
             ("warm_ups: 1", "warm_ups: 10000000", "`warm_ups` is 10000000"),
             ("threads: 2", "threads: 0", "`threads` is 0"),

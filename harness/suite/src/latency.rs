@@ -14,10 +14,10 @@ pub struct LatencyForm {
     #[schemars(range(min = 1, max = 1000))]
     pub windows: Located<u64>,
     /// A window takes at least so many seconds; 0 for as long as its inferences take.
-    #[schemars(range(min = 0, max = 3600))]
+    #[schemars(range(min = 0, max = 600))]
     pub seconds: Located<u64>,
     /// A window has at least so many inferences.
-    #[schemars(range(min = 1, max = 1_000_000_000))]
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub iterations: Located<u64>,
     /// Inferences before each window that are not counted.
     #[schemars(range(min = 0, max = 1_000_000))]
@@ -62,8 +62,8 @@ pub(crate) const PRESETS: [(&str, u32); 2] = [("latency", 10), ("latency-quick",
 fn limits(key: &str) -> (u64, u64) {
     match key {
         "windows" => (1, 1000),
-        "seconds" => (0, 3600),
-        "iterations" => (1, 1_000_000_000),
+        "seconds" => (0, 600),
+        "iterations" => (1, 10_000_000),
         "warm_ups" => (0, 1_000_000),
         "threads" => (1, 1024),
         _ => (1, 1),

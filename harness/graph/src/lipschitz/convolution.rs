@@ -36,6 +36,9 @@ impl<'a> Kernel<'a> {
             let Conv { channels, filters, group, axes, .. } = Conv::read(attrs, x, w)?;
             (filters, channels, group, axes)
         };
+        if filters == 0 || channels == 0 {
+            return Err("it has no channels".to_owned());
+        }
         let (rows, columns) = window::plane(&axes);
         Ok(Self { filters, depth: channels / group, group, axes: [rows, columns], weights })
     }

@@ -45,7 +45,7 @@ fn slope_of(graph: &Graph, x: ValueId, gate: &Node) -> Option<f64> {
         "HardSigmoid" if input == x => {
             // In the bend it is x (alpha x + beta), whose slope at the ends is 2 - beta and -beta; outside it is 0 and 1.
             let beta = f64::from(gate.attrs().get_float("beta", 0.5).ok()?);
-            Some((2.0 - beta).abs().max(beta.abs()).max(1.0))
+            beta.is_finite().then(|| (2.0 - beta).abs().max(beta.abs()).max(1.0))
         }
         "Sigmoid" if input == x || scalar_of(graph, input, "Mul", x).is_some() => Some(SWISH),
         "Tanh" => {

@@ -11,7 +11,8 @@ pub struct LayerBound {
     pub node: String,
     /// Its operator.
     pub op: &'static str,
-    /// An upper bound on its Lipschitz constant in l2, with respect to all inputs that depend on the graph's.
+    /// An upper bound on its Lipschitz constant in l2, with respect to all inputs that depend on the graph's, as if each were
+    /// another value.
     pub l2_upper: f64,
     /// The spectral norm by power iteration, which is no upper bound; `None` for layers without a matrix of weights.
     pub l2_estimate: Option<f64>,
@@ -20,8 +21,8 @@ pub struct LayerBound {
 }
 
 impl Lipschitz<'_> {
-    /// The bounds of every node that has some, in the order of the graph. Takes as long as evaluating each layer with weights
-    /// a hundred times at most.
+    /// The bounds of every node that has some, in the order of the graph. Power iteration evaluates each layer with weights, forth
+    /// and back, a hundred times at most.
     pub fn layers(&self) -> Vec<LayerBound> {
         let nodes = self.graph.nodes().iter().zip(&self.effects);
         let layer = |(node, effects): (_, &Result<Vec<Effect>, _>)| {

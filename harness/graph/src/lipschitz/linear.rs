@@ -70,7 +70,7 @@ pub(super) fn batch_normalization(site: &Site<'_>) -> Effects {
     site.only_first()?;
     let (scales, variances) = (site.constant(1)?, site.constant(4)?);
     let epsilon = f64::from(site.call.attrs.get_float("epsilon", 1e-5)?);
-    if variances.iter().any(|variance| variance + epsilon <= 0.0) {
+    if !variances.iter().all(|variance| variance + epsilon > 0.0) {
         return Err("a variance is not positive".to_owned());
     }
     scaled(site, 0, scales.iter().zip(variances).map(|(scale, variance)| scale / (variance + epsilon).sqrt()))

@@ -103,8 +103,9 @@ impl Probe for Clever {
     }
 
     fn cost(&self, classes: usize) -> Cost {
-        let gradients = u64::from(self.batches) * u64::from(self.samples) * self.rivals(classes) as u64;
-        Cost { forwards: 1 + gradients, backwards: gradients, judge_forwards: 0 }
+        let points = u64::from(self.batches) * u64::from(self.samples);
+        let gradients = points.saturating_mul(self.rivals(classes) as u64);
+        Cost { forwards: gradients.saturating_add(1), backwards: gradients, judge_forwards: 0 }
     }
 
     fn run(&self, job: &Job<'_>, oracle: &mut dyn Oracle) -> Result<Vec<RowValue>, Error> {

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 /// `inner: ratio` ascends the ratio itself, as LIP and PROARD do: the gradient of the numerator, less the ratio times that of the
 /// denominator; where either is a largest element, elements that share it share the gradient. The start and every iterate of
 /// every restart count, not only the last, and nothing is added to the denominator (LIP adds 1e-6 to each difference). Logits are
-/// float32: what their rounding adds to the ratio is about `K max|z| 2^-23 / ‖x' - x‖`.
+/// float32: what their rounding adds to the ratio is about `K max|z| 2^-23 / ‖x' - x‖`; an iterate whose change is there,
+/// but less than ten times `K max|z| 2^-23`, has no value.
 ///
 /// On the grid of an integer input a small start may round to the sample; from there the ascent leaves along the
 /// subgradient that lowers the largest logit and raises the others.
@@ -102,6 +103,9 @@ fn cases() -> Vec<ProbeSpec> {
     .to_vec()
 }
 
+/// How many times what rounding can make of a change of the logits a change has to be.
+const TRUSTED: f64 = 10.0;
+
 impl Outputs {
     fn of(self, logits: &[f32]) -> Vec<f64> {
         match self {
@@ -188,7 +192,11 @@ impl Sensitivity for Lipschitz {
 
     fn value(&self, pair: &Pair<'_>) -> Option<f64> {
         let run = self.run_of(pair);
-        (run > 0.0).then(|| self.numerator.length(self.change(pair).into_iter()) / run)
+        let rise = self.numerator.length(self.change(pair).into_iter());
+        // Where most of the change may be rounding, as next to the sample, the ratio is no lower bound of anything.
+        let largest = pair.logits.iter().chain(pair.logits_adv).fold(0.0f32, |most, z| most.max(z.abs()));
+        let rounding = pair.logits.len() as f64 * f64::from(largest) * f64::from(f32::EPSILON);
+        (run > 0.0 && (rise == 0.0 || rounding * TRUSTED <= rise)).then_some(rise / run)
     }
 
     fn loss(&self, pairs: &[Pair<'_>]) -> Loss {

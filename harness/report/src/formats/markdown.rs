@@ -88,10 +88,10 @@ const PROBES: &str = "\
 How the values spread over the rows. *Worst 5 %* is their 95th percentile (nearest rank) and *worst* the largest, which *row* has, by \
 its index in the data set; of margins and distances, where small is bad, the 5th percentile and the smallest. ≥ is a lower bound: the \
 largest value in the ball is at least this; ≤ an upper bound; ≈ an estimate, which no gate may rest on; no sign is exact. *Measured* are \
-the rows that have a value.";
+the rows that have a value. Numbers are rounded to the nearest.";
 
 const UPPER: &str = " *No row above* is a proven Lipschitz constant of the whole network in the same norms, a product of layer norms: every \
-value is at most this, in the ball and beyond.";
+value is at most this, in the ball and beyond, but for the float32 rounding of the value itself.";
 
 const ECE: &str = " *ECE* is the expected calibration error.";
 
