@@ -526,7 +526,7 @@ mod tests {
         - **kl-instability** (mean over the rows, nats, lower bound): what kl-instability measures, in one line
         - **lipschitz-l1-linf** (mean over the rows, logits per unit, lower bound): what lipschitz-l1-linf measures, in one line
         ## Probes
-        How the values spread over the rows. *Worst 5 %* is their 95th percentile (nearest rank) and *worst* the largest, which *row* has, by its index in the data set; of margins and distances, where small is bad, the 5th percentile and the smallest. ≥ is a lower bound: the largest value in the ball is at least this; ≤ an upper bound; ≈ an estimate, which no gate may rest on; no sign is exact. *Measured* are the rows that have a value.
+        How the values spread over the rows. *Worst 5 %* is their 95th percentile (nearest rank) and *worst* the largest, which *row* has, by its index in the data set; of margins and distances, where small is bad, the 5th percentile and the smallest. ≥ is a lower bound: the largest value in the ball is at least this; ≤ an upper bound; ≈ an estimate, which no gate may rest on; no sign is exact. *Measured* are the rows that have a value. Numbers are rounded to the nearest.
         | model                | probe             | mean      | worst 5 % | worst    | row  | measured      | units           | forwards | backwards |
         |----------------------|-------------------|-----------|-----------|----------|------|---------------|-----------------|----------|-----------|
         | resnet8-cifar10      | kl-instability    | ≥ 0.01235 | ≥ 0.03703 | ≥ 0.1235 | 4711 | 9999 of 10000 | nats            | 220000   | 200000    |
