@@ -1,7 +1,7 @@
 //! Common corruptions through the whole program.
 
 use crate::Test;
-use crate::scratch::{SUITE, Scratch, ensure, same};
+use crate::scratch::{SUITE, Scratch, ensure};
 use libtest_mimic::Failed;
 use serde_json::Value;
 
@@ -50,19 +50,7 @@ fn they_leave_all_else_alone() -> Result<(), Failed> {
 
 fn jobs_interruptions_and_company_change_nothing() -> Result<(), Failed> {
     let scratch = with(SECTION)?;
-    for (folder, jobs) in [("one", "1"), ("two", "2"), ("five", "5")] {
-        scratch.run(["run", "tiny.yaml", "--out", folder, "--jobs", jobs])?.expect(0, &[])?;
-        same(&format!("--jobs {jobs}"), &scratch.outcome("one")?, &scratch.outcome(folder)?)?;
-    }
-    // As if the run had stopped before half of its blocks were written.
-    let blocks: Vec<String> = scratch.files("two")?.into_keys().filter(|name| name.contains("evidence/")).collect();
-    for block in blocks.iter().step_by(2) {
-        std::fs::remove_file(scratch.path("two").join(block))?;
-    }
-    scratch.run(["run", "tiny.yaml", "--out", "two"])?.expect(0, &[])?;
-    same("resumed", &scratch.outcome("one")?, &scratch.outcome("two")?)?;
-    scratch.run(["run", "tiny.yaml", "--out", "two"])?.expect(0, &[])?;
-    ensure(scratch.json("two/observations.json")?["blocks_computed"] == 0, "all blocks are there")?;
+    scratch.run_in_every_way()?;
     let together = scratch.json("one/results.json")?;
     let alone = SUITE.replace("linear, conv", "conv");
     scratch.write("tiny.yaml", format!("{alone}corruptions: {{ names: [jpeg], severities: [5] }}\n"))?;

@@ -129,6 +129,24 @@ impl Scratch {
         Ok(files)
     }
 
+    /// Runs `tiny.yaml` into `one`, `two` and `five` with as many workers, and again into `two` with half of its blocks gone: the
+    /// outcome is the same.
+    pub(crate) fn run_in_every_way(&self) -> Result<(), Failed> {
+        for (folder, jobs) in [("one", "1"), ("two", "2"), ("five", "5")] {
+            self.run(["run", "tiny.yaml", "--out", folder, "--jobs", jobs])?.expect(0, &[])?;
+            same(&format!("--jobs {jobs}"), &self.outcome("one")?, &self.outcome(folder)?)?;
+        }
+        // As if the run had stopped before half of its blocks were written.
+        let blocks: Vec<String> = self.files("two")?.into_keys().filter(|name| name.contains("evidence/")).collect();
+        for block in blocks.iter().step_by(2) {
+            std::fs::remove_file(self.path("two").join(block))?;
+        }
+        self.run(["run", "tiny.yaml", "--out", "two"])?.expect(0, &[])?;
+        same("resumed", &self.outcome("one")?, &self.outcome("two")?)?;
+        self.run(["run", "tiny.yaml", "--out", "two"])?.expect(0, &[])?;
+        ensure(self.json("two/observations.json")?["blocks_computed"] == 0, "all blocks are there")
+    }
+
     /// Every file below a folder, by relative path.
     pub(crate) fn files(&self, folder: &str) -> Result<BTreeMap<String, Vec<u8>>, Failed> {
         let root = self.path(folder);
