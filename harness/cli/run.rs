@@ -14,6 +14,7 @@ use evidence::{
     ModelFacts, Observations, ProbeFacts, Published, PublishedModel, Results, RuntimeFacts, Store, SystemFiles,
     ThreatFacts, keyed, summarise,
 };
+use report::Contents;
 use runtime::{Identity, Prepared, Provider};
 use serde::Serialize;
 use serde_json::Value;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     }
     let plan = suite::plan(&suite, &places.registry(), &places.datasets())?;
     progress::runtime(provider)?;
+    let source = suite.source().text().as_bytes().to_vec();
     let training = dynamics::figure(&plan.models)?;
     let all = plan.models.iter().chain(&plan.sources);
     let all: Vec<Prepared> = all.map(|model| prepare::prepare(model, &plan, provider)).collect::<Result<_>>()?;
@@ -50,7 +52,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
     report::check_folder(&run.folder)?;
     let (results, observations) = run.execute(&all).context(Interrupted)?;
-    report::write_folder(&run.folder, &results, training.as_ref(), &observations, &SystemFiles).context(Interrupted)?;
+    let contents = Contents {
+        results: &results,
+        observations: &observations,
+        training: training.as_ref(),
+        suite: &source,
+        verdict: None,
+    };
+    report::write_folder(&run.folder, &contents, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));
     print!("{}", report::latency(&observations.latency));
     println!("report: {}", run.folder.display());
@@ -232,6 +241,7 @@ impl Run<'_> {
                 params_without_bn: Some(prepared.cost().params_without_bn),
                 cost: Some(static_cost::of(&model.registered)?),
                 notes,
+                labels: model.labels.clone(),
                 scores_rows: prepared.spec().scores_rows(),
                 attacks: attacks(&model.name, prepared.spec().classes)?,
                 probes,
@@ -249,6 +259,7 @@ impl Run<'_> {
                 samples: plan.dataset.rows.len() as u64,
                 selection: selection(plan),
                 licence: self.licence.clone(),
+                classes: plan.data.classes.clone(),
             },
             threat: ThreatFacts {
                 norm: plan.threat.norm.to_string(),

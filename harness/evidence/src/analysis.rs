@@ -209,9 +209,9 @@ impl Measure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::{AttackResult, Bound, Digest, ProbeResult};
+    use crate::{AttackResult, Bound, Digest, ProbeResult, RowSet};
 
     fn attack(name: &str, robust_accuracy: f64) -> AttackResult {
         AttackResult {
@@ -223,6 +223,7 @@ mod tests {
             ci_high: 1.0,
             auc: None,
             robust: 0,
+            robust_rows: RowSet::default(),
             total: 0,
             wrong: 0,
             attacked: 0,
@@ -269,7 +270,13 @@ mod tests {
         }
     }
 
-    fn model(name: &str, parameters: u64, clean_accuracy: f64, robust: f64, mean: Option<f64>) -> ModelResult {
+    pub(crate) fn model(
+        name: &str,
+        parameters: u64,
+        clean_accuracy: f64,
+        robust: f64,
+        mean: Option<f64>,
+    ) -> ModelResult {
         ModelResult {
             name: name.into(),
             digest: Digest::of(name.as_bytes()),
@@ -279,6 +286,8 @@ mod tests {
             clean_auc: None,
             correct: 0,
             total: 0,
+            correct_rows: RowSet::default(),
+            classes: Vec::new(),
             ties: 0,
             macs: Some(7),
             macs_torchprofile: None,

@@ -6,7 +6,7 @@ use crate::masking;
 use crate::probe_summary::nearest_rank;
 use crate::summary::proportion;
 use crate::{
-    AttackColumns, AttackFacts, AttackResult, Block, Bound, CurvePoint, Distances, Flag, StageResult, Verdict,
+    AttackColumns, AttackFacts, AttackResult, Block, Bound, CurvePoint, Distances, Flag, RowSet, StageResult, Verdict,
 };
 
 /// The result of one attack, from its blocks in any order and the verdict of each row.
@@ -51,6 +51,7 @@ pub(crate) fn attack_result(
         ci_high,
         auc: None,
         robust,
+        robust_rows: verdicts.values().map(|verdict| *verdict == Verdict::Unknown).collect::<RowSet>(),
         total,
         wrong,
         attacked,

@@ -19,6 +19,11 @@ pub enum Error {
     /// Text that should be a SHA-256 digest.
     #[error("read digest `{0}`: expected 64 lower-case hexadecimal digits")]
     Digest(String),
+    /// Text that should be a set of rows.
+    #[error(
+        "read set of rows `{0}`: expected how many there are, a colon, and a bit for each in lower-case hexadecimal digits"
+    )]
+    RowSet(String),
     /// A block, or the rows it is made of, contradicts itself.
     #[error("use block: {0}")]
     Block(String),

@@ -21,14 +21,18 @@ mod keys;
 mod latency;
 mod masking;
 mod observations;
+mod paired;
 mod probe_columns;
 mod probe_summary;
 mod published;
+mod ranking;
 mod results;
+mod row_set;
 mod static_cost;
 mod statistics;
 mod store;
 mod summary;
+mod verdict;
 mod witnesses;
 
 pub use analysis::{Analysis, Correlation, Measure, Order, PublishedOrder, Ranked, analyse};
@@ -49,16 +53,20 @@ pub use latency::{
     WindowLatency, cpu_model, early_stopping, load_average, observe, queries_needed, take_turns, window,
 };
 pub use observations::{CheckObservation, Host, Observations};
+pub use paired::{Paired, holm};
 pub use probe_columns::{ProbeColumns, ProbeRow};
 pub use probe_summary::ProbeFacts;
 pub use published::{Published, PublishedModel};
+pub use ranking::{PairedTest, Place, Ranking, SIGNIFICANCE, rank};
 pub use results::{
-    AttackResult, Bound, CorruptionResult, CorruptionResults, CurvePoint, DatasetFacts, Distances, ModelResult,
-    ProbeResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, SeverityResult, Smallest, StageResult, ThreatFacts,
-    WorstCase,
+    AttackResult, Bound, ClassResult, CorruptionResult, CorruptionResults, CurvePoint, DatasetFacts, Distances,
+    ModelResult, ProbeResult, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, SeverityResult, Smallest, StageResult,
+    ThreatFacts, WorstCase,
 };
+pub use row_set::RowSet;
 pub use static_cost::{ActivationMemory, StaticCost};
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
 pub use store::{Damage, Keep, Lookup, Store};
 pub use summary::{AttackFacts, Facts, ModelBlocks, ModelFacts, summarise};
+pub use verdict::{Decision, GateResult, Verdict as GateVerdict};
 pub use witnesses::{Witnesses, witness_digest};

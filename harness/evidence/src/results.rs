@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Analysis, Digest, Error, Flag, Published, StaticCost};
+use crate::{Analysis, Digest, Error, Flag, Published, Ranking, RowSet, StaticCost};
 
 /// The version of the layout of `results.json`.
 pub const RESULTS_SCHEMA_VERSION: u32 = 1;
@@ -31,6 +31,9 @@ pub struct Results {
     pub plan: BTreeMap<String, Value>,
     /// One per model, in the plan's order.
     pub models: Vec<ModelResult>,
+    /// Who is better than whom on the same rows, and the ranks that follow; left out for a single model, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
     /// How the models' measures go together; left out for fewer than three models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Analysis>,
@@ -56,6 +59,9 @@ pub struct DatasetFacts {
     pub selection: String,
     /// The data set's licence.
     pub licence: Option<String>,
+    /// Names of the classes, in the order of their numbers. Left out in older files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 /// The threat model.
@@ -117,6 +123,12 @@ pub struct ModelResult {
     pub correct: u64,
     /// Rows.
     pub total: u64,
+    /// Which rows these are. Left out in older files.
+    #[serde(default, skip_serializing_if = "RowSet::is_empty")]
+    pub correct_rows: RowSet,
+    /// The rows by the output that is right. Left out in older files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassResult>,
     /// Clean predictions that rest on a tie between outputs.
     pub ties: u64,
     /// Multiply-accumulates of one inference: convolutions and dense layers.
@@ -152,6 +164,22 @@ pub struct ModelResult {
     /// Accuracy under common corruptions; left out where the suite asks for none, as in older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruptions: Option<CorruptionResults>,
+}
+
+/// The rows for which one output is right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassResult {
+    /// The output of the model, from 0.
+    pub output: u32,
+    /// The class of the data set for which it is right; several of them with ` / ` between.
+    pub name: String,
+    /// Rows for which it is right.
+    pub total: u64,
+    /// Of these, those that the judge classifies correctly.
+    pub correct: u64,
+    /// Of these, those that withstand every listed attack; an upper bound, as it is of all rows. `None` without attacks.
+    pub robust: Option<u64>,
 }
 
 /// What a number says about the truth.
@@ -193,6 +221,9 @@ pub struct AttackResult {
     pub auc: Option<f64>,
     /// Rows that are right and stay right: `certified + unknown`.
     pub robust: u64,
+    /// Which rows these are. Left out in older files.
+    #[serde(default, skip_serializing_if = "RowSet::is_empty")]
+    pub robust_rows: RowSet,
     /// Rows.
     pub total: u64,
     /// Rows wrong before any attack.
@@ -410,6 +441,9 @@ pub struct WorstCase {
     pub auc: Option<f64>,
     /// Rows that are right and stay right under every attack.
     pub robust: u64,
+    /// Which rows these are. Left out in older files.
+    #[serde(default, skip_serializing_if = "RowSet::is_empty")]
+    pub robust_rows: RowSet,
     /// Rows.
     pub total: u64,
 }

@@ -31,7 +31,7 @@ pub fn clopper_pearson(successes: u64, total: u64, confidence: f64) -> Interval 
     let (k, n) = (successes as f64, total as f64);
     let low = if successes == 0 { 0.0 } else { beta_quantile(k, n - k + 1.0, tail) };
     let high = if successes == total { 1.0 } else { beta_quantile(k + 1.0, n - k, 1.0 - tail) };
-    outward(low, high)
+    outward(low, high, 0.0)
 }
 
 /// The Wilson score interval: shorter than Clopper-Pearson and right on average, not always.
@@ -49,17 +49,18 @@ pub fn wilson(successes: u64, total: u64, confidence: f64) -> Interval {
     let half = z / denominator * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let low = if successes == 0 { 0.0 } else { centre - half };
     let high = if successes == total { 1.0 } else { centre + half };
-    outward(low, high)
+    outward(low, high, 0.0)
 }
 
 fn beta_quantile(a: f64, b: f64, p: f64) -> f64 {
     Beta::new(a, b).expect("both shapes are at least 1").inverse_cdf(p)
 }
 
-fn outward(low: f64, high: f64) -> Interval {
-    let low = if low == 0.0 { 0.0 } else { ((low - BETA_ERROR) * RESOLUTION).floor() / RESOLUTION };
+/// `least` is where the scale begins, below which no low end goes; it ends at 1.
+pub(crate) fn outward(low: f64, high: f64, least: f64) -> Interval {
+    let low = if low == least { least } else { ((low - BETA_ERROR) * RESOLUTION).floor() / RESOLUTION };
     let high = if high == 1.0 { 1.0 } else { ((high + BETA_ERROR) * RESOLUTION).ceil() / RESOLUTION };
-    Interval { low: low.max(0.0), high: high.min(1.0) }
+    Interval { low: low.max(least), high: high.min(1.0) }
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use crate::detection::Detection;
 use crate::masking::{self, Access};
 use crate::probe_summary::probe_result;
 use crate::{
-    AttackResult, Block, Bound, CONFIDENCE, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts, Published,
-    RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, StaticCost, ThreatFacts, Verdict, WorstCase, clopper_pearson,
+    AttackResult, Block, Bound, CONFIDENCE, ClassResult, DatasetFacts, Digest, Error, Flag, ModelResult, ProbeFacts,
+    Published, RESULTS_SCHEMA_VERSION, Results, RuntimeFacts, StaticCost, ThreatFacts, Verdict, WorstCase,
+    clopper_pearson, rank,
 };
 
 /// What `results.json` takes from the plan.
@@ -40,6 +41,8 @@ pub struct ModelFacts {
     pub params_without_bn: Option<u64>,
     pub cost: Option<StaticCost>,
     pub notes: Vec<String>,
+    /// For each class of the data set, the output that is right.
+    pub labels: Vec<usize>,
     /// Whether it tells two classes apart, normal and anomalous, by a score for each row and a threshold.
     pub scores_rows: bool,
     pub attacks: Vec<AttackFacts>,
@@ -93,7 +96,7 @@ pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error>
     let models = models
         .into_iter()
         .zip(blocks)
-        .map(|(facts, blocks)| model_result(facts, blocks, dataset.samples))
+        .map(|(facts, blocks)| model_result(facts, blocks, &dataset))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Results {
         schema_version: RESULTS_SCHEMA_VERSION,
@@ -104,13 +107,14 @@ pub fn summarise(facts: Facts, blocks: &[ModelBlocks]) -> Result<Results, Error>
         threat,
         runtime,
         plan,
+        ranking: rank(&models),
         analysis: analyse(&models, published.as_ref()),
         models,
         published,
     })
 }
 
-fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result<ModelResult, Error> {
+fn model_result(facts: ModelFacts, blocks: &ModelBlocks, dataset: &DatasetFacts) -> Result<ModelResult, Error> {
     let ModelFacts { name, digest, macs, macs_torchprofile, parameters, params_without_bn, .. } = facts;
     let (cost, notes) = (facts.cost, facts.notes);
     let (attack_facts, probe_facts, corruption_facts) = (facts.attacks, facts.probes, facts.corruptions);
@@ -123,9 +127,10 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         let reason = format!("blocks of {} probes for {} probes", blocks.probes.len(), probe_facts.len());
         return Err(refuse("probes", reason));
     }
-    let (clean, ties, flags) = clean_rows(&blocks.clean).map_err(|reason| refuse("clean", reason))?;
-    if clean.len() as u64 != samples {
-        return Err(refuse("clean", format!("{} rows of {samples}", clean.len())));
+    let CleanRows { correct: clean, label, ties, flags } =
+        clean_rows(&blocks.clean).map_err(|reason| refuse("clean", reason))?;
+    if clean.len() as u64 != dataset.samples {
+        return Err(refuse("clean", format!("{} rows of {}", clean.len(), dataset.samples)));
     }
     let mut detection = facts.scores_rows.then(|| Detection::new(&blocks.clean));
     let mut withstands = clean.clone();
@@ -155,7 +160,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         let robust = withstands.values().filter(|&&robust| robust).count() as u64;
         let (robust_accuracy, ci_low, ci_high) = proportion(robust, total);
         let auc = detection.as_ref().and_then(Detection::worst_auc);
-        WorstCase { robust_accuracy, bound: Bound::Upper, ci_low, ci_high, auc, robust, total }
+        let robust_rows = withstands.values().copied().collect();
+        WorstCase { robust_accuracy, bound: Bound::Upper, ci_low, ci_high, auc, robust, robust_rows, total }
     });
     Ok(ModelResult {
         name,
@@ -166,6 +172,8 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
         clean_auc: detection.as_ref().and_then(Detection::clean_auc),
         correct,
         total,
+        correct_rows: clean.values().copied().collect(),
+        classes: classes(&label, &clean, worst_case.as_ref().map(|_| &withstands), &dataset.classes, &facts.labels),
         ties,
         macs,
         macs_torchprofile,
@@ -182,25 +190,58 @@ fn model_result(facts: ModelFacts, blocks: &ModelBlocks, samples: u64) -> Result
     })
 }
 
-/// What [`clean_rows`] finds.
-type CleanRows = (BTreeMap<u64, bool>, u64, BTreeMap<Flag, u64>);
+/// The rows by the output that is right, each output that is right for some.
+fn classes(
+    label: &BTreeMap<u64, u32>,
+    correct: &BTreeMap<u64, bool>,
+    withstands: Option<&BTreeMap<u64, bool>>,
+    names: &[String],
+    labels: &[usize],
+) -> Vec<ClassResult> {
+    let name = |output: u32| {
+        let of =
+            names.iter().zip(labels).filter(|(_, label)| **label == output as usize).map(|(name, _)| name.as_str());
+        of.collect::<Vec<_>>().join(" / ")
+    };
+    let mut classes: BTreeMap<u32, ClassResult> = BTreeMap::new();
+    for (row, &output) in label {
+        let robust = withstands.map(|_| 0);
+        let empty = || ClassResult { output, name: name(output), total: 0, correct: 0, robust };
+        let class = classes.entry(output).or_insert_with(empty);
+        let has = |rows: &BTreeMap<u64, bool>| u64::from(rows.get(row) == Some(&true));
+        class.total += 1;
+        class.correct += has(correct);
+        class.robust = class.robust.zip(withstands).map(|(robust, withstands)| robust + has(withstands));
+    }
+    classes.into_values().collect()
+}
+
+/// What blocks of clean predictions say of each row.
+#[derive(Default)]
+struct CleanRows {
+    correct: BTreeMap<u64, bool>,
+    label: BTreeMap<u64, u32>,
+    ties: u64,
+    flags: BTreeMap<Flag, u64>,
+}
 
 /// Whether each row is classified correctly, how many predictions rest on a tie, and how many rows have each flag.
 fn clean_rows(blocks: &[Block]) -> Result<CleanRows, String> {
-    let (mut rows, mut ties, mut flags) = (BTreeMap::new(), 0, BTreeMap::new());
+    let mut clean = CleanRows::default();
     for block in blocks {
         let columns = block.clean_columns().ok_or("a block of an attack among clean predictions")?;
         for (&row, &correct) in block.rows.iter().zip(&columns.correct) {
-            if rows.insert(row, correct).is_some() {
+            if clean.correct.insert(row, correct).is_some() {
                 return Err(format!("row {row} comes twice"));
             }
         }
-        ties += count(&columns.tie, |tie| *tie);
+        clean.label.extend(block.rows.iter().copied().zip(columns.label.iter().copied()));
+        clean.ties += count(&columns.tie, |tie| *tie);
         for flag in columns.flags.iter().flatten() {
-            *flags.entry(*flag).or_default() += 1;
+            *clean.flags.entry(*flag).or_default() += 1;
         }
     }
-    Ok((rows, ties, flags))
+    Ok(clean)
 }
 
 /// The verdict of each row, held against the clean predictions.
@@ -237,7 +278,7 @@ pub(crate) fn proportion(successes: u64, total: u64) -> (f64, f64, f64) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{ActivationMemory, AttackRow, CleanRow, keyed, witness_digest};
+    use crate::{ActivationMemory, AttackRow, CleanRow, RowSet, keyed, witness_digest};
     use serde_json::json;
     use std::ops::Range;
 
@@ -315,6 +356,7 @@ pub(crate) mod tests {
                 samples,
                 selection: text("the first by index"),
                 licence: None,
+                classes: vec![text("zero"), text("one"), text("two")],
             },
             threat: ThreatFacts {
                 norm: text("linf"),
@@ -340,6 +382,7 @@ pub(crate) mod tests {
                 params_without_bn: Some(30_730),
                 cost: None,
                 notes: Vec::new(),
+                labels: vec![1, 0, 0],
                 scores_rows: false,
                 attacks: attacks.iter().map(attack).collect(),
                 probes: Vec::new(),
@@ -366,6 +409,25 @@ pub(crate) mod tests {
         assert_eq!(fgsm.flags, [(Flag::Tie, fgsm.ties), (Flag::Unconfirmed, unconfirmed)].into());
         let both = 84 - 12;
         assert_eq!(model.worst_case.as_ref().unwrap().robust, 857 - (214 + 286 - both));
+    }
+
+    /// Row by row and class by class the counts are those of all.
+    #[test]
+    fn rows_and_classes_make_up_the_counts() {
+        let results = summarise(facts(500, &["a", "b"]), &[model_blocks(0..500, &[4, 3])]).unwrap();
+        let model = &results.models[0];
+        let worst = model.worst_case.as_ref().unwrap();
+        assert_eq!((model.correct_rows.count(), model.correct_rows.rows()), (model.correct, 500));
+        assert_eq!(worst.robust_rows.count(), worst.robust);
+        let both = model.attacks[0].robust_rows.iter().zip(model.attacks[1].robust_rows.iter()).map(|(a, b)| a && b);
+        assert!(both.eq(worst.robust_rows.iter()));
+        assert!((0..500).map(|row| row % 7 != 0).eq(model.correct_rows.iter()));
+        // Output 0, the only one that is right here, stands for classes one and two.
+        let [class] = &model.classes[..] else { panic!("{:?}", model.classes) };
+        assert_eq!((class.output, class.name.as_str()), (0, "one / two"));
+        assert_eq!((class.total, class.correct, class.robust), (500, model.correct, Some(worst.robust)));
+        let alone = summarise(facts(500, &[]), &[model_blocks(0..500, &[])]).unwrap();
+        assert_eq!(alone.models[0].classes[0].robust, None);
     }
 
     #[test]
@@ -455,11 +517,15 @@ pub(crate) mod tests {
     #[test]
     fn results_of_older_versions_are_read() {
         let mut results = summarise(facts(10, &["a"]), &[model_blocks(0..10, &[2])]).unwrap();
+        let model = &mut results.models[0];
+        (model.correct_rows, model.classes, model.attacks[0].robust_rows) = Default::default();
+        model.worst_case.as_mut().unwrap().robust_rows = RowSet::default();
+        results.dataset.classes.clear();
         results.models[0].macs_torchprofile = None;
         results.models[0].params_without_bn = None;
         let text = results.to_json().unwrap();
-        for later in ["torchprofile", "without_bn", "\"cost\"", "analysis", "published", "probes", "auc", "corruptions"]
-        {
+        let later = ["torchprofile", "without_bn", "\"cost\"", "analysis", "published", "probes", "auc", "corruptions"];
+        for later in later.into_iter().chain(["_rows", "classes", "ranking"]) {
             assert!(!text.contains(later), "{later}");
         }
         assert_eq!(Results::from_json(&text).unwrap(), results);

@@ -15,8 +15,9 @@ pub(crate) struct Board<'a> {
 
 /// One line of the leaderboard.
 pub(crate) struct Entry<'a> {
-    /// From 1; models with equal accuracies share a rank.
-    pub(crate) rank: usize,
+    /// 1 and the number of models that are significantly better on the same rows; in results of before these were compared, models
+    /// with equal accuracies share a rank.
+    pub(crate) rank: u64,
     /// The model.
     pub(crate) model: &'a ModelResult,
     /// One per column.
@@ -25,7 +26,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) probes: Vec<Option<&'a ProbeResult>>,
 }
 
-/// Sorts by worst-case robust accuracy, then clean accuracy, then name.
+/// Sorts by rank, then worst-case robust accuracy, then clean accuracy, then name.
 pub(crate) fn board(results: &Results) -> Board<'_> {
     let mut attacks: Vec<&str> = Vec::new();
     for attack in results.models.iter().flat_map(|model| &model.attacks) {
@@ -40,14 +41,15 @@ pub(crate) fn board(results: &Results) -> Board<'_> {
         }
     }
     let mut models: Vec<_> = results.models.iter().collect();
-    models.sort_by(|a, b| standing(a, b).then_with(|| a.name.cmp(&b.name)));
+    let tested = |model: &ModelResult| results.ranking.as_ref().and_then(|ranking| ranking.of(&model.name));
+    models.sort_by(|a, b| tested(a).cmp(&tested(b)).then_with(|| standing(a, b)).then_with(|| a.name.cmp(&b.name)));
     let mut entries: Vec<Entry> = Vec::new();
     for (index, model) in models.into_iter().enumerate() {
         let shared = entries.last().filter(|last| standing(last.model, model).is_eq()).map(|last| last.rank);
         let column = |name: &&str| model.attacks.iter().find(|attack| attack.name == *name);
         let probe = |one: &&ProbeResult| model.probes.iter().find(|probe| probe.name == one.name);
         entries.push(Entry {
-            rank: shared.unwrap_or(index + 1),
+            rank: tested(model).or(shared).unwrap_or(index as u64 + 1),
             model,
             attacks: attacks.iter().map(column).collect(),
             probes: probes.iter().map(probe).collect(),
@@ -137,8 +139,9 @@ fn standing(a: &ModelResult, b: &ModelResult) -> Ordering {
 mod tests {
     use super::*;
     use crate::sample::{model, results};
+    use evidence::{Place, Ranking};
 
-    fn ranks(models: Vec<ModelResult>) -> Vec<(usize, String)> {
+    fn ranks(models: Vec<ModelResult>) -> Vec<(u64, String)> {
         let results = results(models);
         board(&results).entries.iter().map(|entry| (entry.rank, entry.model.name.clone())).collect()
     }
@@ -154,6 +157,20 @@ mod tests {
         let names = ranks(models);
         let expected = [(1, "d"), (2, "a"), (2, "b"), (4, "c")].map(|(rank, name)| (rank, name.to_owned()));
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn tested_ranks_come_first() {
+        let mut results = results(vec![model("a", 800, &[("x", 300)]), model("b", 800, &[("x", 301)])]);
+        let place = |model: &str, rank| Place { model: model.to_owned(), rank };
+        let places = vec![place("a", 1), place("b", 1)];
+        results.ranking = Some(Ranking { significance: 0.05, places, pairs: Vec::new() });
+        let standing = |results: &Results| {
+            board(results).entries.iter().map(|e| (e.rank, e.model.name.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(standing(&results), [(1, "b".to_owned()), (1, "a".to_owned())]);
+        results.ranking.as_mut().unwrap().places[1].rank = 2;
+        assert_eq!(standing(&results), [(1, "a".to_owned()), (2, "b".to_owned())]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use evidence::{Files, Observations, Results, remove_leftovers, write_atomically};
+use evidence::{Files, GateVerdict as Verdict, Observations, Results, remove_leftovers, write_atomically};
 
 use crate::sums::{SUMS, sha256sums};
 use crate::{Beside, Error, FORMATS, Figure, robustness, scatter};
@@ -18,16 +18,33 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
     Err(Error::NotAReport { folder: folder.into() })
 }
 
-/// Writes every format that has a file, the figures, `observations.json`, and `SHA256SUMS` over all that is then in `folder`.
+/// What a report folder is made of, beside its evidence.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// Every number.
+    pub results: &'a Results,
+    /// What may differ between two runs.
+    pub observations: &'a Observations,
+    /// How the models were trained.
+    pub training: Option<&'a Figure>,
+    /// The bytes of the suite's file, whose digest the plan has.
+    pub suite: &'a [u8],
+    /// What the suite's gates say; `None` without any.
+    pub verdict: Option<&'a Verdict>,
+}
+
+/// The suite in a report folder, byte for byte.
+pub const SUITE: &str = "suite.yaml";
+
+/// What the gates say, in a report folder.
+pub const VERDICT: &str = "verdict.json";
+
+/// Writes every format that has a file, the figures, the suite, the verdict, `observations.json`, and `SHA256SUMS` over all that is then
+/// in `folder`.
 ///
 /// Each file is written whole or not at all, `SHA256SUMS` last.
-pub fn write_folder(
-    folder: &Path,
-    results: &Results,
-    training: Option<&Figure>,
-    observations: &Observations,
-    files: &dyn Files,
-) -> Result<(), Error> {
+pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -> Result<(), Error> {
+    let Contents { results, observations, training, suite, verdict } = *contents;
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
     remove_leftovers(folder)?;
     // The list of an earlier report must not stand beside new files, nor its figure.
@@ -47,6 +64,11 @@ pub fn write_folder(
         if let Some(file) = format.file {
             write_atomically(files, &folder.join(file), (format.render)(results, beside)?.as_bytes())?;
         }
+    }
+    write_atomically(files, &folder.join(SUITE), suite)?;
+    match verdict {
+        Some(verdict) => write_atomically(files, &folder.join(VERDICT), verdict.to_json()?.as_bytes())?,
+        None => remove(&folder.join(VERDICT))?,
     }
     write_atomically(files, &folder.join("observations.json"), observations.to_json()?.as_bytes())?;
     Ok(write_atomically(files, &folder.join(SUMS), sha256sums(folder)?.as_bytes())?)
@@ -81,20 +103,26 @@ mod tests {
     use crate::verify;
     use evidence::SystemFiles;
 
+    fn write_with(folder: &Path, training: Option<&Figure>, observations: &Observations) {
+        let results = &example();
+        let contents = Contents { results, observations, training, suite: b"version: 1\n", verdict: None };
+        write_folder(folder, &contents, &SystemFiles).unwrap();
+    }
+
     #[test]
     fn the_folder_verifies_and_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reports/quickstart");
         fs::create_dir_all(path.join("evidence")).unwrap();
         fs::write(path.join("evidence/0.json"), b"block").unwrap();
-        write_folder(&path, &example(), None, &observations(), &SystemFiles).unwrap();
+        write_with(&path, None, &observations());
         assert_eq!(verify(&path).unwrap(), []);
         let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
         assert_eq!(Results::from_json(&read("results.json")).unwrap(), example());
         assert_eq!(Observations::from_json(&read("observations.json")).unwrap(), observations());
-        assert_eq!(read(SUMS).lines().count(), 4);
+        assert_eq!((read(SUMS).lines().count(), read(SUITE)), (5, "version: 1\n".to_owned()));
         let before = read(SUMS);
-        write_folder(&path, &example(), None, &observations(), &SystemFiles).unwrap();
+        write_with(&path, None, &observations());
         assert_eq!(read(SUMS), before);
     }
 
@@ -103,7 +131,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         let write = |observations: &Observations| {
-            write_folder(folder.path(), &example(), None, observations, &SystemFiles).unwrap();
+            write_with(folder.path(), None, observations);
             ["results.json", "report.md", "observations.json"].map(read)
         };
         let [results, report, observed] = write(&observations());
@@ -119,7 +147,7 @@ mod tests {
     fn the_figure_is_listed_shown_and_goes_with_its_report() {
         let folder = tempfile::tempdir().unwrap();
         let write = |training: Option<&Figure>| {
-            write_folder(folder.path(), &example(), training, &observations(), &SystemFiles).unwrap();
+            write_with(folder.path(), training, &observations());
         };
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         write(Some(&figure()));

@@ -28,7 +28,7 @@ mod transfer;
 pub use curves::{Curve, Panels, Plot};
 pub use error::Error;
 pub use figure::Figure;
-pub use folder::{check_folder, write_folder};
+pub use folder::{Contents, SUITE, VERDICT, check_folder, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
 pub use latency::latency;
 pub use sums::{ATTESTATION, Mismatch, SUMS, sha256sums, verify};

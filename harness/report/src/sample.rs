@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evidence::{
     ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, CorruptionResult, CorruptionResults,
     DatasetFacts, Digest, EarlyStopping, Flag, Host, Idleness, Latency, LatencyFlag, Machine, ModelLatency,
-    ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RuntimeFacts,
+    ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RowSet, RuntimeFacts,
     SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson,
 };
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
         clean_auc: None,
         correct,
         total: TOTAL,
+        correct_rows: RowSet::default(),
+        classes: Vec::new(),
         ties: 1,
         macs: Some(12_501_632),
         macs_torchprofile: Some(12_501_696),
@@ -53,6 +55,7 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
                 ci_high: interval.high,
                 auc: None,
                 robust,
+                robust_rows: RowSet::default(),
                 total: TOTAL,
             }
         }),
@@ -96,6 +99,7 @@ fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
         ci_high: interval.high,
         auc: None,
         robust,
+        robust_rows: RowSet::default(),
         total: TOTAL,
         wrong: TOTAL - correct,
         attacked: correct.saturating_sub(robust),
@@ -132,6 +136,7 @@ pub(crate) fn results(models: Vec<ModelResult>) -> Results {
             samples: TOTAL,
             selection: text("the first 10000 by index"),
             licence: Some(text("MIT")),
+            classes: Vec::new(),
         },
         threat: ThreatFacts {
             norm: text("linf"),
@@ -148,6 +153,7 @@ pub(crate) fn results(models: Vec<ModelResult>) -> Results {
             optimisation: text("all"),
         },
         plan: map(json!({ "attacks": [{ "name": "fgsm" }, { "name": "pgd-20", "steps": 20 }], "seed": "0" })),
+        ranking: None,
         analysis: None,
         models,
         published: None,
