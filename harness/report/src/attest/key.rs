@@ -179,11 +179,8 @@ pub(crate) mod tests {
 
     #[test]
     fn other_keys_are_refused_and_it_is_said_why() {
-        let (public, sec1, locked) = (
-            pem("PUBLIC KEY", PUBLIC),
-            pem("EC PRIVATE KEY", PRIVATE),
-            pem("ENCRYPTED PRIVATE KEY", PRIVATE),
-        );
+        let (public, sec1, locked) =
+            (pem("PUBLIC KEY", PUBLIC), pem("EC PRIVATE KEY", PRIVATE), pem("ENCRYPTED PRIVATE KEY", PRIVATE));
         let others = [pem("PRIVATE KEY", P384), pem("PRIVATE KEY", ED25519), pem("PRIVATE KEY", &PRIVATE[1..])];
         let private = [(&public, "public key"), (&sec1, "SEC 1"), (&locked, "encrypted")];
         let private = private.into_iter().chain(others.iter().map(|text| (text, "the curve P-256")));

@@ -199,8 +199,8 @@ mod tests {
     fn hostile_files_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("k");
-        let long = "a".repeat(1 << 20);
-        let texts = [b"".as_slice(), b"\xff\xfe", long.as_bytes(), &private_pem().as_bytes()[..80]];
+        let (long, whole) = ("a".repeat(1 << 20), private_pem());
+        let texts = [b"".as_slice(), b"\xff\xfe", long.as_bytes(), &whole.as_bytes()[..80]];
         for text in texts {
             fs::write(&path, text).unwrap();
             #[cfg(unix)]

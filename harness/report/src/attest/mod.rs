@@ -12,11 +12,14 @@ mod model;
 mod robustness;
 mod secrets;
 mod statement;
+mod test_result;
 
 pub use dsse::{Signer, Verified, pae, sign, verify};
+pub(crate) use folder::remove_statements;
 pub use folder::{Attested, Written, attest_folder, disagreements, verify_envelope};
 pub use key::{PrivateKey, PublicKey};
 pub use model::{SignedModel, sign_model, verify_model};
 pub use robustness::ROBUSTNESS;
 pub use secrets::refuse_secrets;
 pub use statement::{IN_TOTO, Statement, Subject};
+pub(crate) use test_result::uri_part;
