@@ -3,6 +3,7 @@
 mod args;
 mod assembly;
 mod attack_show;
+mod attest;
 mod clean;
 mod corrupted;
 mod data;
@@ -43,6 +44,9 @@ fn main() -> ExitCode {
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),
+        Verb::Attest(args) => attest::run(&args),
+        Verb::Key(verb) => attest::key(&verb),
+        Verb::Export(args) => attest::export(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

@@ -92,13 +92,8 @@ fn draw(trainings: &[(&str, Vec<EpochMetrics>)]) -> Result<Option<Figure>> {
     if plots.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Figure { svg: Panels { plots }.svg()?, about: ABOUT.to_owned() }))
+    Ok(Some(Figure { svg: Panels { plots }.svg()? }))
 }
-
-const ABOUT: &str = "\
-What each training measured after its epochs: on the rows, with the attack and with the probes of its recipe. Nothing of it is \
-measured again here, so the last points need not be the numbers above. The values are those of `metrics.jsonl` beside each \
-model, which its manifest pins; a model that was not trained from a recipe has no line.";
 
 fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<EpochMetrics>> {
     Ok(lines.map(serde_json::from_str).collect::<Result<_, _>>()?)

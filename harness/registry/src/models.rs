@@ -306,7 +306,11 @@ impl RegisteredModel {
         let beside = |name: &String| training.is_some_and(|training| training.files.contains_key(name));
         let in_work = |name: &String| name.starts_with(&format!("{}/", Training::FOLDER));
         let extra = |name: &String| {
-            name != MANIFEST && name != SIGNATURE && !self.manifest.files.contains_key(name) && !beside(name) && !in_work(name)
+            name != MANIFEST
+                && name != SIGNATURE
+                && !self.manifest.files.contains_key(name)
+                && !beside(name)
+                && !in_work(name)
         };
         Ok(FolderFiles::new(&self.folder).list()?.into_iter().filter(extra).collect())
     }

@@ -9,6 +9,20 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
+    /// The folder holds no report.
+    #[error("read a report in {}: there is no results.json\nhint: name the folder that `tinyassay run` wrote, such as reports/NAME", folder.display())]
+    NoReport {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file of a report that is not what it should be.
+    #[error("read the report in {}: {source}", folder.display())]
+    Within {
+        /// The folder.
+        folder: PathBuf,
+        /// Which file, and what is wrong with it.
+        source: evidence::Error,
+    },
     /// Writing a file or its JSON.
     #[error(transparent)]
     Evidence(#[from] evidence::Error),

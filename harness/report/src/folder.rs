@@ -61,7 +61,7 @@ pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -
             None => remove(&folder.join(file))?,
         }
     }
-    let beside = Beside { training, latency: &observations.latency };
+    let beside = Beside { training, latency: &observations.latency, verdict };
     for format in FORMATS {
         if let Some(file) = format.file {
             write_atomically(files, &folder.join(file), (format.render)(results, beside)?.as_bytes())?;
@@ -155,7 +155,7 @@ mod tests {
         write(Some(&figure()));
         assert_eq!(read("training.svg"), figure().svg);
         assert!(read(SUMS).contains("  training.svg\n") && verify(folder.path()).unwrap().is_empty());
-        assert!(read("report.md").contains("](training.svg)\n\nWhat was measured"), "{}", read("report.md"));
+        assert!(read("report.md").contains("](training.svg)\n\nWhat each training measured"), "{}", read("report.md"));
         write(None);
         assert!(!folder.path().join("training.svg").exists() && !read(SUMS).contains("svg"));
         assert!(!read("report.md").contains("svg"));

@@ -276,7 +276,7 @@ pub(crate) fn compared() -> Results {
 
 /// A figure that is none.
 pub(crate) fn figure() -> Figure {
-    Figure { svg: text("<svg></svg>\n"), about: text("What was measured after each epoch.") }
+    Figure { svg: text("<svg></svg>\n") }
 }
 
 /// Observations of a run.

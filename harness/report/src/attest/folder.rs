@@ -153,10 +153,7 @@ impl Report {
                 Err(error) => Err(Error::io("read", &path)(error)),
             }
         };
-        let need = |name: &str| {
-            let reason = format!("it has no {name}\nhint: name the folder that `tinyassay run` wrote");
-            read(name)?.ok_or_else(|| Error::Attest { folder: folder.into(), reason })
-        };
+        let need = |name: &str| read(name)?.ok_or_else(|| Error::NoReport { folder: folder.into() });
         let refuse =
             |name: &str, reason: String| Error::Attest { folder: folder.into(), reason: format!("{name}: {reason}") };
         let value = |name: &str, bytes: &[u8]| {
@@ -469,7 +466,7 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         assert!(attest(empty.path()).is_err() && attest(&empty.path().join("absent")).is_err());
         fs::write(empty.path().join(SUMS), "").unwrap();
-        assert!(matches!(attest(empty.path()), Err(Error::Attest { .. })));
+        assert!(matches!(attest(empty.path()), Err(Error::NoReport { .. })));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     let compared = [
         ("Published", compare::published(results)),
         ("How the measures go together", compare::analysis(results)),
-        ("Training", training.map(|figure| format!("![Measures over epochs]({})\n\n{}", Figure::FILE, figure.about))),
+        ("Training", training.map(|_| format!("![Measures over epochs]({})\n\n{}", Figure::FILE, Figure::ABOUT))),
     ];
     for (title, text) in compared {
         sections.extend(text.map(|text| format!("## {title}\n\n{text}")));

@@ -6,7 +6,7 @@ mod terminal;
 
 pub use terminal::leaderboard;
 
-use evidence::{Latency, Results};
+use evidence::{GateVerdict as Verdict, Latency, Results};
 
 use crate::{Error, Figure, latency};
 
@@ -29,6 +29,8 @@ pub struct Beside<'a> {
     pub training: Option<&'a Figure>,
     /// Latencies that were observed.
     pub latency: &'a [Latency],
+    /// What the suite's gates say; `None` without any.
+    pub verdict: Option<&'a Verdict>,
 }
 
 /// All formats.
@@ -59,6 +61,7 @@ pub const FORMATS: &[Format] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Stored;
     use crate::sample::{compared, detectors, example, figure, latency, model, results, with_probes, with_static_cost};
     use std::collections::BTreeSet;
     use std::path::Path;
@@ -79,7 +82,7 @@ mod tests {
             let all = [example(), with_probes(), with_static_cost(), compared(), detectors()];
             for results in all.into_iter().chain(few) {
                 let (figure, latency) = (figure(), [latency()]);
-                let all = Beside { training: Some(&figure), latency: &latency };
+                let all = Beside { training: Some(&figure), latency: &latency, verdict: None };
                 for beside in [Beside::default(), all, Beside { training: None, ..all }] {
                     let text = (format.render)(&results, beside).unwrap();
                     assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);
@@ -89,7 +92,7 @@ mod tests {
         }
     }
 
-    /// A report of before a field was there is read, and rendered again byte for byte. Of the figure only the words are in it.
+    /// A report of before a field was there is read, and rendered again byte for byte.
     #[test]
     fn committed_reports_are_rendered_as_they_are() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");
@@ -97,18 +100,12 @@ mod tests {
         let reports: Vec<_> = reports.filter(|path| path.join("results.json").exists()).collect();
         assert!(!reports.is_empty());
         for report in reports {
-            let read = |file: &str| std::fs::read_to_string(report.join(file)).unwrap();
-            let results = Results::from_json(&read("results.json")).unwrap();
-            let about = |text: &str| {
-                let (_, after) = text.split_once(&format!("]({})\n\n", Figure::FILE))?;
-                Some(after.split("\n\n## ").next()?.to_owned())
-            };
-            let training = about(&read("report.md")).map(|about| Figure { svg: String::new(), about });
+            let stored = Stored::read(&report).unwrap();
             for format in FORMATS {
                 let Some(file) = format.file else { continue };
-                let beside = Beside { training: training.as_ref(), latency: &[] };
-                let text = (format.render)(&results, beside).unwrap();
-                assert!(text == read(file), "{} is not rendered as it is", report.join(file).display());
+                let text = (format.render)(&stored.results, stored.beside()).unwrap();
+                let kept = std::fs::read_to_string(report.join(file)).unwrap();
+                assert!(text == kept, "{} is not rendered as it is", report.join(file).display());
             }
         }
     }
@@ -119,7 +116,7 @@ mod tests {
         let latency = [latency()];
         for format in FORMATS {
             let without = (format.render)(&example(), Beside::default()).unwrap();
-            let with = (format.render)(&example(), Beside { training: None, latency: &latency }).unwrap();
+            let with = (format.render)(&example(), Beside { latency: &latency, ..Beside::default() }).unwrap();
             match with.strip_prefix(&without) {
                 Some(more) if format.file == Some("report.md") => {
                     assert!(more.starts_with("\n## Observed on one machine\n"), "{more}")
