@@ -1,6 +1,7 @@
-"""Holds signatures against OpenSSF's model_signing, and exports against the schema of CycloneDX and the reader of the Hub."""
+"""Holds signatures against OpenSSF's model_signing and in-toto's libraries, and exports against the schema of CycloneDX and the reader of the Hub."""
 
 import base64
+import hashlib
 import json
 import os
 import platform
@@ -14,12 +15,21 @@ from pathlib import Path
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from google.protobuf import json_format
 from huggingface_hub.repocard_data import model_index_to_eval_results
+from in_toto_attestation.predicates.test_result.v0.test_result_pb2 import TestResult
+from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
+from in_toto_attestation.v1.statement import Statement
+from in_toto_attestation.v1.statement_pb2 import Statement as StatementPb
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import SSlibKey
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / "target/release/tinyassay"
 MODEL = "signs32-cnn-pgd"
-PACKAGES = ("model-signing", "cyclonedx-python-lib", "huggingface_hub")
+PACKAGES = ("model-signing", "securesystemslib", "in-toto-attestation", "cyclonedx-python-lib", "huggingface_hub")
 
 
 class Scratch:
@@ -125,6 +135,55 @@ def signatures(folder: Path, failures: list[str]) -> dict:
     return found
 
 
+VERDICT = {
+    "schema_version": 1,
+    "suite": "mobilenet-tiny-signs32",
+    "decision": "fail",
+    "gates": [
+        {"gate": gate, "metric": "clean_accuracy", "model": "m", "decision": decision, "message": "", "file": "s", "line": 1}
+        for gate, decision in (("a", "pass"), ("b", "inconclusive"), ("c", "fail"))
+    ],
+}
+
+
+def envelopes(folder: Path, failures: list[str]) -> dict:
+    """Statements about a committed report that was given a verdict, read by in-toto's own libraries."""
+    report = folder / "report"
+    shutil.copytree(ROOT / "reports/mobilenet-tiny-signs32", report)
+    (report / "verdict.json").write_text(json.dumps(VERDICT))
+    files = sorted(path for path in report.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(report).as_posix()}\n" for path in files]
+    (report / "SHA256SUMS").write_text("".join(sums))
+    for command in (["key", "new", folder / "k"], ["attest", report, "--key", folder / "k"]):
+        subprocess.run([BINARY, *command], check=True, capture_output=True)
+    found = {}
+    for path in sorted((report / "attestation").iterdir()):
+        document = json.loads(path.read_text())
+        keyid = document["signatures"][0]["keyid"]
+        key = SSlibKey.from_crypto(load_pem_public_key((folder / "k.pub").read_bytes()), keyid=keyid)
+        if keyid != key.keyid:
+            failures.append(f"{path.name}: the key is {keyid} here and {key.keyid} there")
+        envelope = Envelope.from_dict(document)
+        envelope.verify([key], 1)
+        statement = Statement.copy_from_pb(json_format.Parse(envelope.payload, StatementPb()))
+        statement.validate()
+        if statement.pb.predicate_type.endswith("/test-result/v0.1"):
+            predicate = json_format.Parse(json.dumps(json.loads(envelope.payload)["predicate"]), TestResult())
+            for resource in predicate.configuration:
+                ResourceDescriptor.copy_from_pb(resource).validate()
+            lists = (predicate.passed_tests, predicate.warned_tests, predicate.failed_tests)
+            if predicate.result != "FAILED" or [len(tests) for tests in lists] != [1, 1, 1]:
+                failures.append(f"{path.name}: {predicate}")
+        envelope.payload = envelope.payload.replace(b"results.json", b"results.jsom")
+        try:
+            envelope.verify([key], 1)
+            failures.append(f"{path.name}: verified after a change")
+        except VerificationError:
+            pass
+        found[path.name] = {"predicate": statement.pb.predicate_type, "subjects": len(statement.pb.subject)}
+    return found
+
+
 def exports(failures: list[str]) -> dict:
     found = {}
     for report in sorted(path.parent for path in (ROOT / "reports").glob("*/results.json")):
@@ -159,10 +218,14 @@ def exports(failures: list[str]) -> dict:
 def main() -> int:
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        numbers = {"signatures": signatures(Path(folder), failures), "exports": exports(failures)}
+        numbers = {
+            "envelopes": envelopes(Path(folder), failures),
+            "exports": exports(failures),
+            "signatures": signatures(Path(folder), failures),
+        }
     commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     document = {
-        "claim": "OpenSSF's model_signing verifies models that Tinyassay signed and the other way round, both refuse after every change; CycloneDX exports are valid by the schema, and the Hub reads the model-index",
+        "claim": "OpenSSF's model_signing verifies models that Tinyassay signed and the other way round, both refuse after every change; in-toto's libraries verify and read signed statements; CycloneDX exports are valid by the schema, and the Hub reads the model-index",
         "commit": commit.stdout.strip(),
         "failures": failures,
         "holds": not failures,

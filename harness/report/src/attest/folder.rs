@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::attest::robustness::{self, ROBUSTNESS};
 use crate::attest::test_result::{self, TEST_RESULT};
 use crate::attest::{IN_TOTO, PrivateKey, PublicKey, Signer, Statement, Subject, dsse, refuse_secrets};
-use crate::{ATTESTATION, Error, SUITE, SUMS, VERDICT, sums};
+use crate::text::plain;
+use crate::{ATTESTATION, Error, Mismatch, SUITE, SUMS, VERDICT, sums};
 
 /// The file of every statement that a report folder can have.
 const FILES: [(&str, &str); 2] = [(ROBUSTNESS, "robustness.dsse.json"), (TEST_RESULT, "test-result.dsse.json")];
@@ -60,9 +61,10 @@ pub fn attest_folder(folder: &Path, key: &PrivateKey, files: &dyn Files) -> Resu
     refuse_secrets(folder)?;
     let mismatches = sums::verify(folder)?;
     if let Some(first) = mismatches.first() {
+        let (Mismatch::Changed(name) | Mismatch::Missing(name) | Mismatch::Unlisted(name)) = first;
+        let (name, others) = (plain(name), mismatches.len() - 1);
         let reason = format!(
-            "it is not what its {SUMS} says, of {} files, such as {first:?}\nhint: run the suite again",
-            mismatches.len()
+            "it is not what its {SUMS} says: `{name}` and {others} others differ\nhint: run the suite again; what is done is found again"
         );
         return Err(Error::Attest { folder: folder.into(), reason });
     }
