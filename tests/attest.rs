@@ -7,12 +7,31 @@ use report::attest::{PublicKey, disagreements, verify_envelope};
 use serde_json::Value;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("help_teaches_by_examples", help_teaches_by_examples),
     ("a_signed_report_is_verified_and_a_changed_one_is_not", a_signed_report_is_verified_and_a_changed_one_is_not),
     ("gates_become_tests_that_are_signed", gates_become_tests_that_are_signed),
     ("a_signed_model_is_verified_and_a_changed_one_is_not", a_signed_model_is_verified_and_a_changed_one_is_not),
     ("keys_are_kept_to_their_owner", keys_are_kept_to_their_owner),
     ("a_report_is_exported_the_same_again", a_report_is_exported_the_same_again),
 ];
+
+fn help_teaches_by_examples() -> Result<(), Failed> {
+    let scratch = Scratch::new()?;
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["attest"], &["<REPORT>", "--key <FILE>", "test-result.dsse.json", "robustness.dsse.json"]),
+        (&["key", "new"], &["<FILE>", "--force", "FILE.pub"]),
+        (&["export"], &["<REPORT>", "--format <NAME>", "--model <NAME>", "--out <FILE>", "--date", "huggingface-eval"]),
+        (&["model", "sign"], &["<NAME>", "--key <FILE>", "model_signing verify key"]),
+        (&["model", "verify"], &["[NAMES]", "--key <FILE>"]),
+    ];
+    for (verb, parts) in cases {
+        let usage = format!("Usage: tinyassay {}", verb.join(" "));
+        let parts: Vec<&str> = parts.iter().copied().chain(["Examples:", usage.as_str()]).collect();
+        scratch.run(verb.iter().chain(&["--help"]))?.expect(0, &parts)?;
+    }
+    scratch.run(["--help"])?.expect(0, &["  attest ", "  key ", "  export "])?;
+    scratch.run(["model", "--help"])?.expect(0, &["  sign "])
+}
 
 /// A report in `out`, and the key `k` with its public half.
 fn report() -> Result<Scratch, Failed> {
