@@ -18,6 +18,7 @@ mod scratch;
 mod sigmoid;
 mod tidy;
 mod training;
+mod verify;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ fn main() {
         ("sigmoid", sigmoid::TESTS),
         ("tidy", tidy::TESTS),
         ("training", training::TESTS),
+        ("verify", verify::TESTS),
     ];
     let mut trials = Vec::new();
     for (group, tests) in groups {

@@ -1,5 +1,6 @@
 //! The command line as clap reads it.
 
+use crate::verify::VerifyArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use runtime::Provider;
@@ -50,6 +51,8 @@ pub(crate) enum Verb {
     Train(TrainArgs),
     /// Measures how long one inference takes on this machine, several models in turns
     Latency(LatencyArgs),
+    /// Checks a report folder without trust in whoever made it
+    Verify(VerifyArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
     Doctor(DoctorArgs),
 }

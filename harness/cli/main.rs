@@ -3,6 +3,7 @@
 mod args;
 mod assembly;
 mod attack_show;
+mod checks;
 mod clean;
 mod corrupted;
 mod data;
@@ -10,6 +11,7 @@ mod doctor;
 mod engine;
 mod estimate;
 mod exit;
+mod facts;
 mod kept;
 mod latency;
 mod model;
@@ -17,6 +19,7 @@ mod model_build;
 mod model_check;
 mod model_lipschitz;
 mod model_profile;
+mod needed;
 mod panels;
 mod parallel;
 mod places;
@@ -28,6 +31,7 @@ mod show_plan;
 mod static_cost;
 mod table;
 mod train;
+mod verify;
 
 use args::{Args, AttackVerb, Verb};
 use clap::Parser;
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),
+        Verb::Verify(args) => verify::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

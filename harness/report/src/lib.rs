@@ -14,6 +14,7 @@ mod folder;
 mod formats;
 mod latency;
 mod plan_table;
+mod rendered;
 mod robustness;
 #[cfg(test)]
 mod sample;
@@ -30,5 +31,6 @@ pub use figure::Figure;
 pub use folder::{Contents, SUITE, VERDICT, check_folder, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
 pub use latency::latency;
+pub use rendered::rendered;
 pub use stored::Stored;
 pub use sums::{Mismatch, SUMS, sha256sums, verify};
