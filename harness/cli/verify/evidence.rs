@@ -57,11 +57,7 @@ pub(super) fn check(folder: &Path, stored: Option<&Stored>) -> (Step, Evidence) 
         }
     }
     let total = blocks.len() + damaged;
-    step.checked = format!(
-        "{} and {} against their digests",
-        count(total, "block"),
-        count(witnesses, "witness").replace("witnesss", "witnesses")
-    );
+    step.checked = format!("{} and {} against their digests", count(total, "block"), count(witnesses, "witness"));
     let Some(stored) = stored else {
         step.unchecked.push("which blocks the results need: results.json cannot be read".to_owned());
         return (step, Evidence::default());
@@ -79,23 +75,31 @@ pub(super) fn check(folder: &Path, stored: Option<&Stored>) -> (Step, Evidence) 
     found.retain(|key, _| wanted.contains(key.as_str()));
     let is_complete = find(&needed, &found, &mut step) && damaged == 0;
     unkept(&needed, &found, &mut step);
-    step.notes.extend(extra(&place, &keys, &found));
+    if !found.is_empty() {
+        step.notes.extend(extra(&place, &keys, &found));
+    }
     (step, Evidence { needed, found, is_complete })
 }
 
 /// Whether every block that is needed is there, about the rows that the plan says.
 fn find(needed: &[Needed], found: &BTreeMap<String, Block>, step: &mut Step) -> bool {
     let before = step.wrong.len();
+    step.checked += &format!("; the results need {}", count(needed.len(), "block"));
+    if found.is_empty() && !needed.is_empty() {
+        step.wrong.push(format!("results.json: no undamaged block in {FOLDER} is of its plan and of its runtime"));
+        return false;
+    }
     for one in needed {
         match found.get(&one.key) {
-            None => step.wrong.push(format!("{FOLDER}: there is no undamaged block of {}", one.name)),
+            None => step
+                .wrong
+                .push(format!("{FOLDER}: there is no undamaged block of {}, on which results.json stands", one.name)),
             Some(block) if block.rows != one.rows => {
                 step.wrong.push(format!("{}: it is not about the rows of {}", file_of(block), one.name));
             }
             Some(_) => {}
         }
     }
-    step.checked += &format!("; the results need {}", count(needed.len(), "block"));
     step.wrong.len() == before
 }
 

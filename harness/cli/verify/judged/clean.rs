@@ -26,7 +26,11 @@ pub(in super::super) fn check(again: &Again<'_>) -> Step {
             return step;
         }
     };
-    let (rows, models) = (found.iter().map(|found| found.rows).sum(), again.here.plan.models.len());
+    let rows: usize = found.iter().map(|found| found.rows).sum();
+    let models = again.here.plan.models.len();
+    if rows == 0 {
+        return Step::not_checked("clean", "predictions of clean rows: there are none to ask about again");
+    }
     step.checked =
         format!("{} predicted again by {}: label, class and margin", count(rows, "row"), count(models, "model"));
     for Found { wrong, differs, .. } in found {

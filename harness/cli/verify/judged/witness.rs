@@ -28,8 +28,13 @@ pub(in super::super) fn check(again: &Again<'_>, folder: &Path) -> Step {
     };
     let rows: usize = found.iter().map(|found| found.rows).sum();
     let blocks = found.iter().filter(|found| found.rows > 0).count();
+    let wrong = found.iter().any(|found| !found.wrong.is_empty());
+    if rows == 0 && !wrong {
+        return Step::not_checked("witnesses", "whether witnesses are in the ball and misclassified: there are none");
+    }
     step.checked = format!(
-        "{rows} of {} judged again: in the ball, on the grid where there is one, class, distance and margin",
+        "{} of {} judged again: in the ball, on the grid where there is one, class, distance and margin",
+        count(rows, "witness"),
         count(blocks, "block")
     );
     for Found { wrong, differs, .. } in found {
