@@ -1,5 +1,6 @@
 //! The command line as clap reads it.
 
+use crate::attest::{AttestArgs, ExportArgs, KeyVerb, SignModelArgs, VerifyModelArgs};
 use crate::verify::VerifyArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -38,7 +39,7 @@ Environment:
 pub(crate) enum Verb {
     /// Runs a suite: attacks its models and writes a report folder
     Run(RunArgs),
-    /// Registers, lists, shows, profiles, verifies, removes, checks and builds models
+    /// Registers, lists, shows, profiles, verifies, signs, removes, checks and builds models
     #[command(subcommand)]
     Model(ModelVerb),
     /// Shows what attacks found
@@ -51,6 +52,13 @@ pub(crate) enum Verb {
     Train(TrainArgs),
     /// Measures how long one inference takes on this machine, several models in turns
     Latency(LatencyArgs),
+    /// Signs a report folder: writes statements about it that anybody with the public key can verify
+    Attest(AttestArgs),
+    /// Makes keys to sign with
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Writes the results of a report in the form of another catalogue
+    Export(ExportArgs),
     /// Checks a report folder without trust in whoever made it
     Verify(VerifyArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
@@ -199,11 +207,10 @@ pub(crate) enum ModelVerb {
     },
     /// Shows what every layer costs, and the activations' memory over time
     Profile(ProfileArgs),
-    /// Checks the digests of registered models
-    Verify {
-        /// Names or globs [default: all]
-        names: Vec<String>,
-    },
+    /// Checks the digests of registered models, and with a key their signatures
+    Verify(VerifyModelArgs),
+    /// Signs a registered model, in the form that OpenSSF's model_signing verifies
+    Sign(SignModelArgs),
     /// Removes a registered model
     Remove {
         /// The registered name

@@ -3,6 +3,7 @@
 mod args;
 mod assembly;
 mod attack_show;
+mod attest;
 mod checks;
 mod clean;
 mod corrupted;
@@ -47,6 +48,9 @@ fn main() -> ExitCode {
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),
+        Verb::Attest(args) => attest::run(&args),
+        Verb::Key(verb) => attest::key(&verb),
+        Verb::Export(args) => attest::export(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };

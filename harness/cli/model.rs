@@ -1,12 +1,14 @@
 //! `tinyassay model`: the registry of models.
 
 use crate::args::{AddModelArgs, ModelVerb};
+use crate::attest::{self, VerifyModelArgs};
 use crate::exit::Exit;
 use crate::places::Places;
 use crate::{model_build, model_check, model_profile, prepare, table};
 use anyhow::{Context, Result, bail, ensure};
 use graph::{DType, Dim, Model, Port};
 use registry::{DataUnits, ElementType, InputSpec, Layout, NewModel, OutputKind, OutputSpec, RegisteredModel, Units};
+use report::attest::PublicKey;
 
 /// Runs one verb.
 ///
@@ -18,7 +20,8 @@ pub(crate) fn run(verb: ModelVerb) -> Result<Exit> {
         ModelVerb::List => list(&places),
         ModelVerb::Show { name } => show(&places, &name),
         ModelVerb::Profile(args) => model_profile::run(&places, &args),
-        ModelVerb::Verify { names } => verify(&places, names),
+        ModelVerb::Verify(args) => verify(&places, args),
+        ModelVerb::Sign(args) => attest::sign_model(&places, &args),
         ModelVerb::Remove { name } => {
             places.registry().remove(&name)?;
             println!("removed {name}");
@@ -200,9 +203,10 @@ fn show(places: &Places, name: &str) -> Result<Exit> {
     Ok(Exit::Pass)
 }
 
-fn verify(places: &Places, names: Vec<String>) -> Result<Exit> {
+fn verify(places: &Places, args: VerifyModelArgs) -> Result<Exit> {
     let registry = places.registry();
-    let names = if names.is_empty() { vec!["*".to_owned()] } else { names };
+    let keys: Vec<PublicKey> = args.key.iter().map(|path| PublicKey::read(path)).collect::<Result<_, _>>()?;
+    let names = if args.names.is_empty() { vec!["*".to_owned()] } else { args.names };
     let found: Result<Vec<_>, _> = names.iter().map(|name| registry.find(name)).collect();
     let models: Vec<RegisteredModel> = found?.into_iter().flatten().collect();
     let mut exit = Exit::Pass;
@@ -219,6 +223,9 @@ fn verify(places: &Places, names: Vec<String>) -> Result<Exit> {
         }
         for extra in &verification.extra {
             println!("{}/{extra}: not listed in the manifest", model.manifest.name);
+        }
+        if !attest::verify_model(&model, &keys)? {
+            exit = Exit::Failed;
         }
     }
     Ok(exit)

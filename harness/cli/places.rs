@@ -1,7 +1,7 @@
 //! Where models, data sets and reports are looked up.
 
 use registry::{Datasets, Registry};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folders of a run, relative to the current one unless the environment says otherwise.
 #[derive(Debug, Clone)]
@@ -21,6 +21,12 @@ impl Places {
     pub(crate) fn from_env() -> Self {
         let data = std::env::var_os("TINYASSAY_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
         Self { models: "models".into(), manifests: "data".into(), data, reports: "reports".into() }
+    }
+
+    /// The folder of a report that is given as a path, or by its name in [`Places::reports`].
+    pub(crate) fn report(&self, report: &Path) -> PathBuf {
+        let named = self.reports.join(report);
+        if !report.exists() && named.exists() { named } else { report.to_path_buf() }
     }
 
     /// The registered models.

@@ -1,65 +1,90 @@
 //! Who says so: signed statements in the folder, where there are any.
 
 use super::step::{Step, count};
-use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use anyhow::Result;
+use report::attest::{Attested, PublicKey, ROBUSTNESS, disagreements, verify_envelope};
+use report::{ATTESTATION, SUMS};
+use std::path::Path;
 
-/// The folder of signed statements in a report.
-const FOLDER: &str = "attestation";
-/// How their files end.
+/// How the files of statements end.
 const ENDING: &str = ".dsse.json";
 
-/// A public key, as its file has it.
+/// A public key, and what it is called here.
 pub(super) struct Key {
-    path: PathBuf,
-    pem: String,
+    name: String,
+    key: PublicKey,
 }
 
 impl Key {
-    /// Errors: the file cannot be read.
+    /// Errors: the file cannot be read, or holds no public key.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let pem = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-        Ok(Self { path: path.to_path_buf(), pem })
+        Ok(Self { name: path.display().to_string(), key: PublicKey::read(path)? })
     }
 }
 
-/// Every statement against the key.
+/// Every statement against the key, and the folder against what is stated.
 pub(super) fn check(folder: &Path, key: Option<&Key>) -> Step {
     let mut step = Step::new("signature");
-    let files = statements(folder);
-    match (key, files.is_empty()) {
+    let (statements, others): (Vec<String>, Vec<String>) =
+        entries(folder).into_iter().partition(|name| name.ends_with(ENDING));
+    for other in others {
+        step.wrong
+            .push(format!("{ATTESTATION}/{other}: it is no signed statement, and {SUMS} does not list what is there"));
+    }
+    match (key, statements.is_empty()) {
         (None, true) => step.unchecked.push("not signed: who made the report is not known".to_owned()),
         (Some(key), true) => step.wrong.push(format!(
-            "{FOLDER}: there is no statement that {} could have signed: the report is not signed",
-            key.path.display()
+            "{ATTESTATION}: there is no statement that {} could have signed: the report is not signed",
+            key.name
         )),
         (None, false) => step.unchecked.push(format!(
-            "{} in {FOLDER}/: name the public key of whoever should have signed with --key",
-            count(files.len(), "signed statement")
+            "{} in {ATTESTATION}/: name with --key the public key of whoever should have signed",
+            count(statements.len(), "signed statement")
         )),
-        (Some(key), false) => {
-            for file in &files {
-                let text = std::fs::read(folder.join(FOLDER).join(file)).map_err(|error| error.to_string());
-                if let Err(reason) = text.and_then(|text| verify_envelope(folder, &text, &key.pem)) {
-                    step.wrong.push(format!("{FOLDER}/{file}: {reason}"));
-                }
-            }
-            step.checked = format!("{} with {}", count(files.len(), "signed statement"), key.path.display());
-        }
+        (Some(key), false) => of_key(folder, &statements, key, &mut step),
     }
     step
 }
 
-/// The names of the files of statements, in order.
-fn statements(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder.join(FOLDER)).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(ENDING)).collect();
-    names.sort();
-    names
+fn of_key(folder: &Path, statements: &[String], key: &Key, step: &mut Step) {
+    let mut binds_all = false;
+    for file in statements {
+        let file = format!("{ATTESTATION}/{file}");
+        let text = std::fs::read_to_string(folder.join(&file)).map_err(|error| format!("failed to read it: {error}"));
+        let attested = text.and_then(|text| {
+            verify_envelope(&text, std::slice::from_ref(&key.key)).map_err(|error| format!("failed to {error}"))
+        });
+        match attested {
+            Ok(attested) => {
+                binds_all |= attested.statement.predicate_type == ROBUSTNESS;
+                of_statement(folder, &file, &attested, step);
+            }
+            Err(reason) => step.wrong.push(format!("{file}: {reason}")),
+        }
+    }
+    step.checked = format!("{} with {} ({})", count(statements.len(), "signed statement"), key.name, key.key.id());
+    if !binds_all && step.wrong.is_empty() {
+        step.unchecked.push(format!("files but results.json: no signed statement has the digest of {SUMS}"));
+    }
 }
 
-/// Whether the key signed the envelope, and what was signed is what the folder holds.
-fn verify_envelope(_folder: &Path, _envelope: &[u8], _key: &str) -> Result<(), String> {
-    Err("signatures cannot be verified by this version".to_owned())
+fn of_statement(folder: &Path, file: &str, attested: &Attested, step: &mut Step) {
+    if attested.signers.iter().any(|signer| !signer.named) {
+        step.wrong.push(format!("{file}: it calls the key otherwise than this program does, so it was changed"));
+    }
+    if attested.others > 0 {
+        step.notes.push(format!("{file}: {} of other keys beside", count(attested.others, "signature")));
+    }
+    match disagreements(folder, &attested.statement) {
+        Ok(found) => step.wrong.extend(found.into_iter().map(|what| format!("{file}: {what}"))),
+        Err(error) => step.wrong.push(format!("{file}: the folder cannot be held against it: failed to {error}")),
+    }
+}
+
+/// The names of what is in the folder of statements, in order.
+fn entries(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.join(ATTESTATION)).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }

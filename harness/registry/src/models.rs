@@ -1,6 +1,7 @@
 use crate::folder::{FileCheck, FolderFiles};
 use crate::glob::{is_glob, matches};
 use crate::name::check_name;
+use crate::signed::SIGNATURE;
 use crate::{Digest, Error, InputSpec, Listed, ModelManifest, OutputSpec, Training, yaml};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -305,7 +306,11 @@ impl RegisteredModel {
         let beside = |name: &String| training.is_some_and(|training| training.files.contains_key(name));
         let in_work = |name: &String| name.starts_with(&format!("{}/", Training::FOLDER));
         let extra = |name: &String| {
-            name != MANIFEST && !self.manifest.files.contains_key(name) && !beside(name) && !in_work(name)
+            name != MANIFEST
+                && name != SIGNATURE
+                && !self.manifest.files.contains_key(name)
+                && !beside(name)
+                && !in_work(name)
         };
         Ok(FolderFiles::new(&self.folder).list()?.into_iter().filter(extra).collect())
     }

@@ -62,6 +62,45 @@ pub enum Error {
         /// What was found and what was expected.
         reason: String,
     },
+    /// A key that cannot be used, or a place where none may be.
+    #[error("use key {}: {reason}", path.display())]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// Why not, with a hint where there is a remedy.
+        reason: String,
+    },
+    /// The system gave no random numbers for a new key.
+    #[error("make a key: the system gives no random numbers: {0}")]
+    Random(String),
+    /// An envelope, a bundle or a statement that is not what its format says.
+    #[error("read {what}: {reason}")]
+    Signed {
+        /// `envelope`, `statement` or `model signature`.
+        what: &'static str,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// No signature is that of a key that was given: the content is not what was signed, or another key signed it.
+    #[error("verify the signature: {0}")]
+    Unverified(String),
+    /// A report folder about which nothing is signed.
+    #[error("attest {}: {reason}", folder.display())]
+    Attest {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A folder that holds a private key.
+    #[error("sign {}: it holds a private key\nhint: move it out of the folder; if anybody may have seen it, make a new one", path.display())]
+    Secret {
+        /// The file with the key.
+        path: PathBuf,
+    },
+    /// Results that have no form in the format that is asked for.
+    #[error("export: {0}")]
+    Export(String),
 }
 
 impl Error {

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use evidence::{Files, GateVerdict as Verdict, Observations, Results, remove_leftovers, write_atomically};
 
+use crate::attest::remove_statements;
 use crate::sums::{SUMS, sha256sums};
 use crate::{Beside, Error, Figure, rendered};
 
@@ -47,8 +48,9 @@ pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -
     let Contents { results, observations, training, suite, verdict } = *contents;
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
     remove_leftovers(folder)?;
-    // The list of an earlier report must not stand beside new files, nor its figure.
+    // The list of an earlier report must not stand beside new files, nor its figure, nor what was signed of it.
     remove(&folder.join(SUMS))?;
+    remove_statements(folder)?;
     match training {
         Some(figure) => write_atomically(files, &folder.join(Figure::FILE), figure.svg.as_bytes())?,
         None => remove(&folder.join(Figure::FILE))?,

@@ -4,11 +4,13 @@
 //! [`evidence::Results`] but what is handed in beside it: the figure of how the models were trained, and latencies that were
 //! observed. This crate must not know any attack by name, nor the engine.
 
+pub mod attest;
 mod board;
 mod compare;
 mod corruptions;
 mod curves;
 mod error;
+pub mod export;
 mod figure;
 mod folder;
 mod formats;
@@ -33,4 +35,4 @@ pub use formats::{Beside, FORMATS, Format, leaderboard};
 pub use latency::latency;
 pub use rendered::rendered;
 pub use stored::Stored;
-pub use sums::{Mismatch, SUMS, sha256sums, verify};
+pub use sums::{ATTESTATION, Mismatch, SUMS, sha256sums, verify};

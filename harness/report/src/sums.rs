@@ -10,6 +10,9 @@ use crate::Error;
 /// The name of the list of digests.
 pub const SUMS: &str = "SHA256SUMS";
 
+/// The folder of signed statements about the others, which no list of digests holds: they sign the list.
+pub const ATTESTATION: &str = "attestation";
+
 /// One way in which a folder differs from its `SHA256SUMS`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mismatch {
@@ -21,8 +24,8 @@ pub enum Mismatch {
     Unlisted(String),
 }
 
-/// The text of `SHA256SUMS` for `folder`: every file below it but itself and temporary ones, sorted by path, in the
-/// form that `sha256sum -c` reads.
+/// The text of `SHA256SUMS` for `folder`: every file below it but itself, temporary ones and those in [`ATTESTATION`],
+/// sorted by path, in the form that `sha256sum -c` reads.
 ///
 /// Errors: [`Error::Unlistable`] for links and names that are not UTF-8 or break a line.
 pub fn sha256sums(folder: &Path) -> Result<String, Error> {
@@ -33,7 +36,8 @@ pub fn sha256sums(folder: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Holds the files below `folder` against its `SHA256SUMS`; empty if all is well.
+/// Holds the files below `folder` against its `SHA256SUMS`; empty if all is well. Nothing is said of the files in
+/// [`ATTESTATION`]: what they are worth, their signatures say.
 ///
 /// Errors: a list that is missing or malformed, or names a file outside the folder.
 pub fn verify(folder: &Path) -> Result<Vec<Mismatch>, Error> {
@@ -69,7 +73,9 @@ fn visit(folder: &Path, prefix: &str, digests: &mut BTreeMap<String, Digest>) ->
         }
         let kind = entry.file_type().map_err(Error::io("read", &path))?;
         let name = format!("{prefix}{name}");
-        if kind.is_dir() {
+        if kind.is_dir() && name == ATTESTATION {
+            continue;
+        } else if kind.is_dir() {
             visit(&path, &format!("{name}/"), digests)?;
         } else if !kind.is_file() {
             return Err(unlistable("it is neither a file nor a folder"));
@@ -124,6 +130,19 @@ mod tests {
         e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  evidence/damaged/a b.json
         ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356  results.json
         "#);
+    }
+
+    #[test]
+    fn statements_about_the_files_are_not_listed() {
+        let (_kept, path) = folder();
+        let before = sha256sums(&path).unwrap();
+        fs::create_dir_all(path.join(ATTESTATION)).unwrap();
+        fs::write(path.join(ATTESTATION).join("a.dsse.json"), b"{}").unwrap();
+        assert_eq!((sha256sums(&path).unwrap(), verify(&path).unwrap()), (before, vec![]));
+        // Only the folder at the top is one.
+        fs::create_dir_all(path.join("evidence").join(ATTESTATION)).unwrap();
+        fs::write(path.join("evidence").join(ATTESTATION).join("b"), b"").unwrap();
+        assert_eq!(verify(&path).unwrap(), [Mismatch::Unlisted("evidence/attestation/b".into())]);
     }
 
     #[test]
