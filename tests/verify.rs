@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_hidden_success_is_found_by_executing_again", a_hidden_success_is_found_by_executing_again),
     ("what_is_not_here_is_told_as_not_checked", what_is_not_here_is_told_as_not_checked),
     ("another_runtime_may_differ_unless_strict", another_runtime_may_differ_unless_strict),
+    ("a_signature_holds_every_file_and_itself", a_signature_holds_every_file_and_itself),
     ("samples_and_usage", samples_and_usage),
 ];
 
@@ -29,7 +30,9 @@ corruptions: { names: [gaussian-noise, fog], severities: [1, 5] }
 /// A report of all kinds of checks in `out`.
 fn reported() -> Result<Scratch, Failed> {
     let scratch = Scratch::tiny()?;
-    scratch.write("tiny.yaml", format!("{SUITE}{MORE}"))?;
+    let suite =
+        SUITE.replace("  - fgsm\n", "  - fgsm\n  - transfer: { name: through, from: [linear], attack: fgsm }\n");
+    scratch.write("tiny.yaml", format!("{suite}{MORE}"))?;
     scratch.results(&[])?;
     Ok(scratch)
 }
@@ -71,24 +74,27 @@ fn an_honest_report_holds_and_nothing_is_touched() -> Result<(), Failed> {
             "planning the suite again gives the same plan",
             "✓ models     2 files of 2 models",
             "split `test` of data set `tiny`, 600 rows",
-            // Two models, two slices: clean, two attacks, a probe, two corruptions at two severities.
-            "the results need 32 blocks",
+            // Two slices of two models: clean, two attacks, a probe, two corruptions at two severities; a transfer on one of them.
+            "the results need 34 blocks",
             "against what follows from evidence, plan and models",
             "3 files rendered again",
             "600 rows predicted again by 2 models",
             "judged again",
             "not signed: who made the report is not known",
-            "none of 32 blocks was executed again",
+            "none of 34 blocks was executed again",
             "all that was checked holds",
         ],
     )?;
     ensure(!ran.stdout.contains('✗'), ran.stdout)?;
-    let again = verify(&scratch, &["--re-run", "all", "--jobs", "2"])?;
-    again.expect(0, &["32 of 32 blocks executed again", "gaussian-noise at severity 5 on conv, rows 250 to 299"])?;
+    let again = verify(&scratch, &["--re-run", "all", "--jobs", "2", "--json", "found.json"])?;
+    again.expect(0, &["34 of 34 blocks executed again"])?;
     ensure(!again.stdout.contains("were not executed"), again.stdout)?;
-    let name = scratch.run(["verify", "out", "--json", "found.json"])?;
-    name.expect(0, &[])?;
     let found = scratch.json("found.json")?;
+    let executed = found["executed"].as_array().ok_or("a list of what was executed")?;
+    ensure(
+        executed.len() == 34 && executed.contains(&json!("gaussian-noise at severity 5 on conv, rows 250 to 299")),
+        format!("{executed:?}"),
+    )?;
     ensure(
         found["holds"] == true && found["steps"].as_array().is_some_and(|steps| steps.len() == 11),
         format!("{found}"),
@@ -405,6 +411,38 @@ fn another_runtime_may_differ_unless_strict() -> Result<(), Failed> {
     let said = ["instruction_set \"of another machine\" there", &*bent_file, "(margin"];
     verify(&scratch, &["--re-run", "all"])?.expect(0, &said)?;
     verify(&scratch, &["--strict"])?.expect(1, &said)
+}
+
+fn a_signature_holds_every_file_and_itself() -> Result<(), Failed> {
+    let scratch = Scratch::tiny()?;
+    scratch.results(&["--samples", "20"])?;
+    for key in ["mine", "theirs"] {
+        scratch.run(["key", "new", key])?.expect(0, &[])?;
+    }
+    let signed = ["--key", "mine.pub"];
+    verify(&scratch, &signed)?.expect(1, &["✗ attestation", "the report is not signed"])?;
+    scratch.run(["attest", "out", "--key", "mine"])?.expect(0, &[])?;
+    verify(&scratch, &[])?.expect(0, &["1 signed statement in attestation/: name with --key"])?;
+    verify(&scratch, &signed)?.expect(0, &["✓ signature  1 signed statement with mine.pub"])?;
+    verify(&scratch, &["--key", "theirs.pub"])?.expect(1, &["✗ attestation/robustness.dsse.json"])?;
+    let envelope = scratch.path("out/attestation/robustness.dsse.json");
+    let length = std::fs::metadata(&envelope)?.len() as usize;
+    for at in (0..length).step_by(length / 12).chain([length - 2]) {
+        let kept = flip(&envelope, at)?;
+        verify(&scratch, &signed)?
+            .expect(1, &["✗ attestation/robustness.dsse.json"])
+            .map_err(|error| format!("byte {at}: {}", error.message().unwrap_or("")))?;
+        std::fs::write(&envelope, kept)?;
+    }
+    scratch.write("out/attestation/more.txt", "beside")?;
+    verify(&scratch, &[])?.expect(1, &["✗ attestation/more.txt"])?;
+    std::fs::remove_file(scratch.path("out/attestation/more.txt"))?;
+    // What nothing else holds.
+    let text = scratch.read("out/observations.json")?;
+    let seconds = format!("\"wall_seconds\": {}", scratch.json("out/observations.json")?["wall_seconds"]);
+    scratch.write("out/observations.json", text.replacen(&seconds, "\"wall_seconds\": 1.5", 1))?;
+    mend_sums(&scratch)?;
+    verify(&scratch, &signed)?.expect(1, &["✓ files", "✗ attestation/robustness.dsse.json"])
 }
 
 fn samples_and_usage() -> Result<(), Failed> {

@@ -1,11 +1,12 @@
 //! The files of a report that are drawn from others: reports, figures, and what only the report itself tells.
 
+use super::evidence::FOLDER;
 use super::planned::Here;
 use super::step::{Step, count, failed};
 use super::stored::Stored;
 use crate::train::dynamics;
 use evidence::{GateVerdict, Observations};
-use report::{Beside, Figure, SUMS, VERDICT};
+use report::{ATTESTATION, Beside, Figure, SUITE, SUMS, VERDICT};
 use std::fs;
 use std::path::Path;
 
@@ -30,6 +31,9 @@ pub(super) fn check(folder: &Path, stored: &Stored, here: Result<&Here, &str>) -
             return step;
         }
     };
+    let others = [OBSERVATIONS, VERDICT, Figure::FILE, SUITE, SUMS, ATTESTATION, FOLDER];
+    let known: Vec<&str> = files.iter().map(|(file, _)| *file).chain(others).collect();
+    unknown(folder, &known, &mut step);
     let mut compared = 0;
     for (file, text) in files {
         match (fs::read(folder.join(file)), text) {
@@ -48,6 +52,15 @@ pub(super) fn check(folder: &Path, stored: &Stored, here: Result<&Here, &str>) -
     }
     step.checked = format!("{} rendered again from the results", count(compared, "file"));
     step
+}
+
+/// What a later version may have written, or anybody put there.
+fn unknown(folder: &Path, known: &[&str], step: &mut Step) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| !known.contains(&name.as_str()));
+    names.sort();
+    step.unchecked.extend(names.iter().map(|name| format!("{name}: only {SUMS} holds it, no other step looks at it")));
 }
 
 /// Its form alone: what it says of the machine and of time is in no other file.

@@ -35,7 +35,9 @@ pub(super) fn check(again: &Again<'_>, sample: Sample, seed: u64) -> (Step, Vec<
         }
         Err(error) => step.wrong.push(format!("blocks could not be executed again: {}", failed(&error))),
     }
-    step.notes.extend(names.iter().cloned());
+    if chosen.len() < again.evidence.needed.len() {
+        step.notes.extend(names.iter().cloned());
+    }
     (step, names)
 }
 

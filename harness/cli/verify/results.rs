@@ -60,7 +60,7 @@ fn of_here(stored: &Stored, here: &Here, places: &Places, step: &mut Step) -> Re
     let mut facts = facts::of_plan(&here.plan, &here.all, results.runtime.clone(), licence)?;
     if facts.tinyassay != results.tinyassay {
         let (there, own) = (&results.tinyassay, &facts.tinyassay);
-        step.notes.push(format!("written by version {there}, and this is version {own}"));
+        step.unchecked.push(format!("that version {there} wrote the report: this is version {own}"));
         facts.tinyassay.clone_from(there);
     }
     if here.runtime.provider != results.runtime.provider {

@@ -30,7 +30,7 @@ pub(super) struct Step {
     pub(super) notes: Vec<String>,
 }
 
-/// So many lines of one kind are told on the screen; a file has them all.
+/// So many things that do not hold, or differ, are told on the screen; a file has them all.
 const SHOWN: usize = 20;
 
 impl Step {
@@ -79,7 +79,7 @@ impl Step {
             _ => &self.checked,
         };
         let mut text = format!("{sign} {:<10} {}\n", self.name, plain(said));
-        for (sign, lines) in [('✗', &self.wrong), ('≠', &self.differs), ('·', &self.notes)] {
+        for (sign, lines) in [('✗', &self.wrong), ('≠', &self.differs)] {
             for line in lines.iter().take(SHOWN) {
                 text += &format!("    {sign} {}\n", plain(line));
             }
@@ -87,6 +87,7 @@ impl Step {
                 text += &format!("    {sign} and {} more; --json FILE has them all\n", lines.len() - SHOWN);
             }
         }
+        self.notes.iter().for_each(|line| text += &format!("    · {}\n", plain(line)));
         text
     }
 }
