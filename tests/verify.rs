@@ -96,7 +96,7 @@ fn an_honest_report_holds_and_nothing_is_touched() -> Result<(), Failed> {
         format!("{executed:?}"),
     )?;
     ensure(
-        found["holds"] == true && found["steps"].as_array().is_some_and(|steps| steps.len() == 11),
+        found["holds"] == true && found["steps"].as_array().is_some_and(|steps| steps.len() == 12),
         format!("{found}"),
     )?;
     std::fs::remove_file(scratch.path("found.json"))?;
