@@ -5,6 +5,7 @@
 
 mod attack_show;
 mod attacks;
+mod attest;
 mod cli;
 mod compare;
 mod corruptions;
@@ -30,6 +31,7 @@ fn main() {
     let groups = [
         ("attack_show", attack_show::TESTS),
         ("attacks", attacks::TESTS),
+        ("attest", attest::TESTS),
         ("cli", cli::TESTS),
         ("compare", compare::TESTS),
         ("corruptions", corruptions::TESTS),

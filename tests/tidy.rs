@@ -176,12 +176,19 @@ fn tables_have_docs_and_cases() -> Result<(), Failed> {
     let attack_presets = attack::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true));
     let presets = attack_presets.chain(probe::PRESETS.iter().map(|preset| ("preset", preset.name, preset.about, true)));
     let formats = report::FORMATS.iter().map(|format| ("report format", format.name, format.about, true));
+    let exports = report::export::EXPORTS.iter().map(|export| ("export", export.name, export.about, true));
     let architectures = train::zoo::ZOO.iter().map(|entry| ("architecture", entry.name, entry.about, true));
-    let bare: Vec<String> =
-        (ops.chain(attacks).chain(probes).chain(corruptions).chain(presets).chain(formats).chain(architectures))
-            .filter(|(_, _, doc, has_cases)| doc.trim().is_empty() || !has_cases)
-            .map(|(kind, name, ..)| format!("{kind} `{name}`: say what it does and give it a case"))
-            .collect();
+    let bare: Vec<String> = (ops
+        .chain(attacks)
+        .chain(probes)
+        .chain(corruptions)
+        .chain(presets)
+        .chain(formats)
+        .chain(exports)
+        .chain(architectures))
+    .filter(|(_, _, doc, has_cases)| doc.trim().is_empty() || !has_cases)
+    .map(|(kind, name, ..)| format!("{kind} `{name}`: say what it does and give it a case"))
+    .collect();
     let guide = std::fs::read_to_string(root().join("suites/README.md"))?;
     let untold = attack::PRESETS.iter().map(|preset| preset.name).chain(attack::ATTACKS.iter().map(|entry| entry.name));
     let untold = untold.chain(probe::PRESETS.iter().map(|preset| preset.name));

@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use evidence::{Digest, Results, SystemFiles, write_atomically};
+use registry::RegisteredModel;
 use report::export::{About, Context, EXPORTS};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -68,17 +70,32 @@ fn url(text: &str) -> Result<String, String> {
 /// Errors: there is no such report or model, or the file cannot be written.
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     let places = Places::from_env();
-    let path = places.report(&args.report).join("results.json");
-    let hint = "hint: name the folder that `tinyassay run` wrote, such as reports/NAME";
-    let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}\n{hint}", path.display()))?;
+    let folder = places.report(&args.report);
+    let path = folder.join("results.json");
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(report::Error::NoReport { folder }.into());
+        }
+        text => text.with_context(|| format!("failed to read {}", path.display()))?,
+    };
     let mut results = Results::from_json(&text).with_context(|| format!("failed to read {}", path.display()))?;
     if let Some(model) = &args.model {
         results = report::export::only(&results, model)?;
     }
     let Some(export) = report::export::find(&args.format) else { bail!("`{}` is no form", args.format) };
+    let models: BTreeMap<String, About> =
+        results.models.iter().filter_map(|model| about(&places, &model.name, model.digest)).collect();
+    let unknown: Vec<&str> =
+        results.models.iter().map(|model| &*model.name).filter(|name| !models.contains_key(*name)).collect();
+    if !unknown.is_empty() {
+        let names = unknown.join(", ");
+        eprintln!(
+            "note: without licence and provenance, as they are not registered here as they were reported: {names}"
+        );
+    }
     let context = Context {
         results: Some(Digest::of(text.as_bytes())),
-        models: results.models.iter().filter_map(|model| about(&places, &model.name, model.digest)).collect(),
+        models,
         date: args.date.clone(),
         source: args.source.clone(),
         dataset_id: args.dataset_id.clone(),
@@ -96,15 +113,10 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
 
 /// What the manifest says of a model, if it is the one that the report is about.
 fn about(places: &Places, name: &str, digest: Digest) -> Option<(String, About)> {
-    let registered = places.registry().find_one(name).ok();
-    let same = registered.filter(|registered| Digest::from(*registered.digest.as_bytes()) == digest);
-    if same.is_none() {
-        eprintln!(
-            "note: no model `{name}` with the digest of the report is registered here: licence and provenance are left out"
-        );
-    }
-    let manifest = same?.manifest;
-    Some((name.to_owned(), About { licence: manifest.licence, provenance: manifest.provenance }))
+    let registered = places.registry().find_one(name).ok()?;
+    let same = Digest::from(*registered.digest.as_bytes()) == digest;
+    let RegisteredModel { manifest, .. } = registered;
+    same.then(|| (name.to_owned(), About { licence: manifest.licence, provenance: manifest.provenance }))
 }
 
 #[cfg(test)]

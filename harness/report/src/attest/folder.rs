@@ -10,10 +10,12 @@ use serde_json::Value;
 use crate::attest::robustness::{self, ROBUSTNESS};
 use crate::attest::test_result::{self, TEST_RESULT};
 use crate::attest::{IN_TOTO, PrivateKey, PublicKey, Signer, Statement, Subject, dsse, refuse_secrets};
-use crate::{ATTESTATION, Error, SUITE, SUMS, VERDICT, sums};
+use crate::text::plain;
+use crate::{ATTESTATION, Error, Mismatch, SUITE, SUMS, VERDICT, sums};
 
-/// The file of every statement that a report folder can have.
-const FILES: [(&str, &str); 2] = [(ROBUSTNESS, "robustness.dsse.json"), (TEST_RESULT, "test-result.dsse.json")];
+/// The statements that a report folder can have: what the predicate is, and the file in [`ATTESTATION`].
+pub const STATEMENTS: [(&str, &str); 2] =
+    [(ROBUSTNESS, "robustness.dsse.json"), (TEST_RESULT, "test-result.dsse.json")];
 
 /// What statements say of a report folder is a function of these.
 pub(super) struct Report {
@@ -60,9 +62,10 @@ pub fn attest_folder(folder: &Path, key: &PrivateKey, files: &dyn Files) -> Resu
     refuse_secrets(folder)?;
     let mismatches = sums::verify(folder)?;
     if let Some(first) = mismatches.first() {
+        let (Mismatch::Changed(name) | Mismatch::Missing(name) | Mismatch::Unlisted(name)) = first;
+        let (name, others) = (plain(name), mismatches.len() - 1);
         let reason = format!(
-            "it is not what its {SUMS} says, of {} files, such as {first:?}\nhint: run the suite again",
-            mismatches.len()
+            "it is not what its {SUMS} says: `{name}` and {others} others differ\nhint: run the suite again; what is done is found again"
         );
         return Err(Error::Attest { folder: folder.into(), reason });
     }
@@ -101,7 +104,7 @@ pub fn verify_envelope(text: &str, keys: &[PublicKey]) -> Result<Attested, Error
 pub fn disagreements(folder: &Path, statement: &Statement) -> Result<Vec<String>, Error> {
     let ours = Report::read(folder)?.statements();
     let Some((_, ours)) = ours.iter().find(|(_, ours)| ours.predicate_type == statement.predicate_type) else {
-        let known = FILES.iter().any(|(kind, _)| *kind == statement.predicate_type);
+        let known = STATEMENTS.iter().any(|(kind, _)| *kind == statement.predicate_type);
         return Ok(vec![match known {
             true => format!("the statement is about gates, and the folder has no {VERDICT}"),
             false => format!("a predicate `{}` cannot be compared with a report", statement.predicate_type),
@@ -129,7 +132,7 @@ pub fn disagreements(folder: &Path, statement: &Statement) -> Result<Vec<String>
 
 /// Removes what was said of an earlier report in the folder.
 pub(crate) fn remove_statements(folder: &Path) -> Result<(), Error> {
-    for (_, file) in FILES {
+    for (_, file) in STATEMENTS {
         let path = folder.join(ATTESTATION).join(file);
         match fs::remove_file(&path) {
             Err(error) if !is_absent(&error) => return Err(Error::io("remove", &path)(error)),
@@ -186,7 +189,7 @@ impl Report {
             };
             Some(Statement { subjects: self.subjects(), predicate_type: kind.to_owned(), predicate })
         };
-        FILES.iter().filter_map(|(kind, file)| Some((*file, statement(kind)?))).collect()
+        STATEMENTS.iter().filter_map(|(kind, file)| Some((*file, statement(kind)?))).collect()
     }
 
     /// The results, and every file of every model as the plan pins it.
@@ -275,7 +278,7 @@ mod tests {
         assert_eq!((written.files.len(), written.has_test_result), (2, true));
         assert_eq!(written.keyid, key().public().id());
         assert_eq!(sums::verify(report.path()).unwrap(), [], "signing leaves the signed files as they are");
-        for (kind, file) in FILES {
+        for (kind, file) in STATEMENTS {
             let attested = read(report.path(), file);
             assert_eq!(attested.statement.predicate_type, kind);
             assert_eq!(attested.signers, [Signer { keyid: key().public().id(), named: true }]);
@@ -426,7 +429,7 @@ mod tests {
         for (file, from, to, said) in edits {
             let report = report(Some(&verdict()));
             attest(report.path()).unwrap();
-            let statements = FILES.map(|(_, file)| read(report.path(), file).statement);
+            let statements = STATEMENTS.map(|(_, file)| read(report.path(), file).statement);
             let path = report.path().join(file);
             let text = fs::read_to_string(&path).unwrap();
             assert!(text.contains(from), "{file}");

@@ -16,7 +16,7 @@ mod test_result;
 
 pub use dsse::{Signer, Verified, pae, sign, verify};
 pub(crate) use folder::remove_statements;
-pub use folder::{Attested, Written, attest_folder, disagreements, verify_envelope};
+pub use folder::{Attested, STATEMENTS, Written, attest_folder, disagreements, verify_envelope};
 pub use key::{PrivateKey, PublicKey};
 pub use model::{SignedModel, sign_model, verify_model};
 pub use robustness::ROBUSTNESS;
