@@ -437,6 +437,11 @@ fn a_signature_holds_every_file_and_itself() -> Result<(), Failed> {
     scratch.write("out/attestation/more.txt", "beside")?;
     verify(&scratch, &[])?.expect(1, &["✗ attestation/more.txt"])?;
     std::fs::remove_file(scratch.path("out/attestation/more.txt"))?;
+    // A statement that somebody took away.
+    let kept = std::fs::read(&envelope)?;
+    std::fs::rename(&envelope, scratch.path("robustness.dsse.json"))?;
+    verify(&scratch, &signed)?.expect(1, &["the report is not signed"])?;
+    std::fs::write(&envelope, kept)?;
     // What nothing else holds.
     let text = scratch.read("out/observations.json")?;
     let seconds = format!("\"wall_seconds\": {}", scratch.json("out/observations.json")?["wall_seconds"]);

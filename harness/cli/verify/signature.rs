@@ -2,7 +2,7 @@
 
 use super::step::{Step, count};
 use anyhow::Result;
-use report::attest::{Attested, PublicKey, ROBUSTNESS, disagreements, verify_envelope};
+use report::attest::{Attested, PublicKey, ROBUSTNESS, STATEMENTS, disagreements, verify_envelope};
 use report::{ATTESTATION, SUMS};
 use std::path::Path;
 
@@ -56,6 +56,7 @@ fn of_key(folder: &Path, statements: &[String], key: &Key, step: &mut Step) {
         });
         match attested {
             Ok(attested) => {
+                // It is the one that holds every file.
                 binds_all |= attested.statement.predicate_type == ROBUSTNESS;
                 of_statement(folder, &file, &attested, step);
             }
@@ -63,8 +64,10 @@ fn of_key(folder: &Path, statements: &[String], key: &Key, step: &mut Step) {
         }
     }
     step.checked = format!("{} with {} ({})", count(statements.len(), "signed statement"), key.name, key.key.id());
-    if !binds_all && step.wrong.is_empty() {
-        step.unchecked.push(format!("files but results.json: no signed statement has the digest of {SUMS}"));
+    if !binds_all {
+        let file = STATEMENTS.iter().find(|(kind, _)| *kind == ROBUSTNESS).map_or("", |(_, file)| *file);
+        step.wrong
+            .push(format!("{ATTESTATION}/{file}: no signed statement has the digest of {SUMS}, which holds all files"));
     }
 }
 
