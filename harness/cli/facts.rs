@@ -25,7 +25,6 @@ pub(crate) fn of_plan(
     runtime: RuntimeFacts,
     licence: Option<String>,
 ) -> Result<Facts> {
-    let Value::Object(whole) = serde_json::to_value(plan)? else { anyhow::bail!("a plan is not a JSON object") };
     let attacks = |model: &str, classes: usize| -> Result<Vec<AttackFacts>> {
         let facts = plan.attacks_on(model).map(|attack| {
             let curve = attack.curve.levels.iter().map(|level| level.threat.epsilon.to_string()).collect();
@@ -78,10 +77,18 @@ pub(crate) fn of_plan(
             budget: plan.threat.budget.map(|budget| budget.to_string()),
         },
         runtime,
-        plan: whole.into_iter().collect::<BTreeMap<_, _>>(),
+        plan: whole(plan)?,
         models: models.collect::<Result<_>>()?,
         published: plan.published.as_ref().map(published),
     })
+}
+
+/// The plan as results have it.
+///
+/// Errors: it is no JSON, which is a defect.
+pub(crate) fn whole(plan: &Plan) -> Result<BTreeMap<String, Value>> {
+    let Value::Object(whole) = serde_json::to_value(plan)? else { anyhow::bail!("a plan is not a JSON object") };
+    Ok(whole.into_iter().collect())
 }
 
 /// What computes numbers in this process, in the words of results.

@@ -3,7 +3,7 @@
 use super::step::{Step, count};
 use super::stored::Stored;
 use crate::needed::{Needed, needed, newest};
-use evidence::{Block, read_each_block, read_witnesses};
+use evidence::{Block, BlockFile, read_each_block, read_witnesses};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub(super) fn check(folder: &Path, stored: Option<&Stored>) -> (Step, Evidence) 
         }
     };
     let (mut blocks, mut damaged, mut witnesses) = (Vec::new(), 0, 0);
-    for (path, block) in each {
+    for BlockFile { path, block } in each {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match block {
             Ok(block) => {

@@ -11,13 +11,22 @@ use crate::{Block, Digest, Error, Witnesses};
 /// Errors: [`Error::Io`] if the folder or a file cannot be read; [`Error::Damaged`] for a block that is not what it was
 /// when it was written.
 pub fn read_blocks(folder: &Path) -> Result<Vec<Block>, Error> {
-    read_each_block(folder)?.into_iter().map(|(_, block)| block).collect()
+    read_each_block(folder)?.into_iter().map(|file| file.block).collect()
 }
 
-/// Each block of a folder by the path of its file, or what is wrong with that file, in the order of their keys.
+/// A file of a block.
+#[derive(Debug)]
+pub struct BlockFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The block, checked, or what is wrong with the file.
+    pub block: Result<Block, Error>,
+}
+
+/// Every file of a block in a folder, damaged or not, in the order of their names.
 ///
 /// Errors: [`Error::Io`] if the folder cannot be read.
-pub fn read_each_block(folder: &Path) -> Result<Vec<(PathBuf, Result<Block, Error>)>, Error> {
+pub fn read_each_block(folder: &Path) -> Result<Vec<BlockFile>, Error> {
     let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
     let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths = paths.map_err(Error::io("read", folder))?;
@@ -25,7 +34,7 @@ pub fn read_each_block(folder: &Path) -> Result<Vec<(PathBuf, Result<Block, Erro
     paths.sort();
     let read = |path: PathBuf| {
         let block = read_block(&path);
-        (path, block)
+        BlockFile { path, block }
     };
     Ok(paths.into_iter().map(read).collect())
 }
@@ -114,7 +123,7 @@ mod tests {
             let error = read_blocks(folder.path()).unwrap_err();
             assert!(matches!(&error, Error::Damaged { path, .. } if *path == json), "{error}");
             let each = read_each_block(folder.path()).unwrap();
-            let found: Vec<_> = each.iter().map(|(path, block)| (path == &json, block.is_err())).collect();
+            let found: Vec<_> = each.iter().map(|file| (file.path == json, file.block.is_err())).collect();
             let damaged_first = block.key.to_string() < other.key.to_string();
             let expected = [(damaged_first, damaged_first), (!damaged_first, !damaged_first)];
             assert_eq!(found, expected, "the others are read all the same");
