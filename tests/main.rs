@@ -19,6 +19,7 @@ mod scratch;
 mod sigmoid;
 mod tidy;
 mod training;
+mod verify;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ fn main() {
         ("sigmoid", sigmoid::TESTS),
         ("tidy", tidy::TESTS),
         ("training", training::TESTS),
+        ("verify", verify::TESTS),
     ];
     let mut trials = Vec::new();
     for (group, tests) in groups {

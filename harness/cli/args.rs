@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 use crate::attest::{AttestArgs, ExportArgs, KeyVerb, SignModelArgs, VerifyModelArgs};
+use crate::verify::VerifyArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use runtime::Provider;
@@ -58,6 +59,8 @@ pub(crate) enum Verb {
     Key(KeyVerb),
     /// Writes the results of a report in the form of another catalogue
     Export(ExportArgs),
+    /// Checks a report folder without trust in whoever made it
+    Verify(VerifyArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
     Doctor(DoctorArgs),
 }

@@ -2,14 +2,14 @@
 
 use crate::args::ShowAttackArgs;
 use crate::exit::Exit;
-use crate::kept::{Broken, Check, NOT_KEPT, Report};
+use crate::kept::{Broken, Check, NOT_KEPT, Report, folder};
 use crate::panels::{Drawn, View};
 use crate::places::Places;
 use crate::table;
 use anyhow::{Result, bail};
 use evidence::{SystemFiles, Verdict, write_atomically};
 use registry::Dataset;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Prints the table of kept witnesses, or draws the one that the options leave.
 ///
@@ -42,12 +42,6 @@ pub(crate) fn run(args: &ShowAttackArgs) -> Result<Exit> {
         }
     }
     Ok(Exit::Pass)
-}
-
-/// A folder as it is given, or a name in `reports/`.
-fn folder(places: &Places, report: &Path) -> PathBuf {
-    let named = places.reports.join(report);
-    if !report.exists() && named.exists() { named } else { report.to_path_buf() }
 }
 
 /// How each of the checks ended on a row without a witness.

@@ -66,7 +66,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> ExitCode {
 
 /// The error and its causes on one line, less those that the text before them ends with. The libraries' messages are
 /// fragments that follow "failed to".
-fn told(error: &anyhow::Error) -> String {
+pub(crate) fn told(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {

@@ -1,5 +1,7 @@
 //! The witnesses that a report folder keeps, found by the names that the report gives to models and attacks.
 
+use crate::needed::{list, newest};
+use crate::places::Places;
 use anyhow::{Context, Result, bail};
 use evidence::{Block, Digest, Results, Verdict, canonical, read_blocks, read_witnesses};
 use registry::Dataset;
@@ -12,6 +14,12 @@ pub(crate) struct Report {
     /// `results.json`.
     pub(crate) results: Results,
     evidence: PathBuf,
+}
+
+/// A report folder as it is given, or a name in `reports/`.
+pub(crate) fn folder(places: &Places, report: &Path) -> PathBuf {
+    let named = places.reports.join(report);
+    if !report.exists() && named.exists() { named } else { report.to_path_buf() }
 }
 
 /// One attack on one model, on the rows of one block.
@@ -99,22 +107,9 @@ impl Report {
         Ok(checks)
     }
 
-    /// The blocks of attacks that the report's runtime computed, by the canonical JSON of their check. Where an earlier
-    /// version of the program left one of the same check, the later one counts, as in a run.
+    /// The blocks that the report's runtime computed, by the canonical JSON of their check.
     fn blocks(&self) -> Result<BTreeMap<String, Block>> {
-        let runtime = canonical(&self.results.runtime)?;
-        let version = |block: &Block| ["graph_revision", "observed"].map(|name| block.key_material[name].as_u64());
-        let mut found: BTreeMap<String, Block> = BTreeMap::new();
-        for block in read_blocks(&self.evidence).map_err(damaged)? {
-            if block.attack_columns().is_none() || canonical(&block.key_material["runtime"])? != runtime {
-                continue;
-            }
-            let check = canonical(&block.key_material["check"])?;
-            if found.get(&check).is_none_or(|other| version(other) < version(&block)) {
-                found.insert(check, block);
-            }
-        }
-        Ok(found)
+        newest(read_blocks(&self.evidence).map_err(damaged)?, &self.results.runtime)
     }
 
     /// The witness of a row.
@@ -157,10 +152,6 @@ impl Check {
         let index = self.block.rows.binary_search(&row).ok()?;
         self.block.attack_columns().map(|columns| columns.verdict[index])
     }
-}
-
-fn list<'a>(plan: &'a Value, section: &str) -> Result<&'a Vec<Value>> {
-    plan[section].as_array().with_context(|| format!("the plan in results.json has no list `{section}`"))
 }
 
 /// The models or attacks of a plan by name, or the one of this name.

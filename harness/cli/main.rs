@@ -4,6 +4,7 @@ mod args;
 mod assembly;
 mod attack_show;
 mod attest;
+mod checks;
 mod clean;
 mod corrupted;
 mod data;
@@ -11,6 +12,7 @@ mod doctor;
 mod engine;
 mod estimate;
 mod exit;
+mod facts;
 mod kept;
 mod latency;
 mod model;
@@ -18,6 +20,7 @@ mod model_build;
 mod model_check;
 mod model_lipschitz;
 mod model_profile;
+mod needed;
 mod panels;
 mod parallel;
 mod places;
@@ -29,6 +32,7 @@ mod show_plan;
 mod static_cost;
 mod table;
 mod train;
+mod verify;
 
 use args::{Args, AttackVerb, Verb};
 use clap::Parser;
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Attest(args) => attest::run(&args),
         Verb::Key(verb) => attest::key(&verb),
         Verb::Export(args) => attest::export(&args),
+        Verb::Verify(args) => verify::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

@@ -11,12 +11,32 @@ use crate::{Block, Digest, Error, Witnesses};
 /// Errors: [`Error::Io`] if the folder or a file cannot be read; [`Error::Damaged`] for a block that is not what it was
 /// when it was written.
 pub fn read_blocks(folder: &Path) -> Result<Vec<Block>, Error> {
+    read_each_block(folder)?.into_iter().map(|file| file.block).collect()
+}
+
+/// A file of a block.
+#[derive(Debug)]
+pub struct BlockFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The block, checked, or what is wrong with the file.
+    pub block: Result<Block, Error>,
+}
+
+/// Every file of a block in a folder, damaged or not, in the order of their names.
+///
+/// Errors: [`Error::Io`] if the folder cannot be read.
+pub fn read_each_block(folder: &Path) -> Result<Vec<BlockFile>, Error> {
     let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
     let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths = paths.map_err(Error::io("read", folder))?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
-    paths.iter().map(|path| read_block(path)).collect()
+    let read = |path: PathBuf| {
+        let block = read_block(&path);
+        BlockFile { path, block }
+    };
+    Ok(paths.into_iter().map(read).collect())
 }
 
 fn read_block(path: &Path) -> Result<Block, Error> {
@@ -87,7 +107,7 @@ mod tests {
     #[test]
     fn damage_is_named_and_left_where_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let block = saved(folder.path(), true);
+        let (block, other) = (saved(folder.path(), true), saved(folder.path(), false));
         let [json, witness] = ["json", "witness"].map(|kind| folder.path().join(format!("{}.{kind}", block.key)));
         let bytes = fs::read(&witness).unwrap();
         for bad in [&bytes[1..], b""] {
@@ -102,6 +122,11 @@ mod tests {
             fs::write(&json, bad).unwrap();
             let error = read_blocks(folder.path()).unwrap_err();
             assert!(matches!(&error, Error::Damaged { path, .. } if *path == json), "{error}");
+            let each = read_each_block(folder.path()).unwrap();
+            let found: Vec<_> = each.iter().map(|file| (file.path == json, file.block.is_err())).collect();
+            let damaged_first = block.key.to_string() < other.key.to_string();
+            let expected = [(damaged_first, damaged_first), (!damaged_first, !damaged_first)];
+            assert_eq!(found, expected, "the others are read all the same");
         }
         fs::write(&json, &text).unwrap();
         fs::rename(&json, folder.path().join("0.json")).unwrap();

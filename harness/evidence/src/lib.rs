@@ -36,7 +36,7 @@ mod verdict;
 mod witnesses;
 
 pub use analysis::{Analysis, Correlation, Measure, Order, PublishedOrder, Ranked, analyse};
-pub use archive::{read_blocks, read_witnesses};
+pub use archive::{BlockFile, read_blocks, read_each_block, read_witnesses};
 pub use block::{BLOCK_ROWS, BLOCK_SCHEMA_VERSION, Block, Outcome, WitnessFile};
 pub use columns::{AttackColumns, AttackRow, CleanColumns, CleanRow, Verdict};
 pub use correlation::{MOST_EXACT, Spearman, ranks, spearman};

@@ -5,7 +5,7 @@ use evidence::{Files, GateVerdict as Verdict, Observations, Results, remove_left
 
 use crate::attest::remove_statements;
 use crate::sums::{SUMS, sha256sums};
-use crate::{Beside, Error, FORMATS, Figure, robustness, scatter};
+use crate::{Beside, Error, Figure, rendered};
 
 /// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
 ///
@@ -55,16 +55,11 @@ pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -
         Some(figure) => write_atomically(files, &folder.join(Figure::FILE), figure.svg.as_bytes())?,
         None => remove(&folder.join(Figure::FILE))?,
     }
-    for (file, svg) in [(robustness::FILE, robustness::svg(results)?), (scatter::FILE, scatter::svg(results)?)] {
-        match svg {
-            Some(svg) => write_atomically(files, &folder.join(file), svg.as_bytes())?,
-            None => remove(&folder.join(file))?,
-        }
-    }
     let beside = Beside { training, latency: &observations.latency, verdict };
-    for format in FORMATS {
-        if let Some(file) = format.file {
-            write_atomically(files, &folder.join(file), (format.render)(results, beside)?.as_bytes())?;
+    for (file, text) in rendered(results, beside)? {
+        match text {
+            Some(text) => write_atomically(files, &folder.join(file), text.as_bytes())?,
+            None => remove(&folder.join(file))?,
         }
     }
     write_atomically(files, &folder.join(SUITE), suite)?;

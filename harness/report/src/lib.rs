@@ -16,6 +16,7 @@ mod folder;
 mod formats;
 mod latency;
 mod plan_table;
+mod rendered;
 mod robustness;
 #[cfg(test)]
 mod sample;
@@ -32,5 +33,6 @@ pub use figure::Figure;
 pub use folder::{Contents, SUITE, VERDICT, check_folder, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
 pub use latency::latency;
+pub use rendered::rendered;
 pub use stored::Stored;
 pub use sums::{ATTESTATION, Mismatch, SUMS, sha256sums, verify};

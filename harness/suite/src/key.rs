@@ -186,7 +186,42 @@ pub fn recorded_check_key(plan: &Value, model: &Value, attack: &Value, slice: &V
     key
 }
 
-fn recorded_prediction_key(plan: &Value, model: &Value, slice: &Value) -> Value {
+/// [`ProbeKey`] of a plan as it is recorded; see [`recorded_check_key`].
+pub fn recorded_probe_key(plan: &Value, model: &Value, probe: &Value, slice: &Value) -> Value {
+    json!({
+        "prediction": recorded_prediction_key(plan, model, slice),
+        "probe": probe["spec"],
+        "probe_revision": probe["revision"],
+        "norm": plan["threat"]["norm"],
+        "epsilon": plan["threat"]["epsilon_fraction"],
+        "domain": plan["domain"],
+        "grid": model["grid"],
+        "seed": plan["seed"],
+    })
+}
+
+/// [`CorruptionKey`] of a plan as it is recorded; see [`recorded_check_key`]. `severity` is one of those of `corruption`.
+pub fn recorded_corruption_key(
+    plan: &Value,
+    model: &Value,
+    corruption: &Value,
+    severity: &Value,
+    slice: &Value,
+) -> Value {
+    let mut key = json!({
+        "prediction": recorded_prediction_key(plan, model, slice),
+        "corruption": corruption["name"],
+        "corruption_revision": corruption["revision"],
+        "severity": severity["severity"],
+        "parameters": severity["parameters"],
+    });
+    let seed = (corruption["random"] == true).then(|| plan["seed"].clone());
+    insert(&mut key, "seed", seed);
+    key
+}
+
+/// [`PredictionKey`] of a plan as it is recorded; see [`recorded_check_key`].
+pub fn recorded_prediction_key(plan: &Value, model: &Value, slice: &Value) -> Value {
     let mut key = json!({
         "model": model["digest"],
         "input": model["input"],

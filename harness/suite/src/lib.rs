@@ -46,7 +46,10 @@ pub use entry::{Entry, Kind};
 pub use error::Error;
 pub use grid::attack_domain;
 pub use input_map::input_map;
-pub use key::{CheckKey, CorruptionKey, PredictionKey, ProbeKey, recorded_check_key};
+pub use key::{
+    CheckKey, CorruptionKey, PredictionKey, ProbeKey, recorded_check_key, recorded_corruption_key,
+    recorded_prediction_key, recorded_probe_key,
+};
 pub use latency::{LatencyForm, PlannedLatency};
 pub use long_form::LongForm;
 pub use models::PlannedModel;

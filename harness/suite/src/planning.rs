@@ -1,10 +1,14 @@
 //! Plans of small suites over stand-in models: what is pinned and what is shared.
 
-use crate::{Plan, Suite, Summary, plan, recorded_check_key};
+use crate::{
+    Plan, Suite, Summary, plan, recorded_check_key, recorded_corruption_key, recorded_prediction_key,
+    recorded_probe_key,
+};
 use attack::{Cost, Grid};
 use graph::{DType, InputMap, Quantize};
 use insta::assert_snapshot;
 use registry::{Datasets, Digest, Registry};
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -231,20 +235,40 @@ fn keys_are_found_again_in_the_plan_as_it_is_recorded() {
         changed("[ten, two]", "[detector]"),
         curve.replace("[ten, two]", "[ten, int8]"),
         changed("epsilon: 16/510", "epsilon: 16/510, budget: { backwards: 7 }"),
+        changed("seed:", "probes: [kl-instability, lipschitz-l2]\ncorruptions: all\nseed:"),
     ];
+    fn json(value: &impl serde::Serialize) -> Value {
+        serde_json::to_value(value).expect("it is JSON")
+    }
+    fn parts<'a>(of: &'a Value, section: &str) -> &'a [Value] {
+        of[section].as_array().map_or(&[], Vec::as_slice)
+    }
+    let mut corrupted = 0;
     for plan in suites.map(|suite| world.plan(&suite)) {
-        let recorded = serde_json::to_value(&plan).expect("a plan is JSON");
-        for (m, model) in plan.models.iter().enumerate() {
-            for (a, attack) in plan.attacks.iter().enumerate() {
-                for (s, slice) in plan.slices.iter().enumerate() {
-                    let key = plan.check_key_material(model, attack, slice);
-                    let key = serde_json::to_value(key).expect("a key is JSON");
-                    let parts = [&recorded["models"][m], &recorded["attacks"][a], &recorded["slices"][s]];
-                    assert_eq!(recorded_check_key(&recorded, parts[0], parts[1], parts[2]), key);
+        let recorded = json(&plan);
+        for (model, m) in plan.models.iter().zip(parts(&recorded, "models")) {
+            for (slice, s) in plan.slices.iter().zip(parts(&recorded, "slices")) {
+                let key = json(&plan.prediction_key_material(model, slice));
+                assert_eq!(recorded_prediction_key(&recorded, m, s), key);
+                for (attack, a) in plan.attacks.iter().zip(parts(&recorded, "attacks")) {
+                    let key = json(&plan.check_key_material(model, attack, slice));
+                    assert_eq!(recorded_check_key(&recorded, m, a, s), key);
+                }
+                for (probe, p) in plan.probes.iter().zip(parts(&recorded, "probes")) {
+                    let key = json(&plan.probe_key_material(model, probe, slice));
+                    assert_eq!(recorded_probe_key(&recorded, m, p, s), key);
+                }
+                for (corruption, c) in plan.corruptions.iter().zip(parts(&recorded, "corruptions")) {
+                    for (severity, at) in corruption.severities.iter().zip(parts(c, "severities")) {
+                        let key = json(&plan.corruption_key_material(model, corruption, severity, slice));
+                        assert_eq!(recorded_corruption_key(&recorded, m, c, at, s), key);
+                        corrupted += 1;
+                    }
                 }
             }
         }
     }
+    assert!(corrupted > 0);
 }
 
 #[test]

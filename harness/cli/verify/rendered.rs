@@ -1,0 +1,139 @@
+//! The files of a report that are drawn from others: reports, figures, and what only the report itself tells.
+
+use super::evidence::FOLDER;
+use super::planned::Here;
+use super::step::{Step, count, failed};
+use super::stored::Stored;
+use crate::train::dynamics;
+use evidence::{GateVerdict, Observations};
+use report::{ATTESTATION, Beside, Figure, SUITE, SUMS, VERDICT};
+use std::fs;
+use std::path::Path;
+
+const OBSERVATIONS: &str = "observations.json";
+
+/// Renders everything again from `results.json` and what stands beside it, and compares.
+pub(super) fn check(folder: &Path, stored: &Stored, here: Result<&Here, &str>) -> Step {
+    let mut step = Step::new("rendered");
+    let observations = observations(folder, &mut step);
+    let verdict = verdict(folder, &stored.results.suite, &mut step);
+    let training = fs::read_to_string(folder.join(Figure::FILE)).ok().map(|svg| Figure { svg });
+    figure(training.as_ref(), here, &mut step);
+    let beside = Beside {
+        training: training.as_ref(),
+        latency: observations.as_ref().map_or(&[], |observations| &observations.latency),
+        verdict: verdict.as_ref(),
+    };
+    let files = match report::rendered(&stored.results, beside) {
+        Ok(files) => files,
+        Err(error) => {
+            step.wrong.push(format!("results.json: failed to {error}"));
+            return step;
+        }
+    };
+    let others = [OBSERVATIONS, VERDICT, Figure::FILE, SUITE, SUMS, ATTESTATION, FOLDER];
+    let known: Vec<&str> = files.iter().map(|(file, _)| *file).chain(others).collect();
+    unknown(folder, &known, &mut step);
+    let mut compared = 0;
+    for (file, text) in files {
+        match (fs::read(folder.join(file)), text) {
+            (Ok(bytes), Some(text)) => {
+                compared += 1;
+                if bytes != text.as_bytes() {
+                    step.wrong.push(format!("{file}: it is not what results.json is rendered as"));
+                }
+            }
+            (Ok(_), None) => {
+                step.wrong.push(format!("{file}: it is there, and the results have nothing to draw in it"))
+            }
+            (Err(error), Some(_)) => step.wrong.push(format!("{file}: failed to read it: {error}")),
+            (Err(_), None) => {}
+        }
+    }
+    step.checked = format!("{} rendered again from the results", count(compared, "file"));
+    step
+}
+
+/// What a later version may have written, or anybody put there.
+fn unknown(folder: &Path, known: &[&str], step: &mut Step) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| !known.contains(&name.as_str()));
+    names.sort();
+    step.unchecked.extend(names.iter().map(|name| format!("{name}: only {SUMS} holds it, no other step looks at it")));
+}
+
+/// Its form alone: what it says of the machine and of time is in no other file.
+fn observations(folder: &Path, step: &mut Step) -> Option<Observations> {
+    let text = match fs::read_to_string(folder.join(OBSERVATIONS)) {
+        Ok(text) => text,
+        Err(error) => {
+            step.wrong.push(format!("{OBSERVATIONS}: failed to read it: {error}"));
+            return None;
+        }
+    };
+    let read = match Observations::from_json(&text) {
+        Ok(read) => read,
+        Err(error) => {
+            step.wrong.push(format!("{OBSERVATIONS}: failed to {error}"));
+            return None;
+        }
+    };
+    if read.to_json().ok().as_ref() != Some(&text) {
+        step.wrong.push(format!("{OBSERVATIONS}: its bytes are not those that its content is written as"));
+    }
+    let sums =
+        |count: fn(&evidence::CheckObservation) -> u64| read.checks.iter().map(count).fold(0, u64::saturating_add);
+    if (sums(|check| check.blocks_computed), sums(|check| check.blocks_reused))
+        != (read.blocks_computed, read.blocks_reused)
+    {
+        step.wrong.push(format!("{OBSERVATIONS}: its blocks are not the sum of those of its checks"));
+    }
+    step.unchecked.push(format!(
+        "what {OBSERVATIONS} says of times, host and latencies: it is the word of whoever ran it, and only {SUMS} and a signature \
+         hold it"
+    ));
+    Some(read)
+}
+
+/// Its form, and that its decision follows from those of its gates.
+fn verdict(folder: &Path, suite: &str, step: &mut Step) -> Option<GateVerdict> {
+    let bytes = fs::read(folder.join(VERDICT)).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let read = match GateVerdict::from_json(&text) {
+        Ok(read) => read,
+        Err(error) => {
+            step.wrong.push(format!("{VERDICT}: failed to {error}"));
+            return None;
+        }
+    };
+    if read.to_json().ok().as_deref() != Some(&*text) {
+        step.wrong.push(format!("{VERDICT}: its bytes are not those that its content is written as"));
+    }
+    if read != GateVerdict::of(suite, read.gates.clone()) {
+        step.wrong.push(format!("{VERDICT}: it is of another suite, or its decision is not that of its gates"));
+    }
+    step.unchecked.push(format!("whether the gates of {VERDICT} end as it says: they are not evaluated again"));
+    Some(read)
+}
+
+/// The figure of how the models were trained, from the metrics that their manifests pin.
+fn figure(kept: Option<&Figure>, here: Result<&Here, &str>, step: &mut Step) {
+    let file = Figure::FILE;
+    let drawn = match here {
+        Ok(here) => dynamics::figure(&here.plan.models),
+        Err(why) if kept.is_some() => return step.unchecked.push(format!("{file}: {why}")),
+        Err(_) => return,
+    };
+    match (kept, drawn) {
+        (None, Ok(None)) => {}
+        (Some(kept), Ok(Some(drawn))) if *kept == drawn => {
+            step.notes.push(format!("{file} is drawn from the metrics beside the models"));
+        }
+        (_, Ok(Some(_))) => {
+            step.wrong.push(format!("{file}: it is not what the metrics beside the models are drawn as"))
+        }
+        (Some(_), Ok(None)) => step.unchecked.push(format!("{file}: no model has metrics of its training here")),
+        (_, Err(error)) => step.wrong.push(format!("{file}: {}", failed(&error))),
+    }
+}
