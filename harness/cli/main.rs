@@ -10,6 +10,7 @@ mod doctor;
 mod engine;
 mod estimate;
 mod exit;
+mod gate;
 mod kept;
 mod latency;
 mod model;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Model(verb) => model::run(verb),
         Verb::Attack(AttackVerb::Show(args)) => attack_show::run(&args),
+        Verb::Gate(args) => gate::run(&args),
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),

@@ -4,13 +4,14 @@ use crate::args::{ProviderArg, RunArgs};
 use crate::corrupted::{Cell, Cells};
 use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
+use crate::gate::{self, Judge, TellArgs};
 use crate::places::Places;
 use crate::train::dynamics;
 use crate::{clean, estimate, latency, prepare, progress, show_plan, static_cost};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
-    AttackFacts, Bound, CheckObservation, CorruptionFacts, DatasetFacts, Digest, Facts, Host, Keep, Keyed, ModelBlocks,
+    AttackFacts, Bound, CheckObservation, CorruptionFacts, DatasetFacts, Digest, Facts, GateVerdict, Host, Keep, Keyed, ModelBlocks,
     ModelFacts, Observations, ProbeFacts, Published, PublishedModel, Results, RuntimeFacts, Store, SystemFiles,
     ThreatFacts, keyed, summarise,
 };
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
         suite = suite.with_samples(samples);
     }
     let plan = suite::plan(&suite, &places.registry(), &places.datasets())?;
+    let judge = judge(&suite, &plan, &args.telling)?;
     progress::runtime(provider)?;
     let source = suite.source().text().as_bytes().to_vec();
     let training = dynamics::figure(&plan.models)?;
@@ -52,18 +54,50 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
     report::check_folder(&run.folder)?;
     let (results, observations) = run.execute(&all).context(Interrupted)?;
+    // A gate that cannot be judged leaves a report without a verdict.
+    let verdict = judge.map(|judge| judge.verdict(&results, &observations.latency));
+    let kept = verdict.as_ref().and_then(|verdict| verdict.as_ref().ok()).map(in_report);
     let contents = Contents {
         results: &results,
         observations: &observations,
         training: training.as_ref(),
         suite: &source,
-        verdict: None,
+        verdict: kept.as_ref(),
     };
     report::write_folder(&run.folder, &contents, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));
     print!("{}", report::latency(&observations.latency));
     println!("report: {}", run.folder.display());
-    Ok(Exit::Pass)
+    let Some(verdict) = verdict.transpose()? else { return Ok(Exit::Pass) };
+    gate::tell(&verdict, &args.telling)?;
+    Ok(verdict.decision.into())
+}
+
+/// The suite's gates with their baselines, which must have been measured as the plan measures; `None` without gates.
+fn judge(suite: &Suite, plan: &Plan, telling: &TellArgs) -> Result<Option<Judge>> {
+    if plan.gates.is_empty() {
+        let hint = "hint: add a section `gates` to the suite; suites/README.md says how";
+        anyhow::ensure!(!telling.need_gates(), "the suite has no gates, and options ask about them\n{hint}");
+        return Ok(None);
+    }
+    let source = suite.source();
+    let baseline = telling.baseline.as_deref();
+    let judge = Judge::new(plan.gates.clone(), source.path(), Some(source.folder()), baseline)?;
+    judge.check(&whole(plan)?)?;
+    Ok(Some(judge))
+}
+
+/// The verdict as a report keeps it: its gates stand in the suite beside it.
+fn in_report(verdict: &GateVerdict) -> GateVerdict {
+    let mut kept = verdict.clone();
+    kept.gates.iter_mut().for_each(|gate| gate.file = report::SUITE.to_owned());
+    kept
+}
+
+/// The plan as results have it.
+fn whole(plan: &Plan) -> Result<BTreeMap<String, Value>> {
+    let Value::Object(whole) = serde_json::to_value(plan)? else { anyhow::bail!("a plan is not a JSON object") };
+    Ok(whole.into_iter().collect())
 }
 
 /// Workers that share one GPU where the command line does not say: while one's numbers are on the GPU, another works on
@@ -212,7 +246,6 @@ impl Run<'_> {
 
     fn facts(&self, models: &[Prepared]) -> Result<Facts> {
         let plan = self.plan;
-        let Value::Object(whole) = serde_json::to_value(plan)? else { anyhow::bail!("a plan is not a JSON object") };
         let attacks = |model: &str, classes: usize| -> Result<Vec<AttackFacts>> {
             let facts = plan.attacks_on(model).map(|attack| {
                 Ok(AttackFacts {
@@ -269,7 +302,7 @@ impl Run<'_> {
                 budget: plan.threat.budget.map(|budget| budget.to_string()),
             },
             runtime: self.runtime(),
-            plan: whole.into_iter().collect::<BTreeMap<_, _>>(),
+            plan: whole(plan)?,
             models: models.collect::<Result<_>>()?,
             published: plan.published.as_ref().map(published),
         })

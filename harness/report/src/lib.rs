@@ -12,6 +12,7 @@ mod error;
 mod figure;
 mod folder;
 mod formats;
+mod gates;
 mod latency;
 mod plan_table;
 mod robustness;
@@ -29,6 +30,9 @@ pub use error::Error;
 pub use figure::Figure;
 pub use folder::{Contents, SUITE, VERDICT, check_folder, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
+pub use gates::{
+    SUMMARY_LIMIT, Subject, VERDICT_FORMATS, VerdictFormat, annotations, check_baselines, evaluate, verdict_format, verdict_summary,
+};
 pub use latency::latency;
 pub use stored::Stored;
 pub use sums::{Mismatch, SUMS, sha256sums, verify};
