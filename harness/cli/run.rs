@@ -11,9 +11,9 @@ use crate::{clean, estimate, latency, prepare, progress, show_plan, static_cost}
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
-    AttackFacts, Bound, CheckObservation, CorruptionFacts, DatasetFacts, Digest, Facts, GateVerdict, Host, Keep, Keyed, ModelBlocks,
-    ModelFacts, Observations, ProbeFacts, Published, PublishedModel, Results, RuntimeFacts, Store, SystemFiles,
-    ThreatFacts, keyed, summarise,
+    AttackFacts, Bound, CheckObservation, CorruptionFacts, DatasetFacts, Digest, Facts, GateVerdict, Host, Keep, Keyed,
+    ModelBlocks, ModelFacts, Observations, ProbeFacts, Published, PublishedModel, Results, RuntimeFacts, Store,
+    SystemFiles, ThreatFacts, keyed, summarise,
 };
 use report::Contents;
 use runtime::{Identity, Prepared, Provider};

@@ -18,7 +18,12 @@ impl Judge {
     /// Reads the baselines. `start` is where the paths in the gates begin; `baseline` is put in place of those.
     ///
     /// Errors: a baseline is not there, or it is not known where it would be.
-    pub(crate) fn new(mut gates: Vec<Gate>, file: &Path, start: Option<&Path>, baseline: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(
+        mut gates: Vec<Gate>,
+        file: &Path,
+        start: Option<&Path>,
+        baseline: Option<&Path>,
+    ) -> Result<Self> {
         if let Some(baseline) = baseline {
             let name = baseline.display().to_string();
             let mut used = false;

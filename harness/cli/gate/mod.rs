@@ -112,7 +112,10 @@ fn own(folder: &Path, stored: &Stored) -> Result<Gates> {
     let bytes = stored.suite.as_ref().with_context(|| format!("{} has no {SUITE}\n{hint}", folder.display()))?;
     let planned = stored.results.plan.get("suite").and_then(|suite| suite["digest"].as_str());
     if planned != Some(Digest::of(bytes).to_string().as_str()) {
-        bail!("{} is not the suite that the results come from: its digest is another\n{hint}", folder.join(SUITE).display());
+        bail!(
+            "{} is not the suite that the results come from: its digest is another\n{hint}",
+            folder.join(SUITE).display()
+        );
     }
     Ok(Gates::parse(folder.join(SUITE), bytes)?)
 }

@@ -53,7 +53,8 @@ fn variable(name: &str) -> Option<PathBuf> {
 /// Steps of a job share these files, so nothing that is there is replaced.
 fn append(path: &Path, text: &str) -> Result<()> {
     let file = OpenOptions::new().create(true).append(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| format!("failed to write {}", path.display()))
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("failed to write {}", path.display()))
 }
 
 /// A path as a repository knows it: from its root, or else the current folder, with forward slashes. One outside of both stays as

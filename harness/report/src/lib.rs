@@ -31,7 +31,8 @@ pub use figure::Figure;
 pub use folder::{Contents, SUITE, VERDICT, check_folder, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
 pub use gates::{
-    SUMMARY_LIMIT, Subject, VERDICT_FORMATS, VerdictFormat, annotations, check_baselines, evaluate, verdict_format, verdict_summary,
+    SUMMARY_LIMIT, Subject, VERDICT_FORMATS, VerdictFormat, annotations, check_baselines, evaluate, verdict_format,
+    verdict_summary,
 };
 pub use latency::latency;
 pub use stored::Stored;

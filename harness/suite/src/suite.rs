@@ -63,7 +63,8 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, attacks, probes, corruptions, cost, published, gates, .. } = document;
+    let Document { version, name, dataset, models, attacks, probes, corruptions, cost, published, gates, .. } =
+        document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(

@@ -194,16 +194,10 @@ mod tests {
                 gate(Metric::WorstCase, drop(Some("reports/a"), None)),
                 "worst_case at most 0.02 below reports/a (99.9 %)",
             ),
-            (
-                gate(Metric::WorstCase, drop(Some("b"), Some("m"))),
-                "worst_case at most 0.02 below m in b (99.9 %)",
-            ),
+            (gate(Metric::WorstCase, drop(Some("b"), Some("m"))), "worst_case at most 0.02 below m in b (99.9 %)"),
             (gate(Metric::WorstCase, drop(None, None)), "worst_case at most 0.02 below the baseline (99.9 %)"),
             (gate(Metric::Flags, Rule::Absent(vec![Flag::Tie, Flag::Unconfirmed])), "flags absent: tie, unconfirmed"),
-            (
-                gate(Metric::Flags, Rule::Absent(Flag::DOCS.iter().map(|doc| doc.flag).collect())),
-                "flags absent",
-            ),
+            (gate(Metric::Flags, Rule::Absent(Flag::DOCS.iter().map(|doc| doc.flag).collect())), "flags absent"),
         ];
         for (gate, text) in table {
             assert_eq!(gate.to_string(), text);

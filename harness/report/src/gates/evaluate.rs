@@ -5,7 +5,7 @@ use evidence::{
     ModelResult, On, Paired, Results, Rule,
 };
 
-use super::words::{exact, percent, value};
+use super::words::{exact, percent, points, value};
 use super::{baseline, reading};
 use crate::Error;
 
@@ -70,7 +70,13 @@ fn one(gate: &Gate, model: &ModelResult, subject: &Subject<'_>) -> Result<Outcom
 }
 
 /// A number against a threshold that it must reach (`least`) or not exceed.
-fn held(gate: &Gate, model: &ModelResult, subject: &Subject<'_>, limit: &Limit, least: bool) -> Result<Outcome, String> {
+fn held(
+    gate: &Gate,
+    model: &ModelResult,
+    subject: &Subject<'_>,
+    limit: &Limit,
+    least: bool,
+) -> Result<Outcome, String> {
     let reading = reading::read(gate, model, subject.latency)?;
     let interval = reading.interval(limit.confidence.unwrap_or(CONFIDENCE));
     let good = |value: f64| if least { value >= limit.threshold } else { value <= limit.threshold };
@@ -162,7 +168,8 @@ fn advice(gate: &Gate, model: &ModelResult) -> String {
 fn dropped(gate: &Gate, model: &ModelResult, subject: &Subject<'_>, drop: &MaxDrop) -> Result<Outcome, String> {
     let other = baseline::find(gate, drop, &model.name, subject.results, subject.baselines)?;
     let own = reading::read(gate, model, subject.latency)?;
-    let before = reading::read(gate, other, subject.latency).map_err(|reason| format!("of {}: {reason}", drop.baseline))?;
+    let before =
+        reading::read(gate, other, subject.latency).map_err(|reason| format!("of {}: {reason}", drop.baseline))?;
     let rows = |reading: &reading::Reading<'_>, whose: &str| match reading.rows.filter(|rows| !rows.is_empty()) {
         Some(rows) => Ok(rows.clone()),
         None => Err(format!("{whose} does not say which rows these are\nhint: run its suite again with this version")),
@@ -180,19 +187,19 @@ fn dropped(gate: &Gate, model: &ModelResult, subject: &Subject<'_>, drop: &MaxDr
     let (decision, doubt) = trusted(decision, true, &own.doubts);
     let (p, name) = (pair.mcnemar(), &drop.baseline);
     let message = format!(
-        "measured {}, {} of {name}: a drop of {}, {} limits {} to {} ({} rows only the baseline gets, {} only this model, of {}; McNemar's p \
-         = {}); asked is an upper limit of the drop ≤ {}{why}{doubt}{}",
+        "measured {}, {} of {name}: a drop of {} percentage points, {} limits {} to {} ({} rows only the baseline gets, {} only this model, of {}; McNemar's p \
+         = {}); asked is an upper limit ≤ {}{why}{doubt}{}",
         percent(own.value),
         percent(before.value),
-        percent(pair.difference()),
+        points(pair.difference()),
         percent(drop.confidence),
-        percent(interval.low),
-        percent(interval.high),
+        points(interval.low),
+        points(interval.high),
         pair.only_a,
         pair.only_b,
         pair.rows(),
         exact_p(p),
-        percent(drop.allowed),
+        points(drop.allowed),
         if decision == Decision::Fail { advice(gate, model) } else { String::new() },
     );
     Ok(Outcome {
@@ -219,7 +226,9 @@ fn absent(gate: &Gate, model: &ModelResult, wanted: &[Flag]) -> Result<Outcome, 
     let each: Vec<String> = each.collect();
     let asked = match wanted.len() == Flag::DOCS.len() {
         true => "that no flag is raised".to_owned(),
-        false => format!("that none of these is raised: {}", wanted.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ")),
+        false => {
+            format!("that none of these is raised: {}", wanted.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "))
+        }
     };
     let message = match each.is_empty() {
         true => format!("none is raised; asked is {asked}"),

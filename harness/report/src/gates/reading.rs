@@ -44,13 +44,15 @@ pub(super) fn read<'a>(gate: &Gate, model: &'a ModelResult, latency: &'a [Latenc
         }
         Metric::RobustAccuracy => {
             let attack = attack(gate, model)?;
-            let mut reading = share(attack.robust, attack.total, &found(attack.bound), attack.bound, Some(&attack.robust_rows))?;
+            let mut reading =
+                share(attack.robust, attack.total, &found(attack.bound), attack.bound, Some(&attack.robust_rows))?;
             reading.doubts = model.inconclusive.iter().chain(&attack.inconclusive).copied().collect();
             Ok(reading)
         }
         Metric::WorstCase => {
             let worst = model.worst_case.as_ref().ok_or("it was not attacked")?;
-            let mut reading = share(worst.robust, worst.total, &found(worst.bound), worst.bound, Some(&worst.robust_rows))?;
+            let mut reading =
+                share(worst.robust, worst.total, &found(worst.bound), worst.bound, Some(&worst.robust_rows))?;
             reading.doubts = worst_doubts(model);
             Ok(reading)
         }
@@ -85,7 +87,8 @@ fn found(bound: Bound) -> String {
 }
 
 fn share<'a>(some: u64, all: u64, says: &str, bound: Bound, rows: Option<&'a RowSet>) -> Result<Reading<'a>, String> {
-    if all == 0 || some > all || rows.is_some_and(|rows| !rows.is_empty() && (rows.rows(), rows.count()) != (all, some)) {
+    if all == 0 || some > all || rows.is_some_and(|rows| !rows.is_empty() && (rows.rows(), rows.count()) != (all, some))
+    {
         return Err(format!("its results contradict themselves: {some} of {all} rows"));
     }
     let about = format!("{some} of {all} rows; {says}");
@@ -119,7 +122,9 @@ fn worst_class<'a>(gate: &Gate, model: &'a ModelResult) -> Result<Reading<'a>, S
     let rate = |&(_, some, all): &(&String, u64, u64)| some as f64 / all as f64;
     let least = classes.iter().min_by(|a, b| rate(a).total_cmp(&rate(b)));
     let Some(least) = least else {
-        return Err("its report does not say how its classes fare\nhint: run the suite again with this version".to_owned());
+        return Err(
+            "its report does not say how its classes fare\nhint: run the suite again with this version".to_owned()
+        );
     };
     let (name, some, all) = least;
     let (bound, says) = match gate.robust {
@@ -129,7 +134,10 @@ fn worst_class<'a>(gate: &Gate, model: &'a ModelResult) -> Result<Reading<'a>, S
     Ok(Reading {
         value: rate(least),
         counts: classes.iter().map(|&(_, some, all)| (some, all)).collect(),
-        about: format!("class `{name}`, {some} of {all} rows; {says}; the limits hold for all {} classes at once", classes.len()),
+        about: format!(
+            "class `{name}`, {some} of {all} rows; {says}; the limits hold for all {} classes at once",
+            classes.len()
+        ),
         bound,
         doubts: if gate.robust { worst_doubts(model) } else { Vec::new() },
         rows: None,
@@ -142,7 +150,8 @@ fn corrupted<'a>(gate: &Gate, model: &ModelResult) -> Result<Reading<'a>, String
         let cells: usize = all.corruptions.iter().map(|one| one.severities.len()).sum();
         return finite(all.mean_accuracy, format!("the mean over {cells} corruptions and severities"), Bound::Exact);
     };
-    let one = all.corruptions.iter().find(|one| one.name == *name).ok_or_else(|| format!("it was not run on `{name}`"))?;
+    let one =
+        all.corruptions.iter().find(|one| one.name == *name).ok_or_else(|| format!("it was not run on `{name}`"))?;
     finite(one.mean_accuracy, format!("the mean over {} severities of {name}", one.severities.len()), Bound::Exact)
 }
 
@@ -155,12 +164,20 @@ fn probe<'a>(gate: &Gate, model: &ModelResult) -> Result<Reading<'a>, String> {
     }
     let mean = probe.mean.ok_or_else(|| format!("`{name}` has no value on any row"))?;
     let says = bound_name(probe.bound);
-    finite(mean, format!("the mean over {} of {} rows, {}; {says}", probe.measured, probe.total, probe.units), probe.bound)
+    finite(
+        mean,
+        format!("the mean over {} of {} rows, {}; {says}", probe.measured, probe.total, probe.units),
+        probe.bound,
+    )
 }
 
 fn ratio<'a>(gate: &Gate, model: &ModelResult, latency: &[Latency]) -> Result<Reading<'a>, String> {
     let name = gate.of.as_deref().unwrap_or_default();
-    let missing = || format!("the report has no observed latency `{name}` of it\nhint: run the suite again; observations.json keeps them");
+    let missing = || {
+        format!(
+            "the report has no observed latency `{name}` of it\nhint: run the suite again; observations.json keeps them"
+        )
+    };
     let measured = latency.iter().find(|one| one.name == name).ok_or_else(missing)?;
     let own = measured.models.iter().find(|one| one.model == model.name).ok_or_else(missing)?;
     let ratio = own.ratio.as_ref().ok_or_else(missing)?;
@@ -200,7 +217,10 @@ pub(super) fn raised(gate: &Gate, model: &ModelResult, wanted: &[Flag]) -> Resul
         }
     }
     let each = sources.iter().flat_map(|(place, flags)| {
-        flags.iter().filter(|(flag, rows)| wanted.contains(flag) && **rows > 0).map(|(flag, rows)| (*flag, place.clone(), *rows))
+        flags
+            .iter()
+            .filter(|(flag, rows)| wanted.contains(flag) && **rows > 0)
+            .map(|(flag, rows)| (*flag, place.clone(), *rows))
     });
     Ok(each.collect())
 }

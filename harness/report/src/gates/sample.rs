@@ -1,7 +1,8 @@
 //! Verdicts and results made by hand, for tests.
 
 use evidence::{
-    AttackResult, Decision, Gate, GateResult, GateVerdict as Verdict, Limit, Metric, ModelResult, On, Results, RowSet, Rule,
+    AttackResult, Decision, Gate, GateResult, GateVerdict as Verdict, Limit, Metric, ModelResult, On, Results, RowSet,
+    Rule,
 };
 use serde_json::json;
 
@@ -52,7 +53,8 @@ pub(crate) fn hostile() -> Verdict {
 
 /// So many gates that fail.
 pub(crate) fn many(count: usize) -> Verdict {
-    let each = (0..count).map(|at| gate(Decision::Fail, &format!("model-{at}"), "macs at most 1 (point)", &"long ".repeat(50)));
+    let each = (0..count)
+        .map(|at| gate(Decision::Fail, &format!("model-{at}"), "macs at most 1 (point)", &"long ".repeat(50)));
     Verdict::of("many", each.chain([gate(Decision::Pass, "good", "macs at most 2 (point)", "fine")]).collect())
 }
 

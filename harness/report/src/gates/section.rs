@@ -1,7 +1,7 @@
 use evidence::{Decision, GateVerdict as Verdict};
 
 use super::words::{capital, tally};
-use crate::text::{table};
+use crate::text::table;
 
 /// The section of `report.md`, without its heading.
 pub(crate) fn section(verdict: &Verdict) -> String {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    Baseline, CONFIDENCE, ClassResult, Decision, Flag, Gate, GateResult, MaxDrop, Metric, On, Paired, Results, RowSet, Rule,
-    clopper_pearson,
+    Baseline, CONFIDENCE, ClassResult, Decision, Flag, Gate, GateResult, MaxDrop, Metric, On, Paired, Results, RowSet,
+    Rule, clopper_pearson,
 };
 
 use super::sample::{ask, limit, measured};
@@ -95,6 +95,11 @@ fn messages_say_measured_bound_limits_and_threshold() {
         ]
         .join("\n"),
         @r##"
+    measured 31.2 %, 95 % limits 28.3373 % to 34.1738 % (312 of 1000 rows; an upper bound found by search); asked is a lower limit ≥ 25 %. A stronger attack may find less
+    measured 31.2 %, 95 % limits 28.3373 % to 34.1738 % (312 of 1000 rows; an upper bound found by search); asked is a lower limit ≥ 30 %. The threshold lies between the limits, so neither is shown: more samples would tell
+    measured 31.2 %, 95 % limits 28.3373 % to 34.1738 % (312 of 1000 rows; an upper bound found by search); asked is a lower limit ≥ 40 %. `tinyassay attack show REPORT --model net` lists what broke it
+    measured 31.2 %, 95 % limits 28.3373 % to 34.1738 % (312 of 1000 rows; an upper bound found by search); asked is an upper limit ≥ 34 %. This limit is the lenient one: passing does not show that the threshold is met, only that missing it is not shown. A stronger attack may find less
+    measured 31.2 %, 95 % limits 28.3373 % to 34.1738 % (312 of 1000 rows; an upper bound found by search); asked is at most 30 %. `tinyassay attack show REPORT --model net` lists what broke it
     "##
     );
 }
@@ -123,7 +128,12 @@ fn drops_decide_as_tangos_interval_says() {
             let (before, after) = pair(50, only_a, only_b, 200);
             let results = measured(&[("net", &everything, &after), ("old", &everything, &before)]);
             let result = judge(&results, &drop_gate(Metric::RobustAccuracy, Some("pgd"), None, Some("old")));
-            let counts = Paired { both: 50, only_a: only_a as u64, only_b: only_b as u64, neither: (150 - only_a - only_b) as u64 };
+            let counts = Paired {
+                both: 50,
+                only_a: only_a as u64,
+                only_b: only_b as u64,
+                neither: (150 - only_a - only_b) as u64,
+            };
             let interval = counts.tango(CONFIDENCE);
             let expected = match () {
                 () if interval.high <= 0.02 => Decision::Pass,
@@ -166,14 +176,21 @@ fn a_search_in_doubt_turns_a_pass_into_inconclusive_and_nothing_else() {
         let least = gate(Rule::AtLeast(limit(0.4, On::Point)));
         let result = judge(&doubted(500), &least);
         assert_eq!(result.decision, Decision::Inconclusive);
-        assert!(result.message.contains("stood-still") && result.message.contains("not to be trusted"), "{}", result.message);
+        assert!(
+            result.message.contains("stood-still") && result.message.contains("not to be trusted"),
+            "{}",
+            result.message
+        );
         assert_eq!(judge(&net(500, 1000), &least).decision, Decision::Pass);
         assert_eq!(judge(&doubted(300), &least).decision, Decision::Fail);
         assert_eq!(judge(&doubted(300), &gate(Rule::AtMost(limit(0.4, On::Point)))).decision, Decision::Pass);
         let mut whole = net(500, 1000);
         whole.models[0].inconclusive = vec![Flag::Randomised];
         assert_eq!(judge(&whole, &least).decision, Decision::Inconclusive);
-        assert_eq!(judge(&whole, &ask(Metric::CleanAccuracy, None, Rule::AtLeast(limit(0.4, On::Point)))).decision, Decision::Pass);
+        assert_eq!(
+            judge(&whole, &ask(Metric::CleanAccuracy, None, Rule::AtLeast(limit(0.4, On::Point)))).decision,
+            Decision::Pass
+        );
     }
     let mut two = doubted(500);
     let mut other = two.models[0].attacks[0].clone();
@@ -194,7 +211,11 @@ fn baselines_that_were_measured_otherwise_are_errors_that_say_what_differs() {
         (set("dataset/digest", "x1"), "`dataset.digest` is \"00\" here and \"x1\" there", true),
         (set("dataset/rows", "[[0,50]]"), "`dataset.rows`", true),
         (set("models/0/labels", "[0,1,1]"), "`classes that the model tells apart`", true),
-        (set("threat/epsilon_fraction", "4/255"), "`threat.epsilon_fraction` is \"8/255\" here and \"4/255\" there", false),
+        (
+            set("threat/epsilon_fraction", "4/255"),
+            "`threat.epsilon_fraction` is \"8/255\" here and \"4/255\" there",
+            false,
+        ),
         (set("seed", "x"), "`seed` is \"0\" here and \"x\" there", false),
         (set("attacks/0/spec/pgd/steps", "10"), "`attacks.pgd.spec.pgd.steps` is 20 here and 10 there", false),
     ];
@@ -207,7 +228,12 @@ fn baselines_that_were_measured_otherwise_are_errors_that_say_what_differs() {
         let baselines = BTreeMap::from([("old".to_owned(), other)]);
         let error = try_judge(&here, &gate, &baselines).unwrap_err();
         assert!(error.contains(message) && error.contains("hint: run the same suite"), "{pointer}: {error}");
-        assert!(error.starts_with("judge `net` by the gate in suites/s.yaml:3, robust_accuracy of pgd at most 0.02 below old"), "{error}");
+        assert!(
+            error.starts_with(
+                "judge `net` by the gate in suites/s.yaml:3, robust_accuracy of pgd at most 0.02 below old"
+            ),
+            "{error}"
+        );
         let early = check_baselines(std::slice::from_ref(&gate), "suites/s.yaml", &here.plan, &baselines).unwrap_err();
         assert_eq!(early.to_string(), error);
         assert_eq!(try_judge(&here, &clean, &baselines).is_err(), of_clean, "{pointer}");
@@ -219,7 +245,8 @@ fn baselines_that_were_measured_otherwise_are_errors_that_say_what_differs() {
         change(&mut other);
         assert!(try_judge(&here, &gate, &BTreeMap::from([("old".to_owned(), other)])).is_ok());
     }
-    let error = |gate: &Gate, other: Results| try_judge(&here, gate, &BTreeMap::from([("old".to_owned(), other)])).unwrap_err();
+    let error =
+        |gate: &Gate, other: Results| try_judge(&here, gate, &BTreeMap::from([("old".to_owned(), other)])).unwrap_err();
     let mut bare = here.clone();
     bare.models[0].attacks[0].robust_rows = RowSet::default();
     assert!(error(&gate, bare).contains("does not say which rows"));
@@ -228,7 +255,9 @@ fn baselines_that_were_measured_otherwise_are_errors_that_say_what_differs() {
     assert!(error(&gate, other).contains("old has no model `net`\nhint: it has elsewhere"));
     assert!(try_judge(&here, &gate, &BTreeMap::new()).unwrap_err().contains("was not read"));
     let open = drop_gate(Metric::CleanAccuracy, None, None, None);
-    assert!(try_judge(&here, &open, &BTreeMap::new()).unwrap_err().contains("hint: name its folder with --baseline DIR"));
+    assert!(
+        try_judge(&here, &open, &BTreeMap::new()).unwrap_err().contains("hint: name its folder with --baseline DIR")
+    );
 }
 
 #[test]
@@ -248,7 +277,8 @@ fn flags_must_be_absent_where_they_are_asked_for() {
 #[test]
 fn costs_classes_and_latencies_are_read_where_they_stand() {
     let mut results = net(500, 1000);
-    let class = |output, name: &str, correct, robust| ClassResult { output, name: name.into(), total: 500, correct, robust };
+    let class =
+        |output, name: &str, correct, robust| ClassResult { output, name: name.into(), total: 500, correct, robust };
     results.models[0].classes = vec![class(0, "stop", 450, Some(100)), class(1, "yield", 400, Some(200))];
     let table = [
         (Metric::Macs, 12_501_632.0),
@@ -268,13 +298,18 @@ fn costs_classes_and_latencies_are_read_where_they_stand() {
     let each = [(100, 500), (200, 500)].map(|(some, all)| clopper_pearson(some, all, 0.975));
     assert_eq!((result.measured, result.ci_low, result.ci_high), (Some(0.2), Some(each[0].low), Some(each[0].high)));
     assert!(result.message.contains("class `stop`, 100 of 500 rows"), "{}", result.message);
-    let missing = try_judge(&results, &ask(Metric::FlashBytes, None, Rule::AtMost(limit(1.0, On::Point))), &BTreeMap::new());
+    let missing =
+        try_judge(&results, &ask(Metric::FlashBytes, None, Rule::AtMost(limit(1.0, On::Point))), &BTreeMap::new());
     assert!(missing.unwrap_err().contains("hint: run the suite again"));
 
     let observed = latency();
-    let ratio = observed.models.iter().find_map(|model| Some((model.model.clone(), model.ratio?.median))).expect("a ratio");
+    let ratio =
+        observed.models.iter().find_map(|model| Some((model.model.clone(), model.ratio?.median))).expect("a ratio");
     results.models[0].name = ratio.0.clone();
-    let gate = |at_most| Gate { models: vec![ratio.0.clone()], ..ask(Metric::LatencyRatio, Some(&observed.name), Rule::AtMost(limit(at_most, On::Point))) };
+    let gate = |at_most| Gate {
+        models: vec![ratio.0.clone()],
+        ..ask(Metric::LatencyRatio, Some(&observed.name), Rule::AtMost(limit(at_most, On::Point)))
+    };
     let (gate, none) = (gate(ratio.1), BTreeMap::new());
     let subject = Subject { results: &results, latency: std::slice::from_ref(&observed), baselines: &none };
     let verdict = evaluate(std::slice::from_ref(&gate), "s.yaml", &subject).unwrap();
@@ -299,7 +334,8 @@ fn results_that_contradict_themselves_are_errors() {
     for (metric, change) in changes {
         let mut results = net(500, 1000);
         change(&mut results);
-        let gate = ask(metric, (metric == Metric::RobustAccuracy).then_some("pgd"), Rule::AtLeast(limit(0.1, On::CiLow)));
+        let gate =
+            ask(metric, (metric == Metric::RobustAccuracy).then_some("pgd"), Rule::AtLeast(limit(0.1, On::CiLow)));
         let error = try_judge(&results, &gate, &BTreeMap::new()).unwrap_err();
         assert!(error.contains("contradict themselves"), "{error}");
     }

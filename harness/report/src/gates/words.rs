@@ -21,8 +21,14 @@ pub(super) fn value(metric: Metric, value: f64) -> String {
 
 /// Four decimals of a percentage at most: `31.2 %`.
 pub(super) fn percent(share: f64) -> String {
-    let text = format!("{:.4}", 100.0 * share);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    format!("{} %", points(share))
+}
+
+/// A difference of shares in percentage points, four decimals at most: `-5.4`.
+pub(super) fn points(difference: f64) -> String {
+    let text = format!("{:.4}", 100.0 * difference);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// A decision in capitals, which no colour is needed for.
@@ -44,7 +50,10 @@ pub(super) fn tally(decisions: impl Iterator<Item = Decision>) -> String {
     let mut counts = [0_usize; 3];
     decisions.for_each(|decision| counts[decision as usize] += 1);
     let [pass, inconclusive, fail] = counts;
-    format!("{} checked: {pass} passed, {fail} failed, {inconclusive} inconclusive", counted(pass + inconclusive + fail, "gate"))
+    format!(
+        "{} checked: {pass} passed, {fail} failed, {inconclusive} inconclusive",
+        counted(pass + inconclusive + fail, "gate")
+    )
 }
 
 #[cfg(test)]
@@ -53,10 +62,18 @@ mod tests {
 
     #[test]
     fn numbers_that_differ_look_different() {
-        let table = [(0.312, "0.312"), (13e6, "13000000"), (0.0, "0"), (1.5e-9, "1.5e-9"), (-2.5, "-2.5"), (1.0 / 3.0, "0.333333")];
+        let table = [
+            (0.312, "0.312"),
+            (13e6, "13000000"),
+            (0.0, "0"),
+            (1.5e-9, "1.5e-9"),
+            (-2.5, "-2.5"),
+            (1.0 / 3.0, "0.333333"),
+        ];
         table.iter().for_each(|(number, text)| assert_eq!(exact(*number), *text));
         assert_eq!((value(Metric::WorstCase, 0.312), value(Metric::Macs, 100.0)), ("31.2 %".into(), "100".into()));
         assert_ne!(percent(0.399_999), percent(0.4));
+        assert_eq!((points(-0.054), points(-1e-9)), ("-5.4".into(), "0".into()));
         assert_eq!((percent(0.0), percent(1.0)), ("0 %".into(), "100 %".into()));
     }
 }

@@ -144,9 +144,9 @@ impl JsonSchema for FlagsForm {
 
 /// Every metric with what it reads.
 fn metrics(_: &mut SchemaGenerator) -> Schema {
-    let each = Metric::DOCS.iter().map(|doc| {
-        json_schema!({ "const": doc.id, "description": format!("{} ({})", doc.reads, doc.unit) })
-    });
+    let each = Metric::DOCS
+        .iter()
+        .map(|doc| json_schema!({ "const": doc.id, "description": format!("{} ({})", doc.reads, doc.unit) }));
     json_schema!({ "oneOf": each.collect::<Vec<_>>() })
 }
 

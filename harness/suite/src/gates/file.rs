@@ -40,10 +40,12 @@ impl Gates {
     fn from_source(source: Source) -> Result<Gates, Error> {
         let keys: Result<Named<IgnoredAny>, Problem> = yaml::document(source.text());
         // What cannot be read here cannot be read below either, where it is said of what.
-        let is_suite = |keys: Named<IgnoredAny>| keys.0.iter().any(|(key, _)| ["attacks", "dataset"].contains(&key.as_str()));
+        let is_suite =
+            |keys: Named<IgnoredAny>| keys.0.iter().any(|(key, _)| ["attacks", "dataset"].contains(&key.as_str()));
         if keys.is_ok_and(is_suite) {
             let suite = Suite::from_source(source)?;
-            let none = || Problem::new("this suite has no gates").hint("add a section `gates`, or name a file of gates");
+            let none =
+                || Problem::new("this suite has no gates").hint("add a section `gates`, or name a file of gates");
             return Gates::of(&suite).ok_or_else(|| Error::reading(suite.source())(none()));
         }
         let document: Result<GatesDocument, Problem> = yaml::document(source.text());
@@ -69,7 +71,8 @@ impl Gates {
 fn checked(document: GatesDocument) -> Result<Located<Vec<Located<GateForm>>>, Problem> {
     let GatesDocument { version, gates } = document;
     if version.value != VERSION {
-        let message = format!("version {} of the format is not known; this program reads version {VERSION}", version.value);
+        let message =
+            format!("version {} of the format is not known; this program reads version {VERSION}", version.value);
         return Err(Problem::new(message).at(version.place));
     }
     check(&gates)?;

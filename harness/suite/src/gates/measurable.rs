@@ -47,7 +47,8 @@ impl Measurable {
 
     /// What a report has.
     pub fn of(results: &Results) -> Self {
-        let mut found = Self { models: results.models.iter().map(|model| model.name.clone()).collect(), ..Self::default() };
+        let mut found =
+            Self { models: results.models.iter().map(|model| model.name.clone()).collect(), ..Self::default() };
         for model in &results.models {
             for attack in &model.attacks {
                 if !found.attacks.iter().any(|(name, _)| *name == attack.name) {
@@ -67,7 +68,8 @@ impl Measurable {
         }
         let latencies = results.plan.get("cost").and_then(|cost| cost["latency"].as_array());
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        let each = latencies.into_iter().flatten().filter_map(|one| Some((text(&one["name"])?, text(&one["reference"]))));
+        let each =
+            latencies.into_iter().flatten().filter_map(|one| Some((text(&one["name"])?, text(&one["reference"]))));
         found.latencies = each.collect();
         found
     }

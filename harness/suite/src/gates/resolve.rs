@@ -13,7 +13,8 @@ pub(crate) fn resolve(entries: &[Located<GateForm>], known: &Measurable) -> Resu
     for entry in entries {
         let gate = gate(entry, known).map_err(|problem| problem.at(entry.metric.place))?;
         let same = |other: &&Gate| other.to_string() == gate.to_string();
-        let shared = gates.iter().filter(same).flat_map(|other| &other.models).find(|model| gate.models.contains(model));
+        let shared =
+            gates.iter().filter(same).flat_map(|other| &other.models).find(|model| gate.models.contains(model));
         if let Some(model) = shared {
             return Err(Problem::new(format!("two gates ask for the same of `{model}`: {gate}"))
                 .hint("take one of them out")
@@ -59,10 +60,17 @@ fn of(entry: &GateForm, metric: Metric, known: &Measurable) -> Result<Option<Str
     if !found.contains(&name.as_str()) {
         return Err(unknown(name, wanted, &found));
     }
-    if known.probes.iter().any(|(probe, bound)| names == Names::Probe && *probe == name.value && *bound == Bound::Estimate) {
-        return Err(Problem::new(format!("probe `{}` is an estimate, and no gate may rest on an estimate", name.value))
-            .hint("ask about a probe that measures a bound, or about robust accuracy")
-            .at(name.place));
+    if known
+        .probes
+        .iter()
+        .any(|(probe, bound)| names == Names::Probe && *probe == name.value && *bound == Bound::Estimate)
+    {
+        return Err(Problem::new(format!(
+            "probe `{}` is an estimate, and no gate may rest on an estimate",
+            name.value
+        ))
+        .hint("ask about a probe that measures a bound, or about robust accuracy")
+        .at(name.place));
     }
     Ok(Some(name.value.clone()))
 }
@@ -82,7 +90,9 @@ fn latency(name: Option<&Located<String>>, known: &Measurable) -> Result<String,
     match (name, &referred[..]) {
         (Some(name), _) if referred.contains(&name.as_str()) => Ok(name.value.clone()),
         (Some(name), _) if known.latencies.iter().any(|(latency, _)| *latency == name.value) => {
-            Err(Problem::new(format!("latency `{}` is compared with no reference", name.value)).hint(hint).at(name.place))
+            Err(Problem::new(format!("latency `{}` is compared with no reference", name.value))
+                .hint(hint)
+                .at(name.place))
         }
         (Some(name), _) => Err(unknown(name, "latency", &referred)),
         (None, [only]) => Ok((*only).to_owned()),
@@ -130,11 +140,14 @@ fn models(
             let found: Vec<&str> = found.map(String::as_str).collect();
             if found.is_empty() {
                 let hint = format!("known here: {}", registry::yaml::list(&all));
-                return Err(Problem::new(format!("`{}` finds no model here", pattern.value)).hint(hint).at(pattern.place));
+                return Err(Problem::new(format!("`{}` finds no model here", pattern.value))
+                    .hint(hint)
+                    .at(pattern.place));
             }
             named.extend(found);
         } else if Some(pattern.as_str()) == apart {
-            let message = format!("`{}` is what others are measured by here, and cannot be asked itself", pattern.value);
+            let message =
+                format!("`{}` is what others are measured by here, and cannot be asked itself", pattern.value);
             return Err(Problem::new(message).at(pattern.place));
         } else if all.contains(&pattern.as_str()) {
             named.push(pattern);

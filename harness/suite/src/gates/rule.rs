@@ -143,7 +143,9 @@ fn number(entry: &Located<GateForm>, metric: Metric) -> Result<Rule, Problem> {
     if share && !(0.0..=1.0).contains(&threshold.value) {
         let problem = Problem::new(format!("`{key}` is {}, allowed are 0 to 1", threshold.value)).at(threshold.place);
         return Err(match (1.0..=100.0).contains(&threshold.value) {
-            true => problem.hint(format!("{0} % is written {1}", threshold.value, (threshold.value * 1e6).round() / 1e8)),
+            true => {
+                problem.hint(format!("{0} % is written {1}", threshold.value, (threshold.value * 1e6).round() / 1e8))
+            }
             false => problem,
         });
     }

@@ -109,13 +109,21 @@ fn limits_are_held_against_thresholds_unless_the_point_is() {
 fn what_is_not_there_is_said_with_the_line() {
     let world = World::new();
     let table = [
-        ("metric: robust_accuracy, attack: pdg-20, at_least: 0.1", "there is no attack `pdg-20`", "did you mean `pgd-20`"),
+        (
+            "metric: robust_accuracy, attack: pdg-20, at_least: 0.1",
+            "there is no attack `pdg-20`",
+            "did you mean `pgd-20`",
+        ),
         ("metric: robust_accuracy, attack: clever, at_least: 0.1", "there is no attack `clever`", "known here: `fgsm`"),
         ("metric: flags, flags: none, attack: banana", "there is no attack `banana`", ""),
         ("metric: probe, probe: clever, at_most: 1", "no gate may rest on an estimate", "hint: ask about"),
         ("metric: probe, probe: klever, at_most: 1", "there is no probe `klever`", "did you mean `clever`"),
         ("metric: corrupted_accuracy, corruption: frog, at_least: 0", "there is no corruption `frog`", "`fog`"),
-        ("metric: latency_ratio, latency: latency-quick, at_most: 1", "is compared with no reference", "reference: NAME"),
+        (
+            "metric: latency_ratio, latency: latency-quick, at_most: 1",
+            "is compared with no reference",
+            "reference: NAME",
+        ),
         ("metric: latency_ratio, latency: pari, at_most: 1", "there is no latency `pari`", "did you mean `pair`"),
         ("metric: latency_ratio, at_most: 1, models: [ten]", "cannot be asked itself", ""),
         ("metric: macs, at_most: 1, models: [tne]", "there is no model `tne`", "did you mean `ten`"),
@@ -131,18 +139,28 @@ fn what_is_not_there_is_said_with_the_line() {
     }
     let twice = ["{ metric: macs, at_most: 1, models: [ten] }", "{ at_most: 1.0, metric: macs }"];
     let error = world.try_plan(&with(&twice)).expect_err("the same twice");
-    assert!(error.starts_with("plan ./suites/my.yaml:18:") && error.contains("the same of `ten`: macs at most 1 (point)"), "{error}");
+    assert!(
+        error.starts_with("plan ./suites/my.yaml:18:") && error.contains("the same of `ten`: macs at most 1 (point)"),
+        "{error}"
+    );
     let apart = ["{ metric: macs, at_most: 1, models: [ten] }", "{ at_most: 1.0, metric: macs, models: [two] }"];
     assert_eq!(world.plan(&with(&apart)).gates.len(), 2);
     let bare = world.try_plan(&changed("seed:", "gates: [{ metric: latency_ratio, at_most: 1 }]\nseed:"));
-    let bare = bare.expect_err("no latency") + &world.try_plan(&changed("seed:", "gates: [{ metric: corrupted_accuracy, at_least: 0 }]\nseed:")).expect_err("no corruption");
+    let bare = bare.expect_err("no latency")
+        + &world
+            .try_plan(&changed("seed:", "gates: [{ metric: corrupted_accuracy, at_least: 0 }]\nseed:"))
+            .expect_err("no corruption");
     assert!(bare.contains("no latency is measured here") && bare.contains("no corruption is run here"), "{bare}");
 }
 
 #[test]
 fn what_is_wrong_alone_is_said_when_the_file_is_read() {
     let table = [
-        ("metric: robust_acuracy, at_least: 0.1", "there is no metric `robust_acuracy`", "did you mean `robust_accuracy`"),
+        (
+            "metric: robust_acuracy, at_least: 0.1",
+            "there is no metric `robust_acuracy`",
+            "did you mean `robust_accuracy`",
+        ),
         ("metric: banana, at_least: 0.1", "there is no metric `banana`", "known here: `clean_accuracy`"),
         ("metric: clean_accuracy", "what must hold of `clean_accuracy` is not said", "`max_drop`"),
         ("metric: macs", "what must hold of `macs` is not said", "add one of `at_least` or `at_most`"),
@@ -186,13 +204,15 @@ fn what_is_wrong_alone_is_said_when_the_file_is_read() {
             assert!(placed && error.contains(message) && error.contains(hint), "{gate}: {error}");
         }
     }
-    let error = Suite::parse("my.yaml", changed("seed:", "gates: []\nseed:").as_bytes()).expect_err("empty").to_string();
+    let error =
+        Suite::parse("my.yaml", changed("seed:", "gates: []\nseed:").as_bytes()).expect_err("empty").to_string();
     assert!(error.contains("`gates` is empty"), "{error}");
 }
 
 #[test]
 fn a_file_of_gates_is_read_as_the_section_is() {
-    let known = Measurable { models: vec!["net".into()], attacks: vec![("pgd-20".into(), None)], ..Measurable::default() };
+    let known =
+        Measurable { models: vec!["net".into()], attacks: vec![("pgd-20".into(), None)], ..Measurable::default() };
     let text = b"version: 1\ngates:\n- metric: clean_accuracy\n  at_least: 0.5\n- metric: robust_accuracy\n  attack: pgd-20\n  at_least: 0.4\n";
     let gates = Gates::parse("gates.yaml", text).expect("good").resolve(&known).expect("all is there");
     let told: Vec<(u64, String)> = gates.iter().map(|gate| (gate.line, gate.to_string())).collect();
@@ -214,7 +234,8 @@ fn a_file_of_gates_is_read_as_the_section_is() {
         (String::new(), ""),
     ];
     table.iter().for_each(|(text, message)| assert!(error(text).contains(message), "{text}: {}", error(text)));
-    let error = Gates::parse("g.yaml", text).expect("good").resolve(&Measurable::default()).expect_err("nothing is there");
+    let error =
+        Gates::parse("g.yaml", text).expect("good").resolve(&Measurable::default()).expect_err("nothing is there");
     assert!(error.to_string().starts_with("plan g.yaml:3:"), "{error}");
 }
 

@@ -3,7 +3,6 @@ use std::fmt::Write;
 use evidence::{Decision, GateVerdict as Verdict};
 
 use super::slashes;
-use crate::gates::words::exact;
 
 /// JUnit XML: a test case for each gate on each model, in the classes of models. A gate that fails is a `failure`. One that is
 /// inconclusive is an `error` of type `inconclusive`, so that it is not taken for a pass: nothing was shown. No time is told, since
@@ -36,8 +35,7 @@ pub(super) fn render(verdict: &Verdict) -> String {
                 let _ = writeln!(text, "      <error message=\"{message}\" type=\"inconclusive\">{place}</error>");
             }
         }
-        let told = gate.measured.map_or(String::new(), |measured| format!("measured {}; ", exact(measured)));
-        let _ = writeln!(text, "      <system-out>{told}{message} ({place})</system-out>\n    </testcase>");
+        let _ = writeln!(text, "      <system-out>{message} ({place})</system-out>\n    </testcase>");
     }
     text + "  </testsuite>\n</testsuites>\n"
 }

@@ -25,9 +25,17 @@ pub struct VerdictFormat {
 
 /// All formats.
 pub const VERDICT_FORMATS: &[VerdictFormat] = &[
-    VerdictFormat { name: "terminal", about: "a table, and a message for each gate", render: |v| Ok(terminal::render(v)) },
+    VerdictFormat {
+        name: "terminal",
+        about: "a table, and a message for each gate",
+        render: |v| Ok(terminal::render(v)),
+    },
     VerdictFormat { name: "json", about: "verdict.json, for machines", render: |v| Ok(v.to_json()?) },
-    VerdictFormat { name: "junit", about: "JUnit XML, which CI servers show as tests", render: |v| Ok(junit::render(v)) },
+    VerdictFormat {
+        name: "junit",
+        about: "JUnit XML, which CI servers show as tests",
+        render: |v| Ok(junit::render(v)),
+    },
     VerdictFormat {
         name: "sarif",
         about: "SARIF 2.1.0: what does not pass, at its line of the suite, for code scanning",

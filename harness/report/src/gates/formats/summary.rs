@@ -28,7 +28,10 @@ pub fn within(verdict: &Verdict, limit: usize) -> String {
         let left = gates.len() - shown;
         let left = match left {
             0 => String::new(),
-            _ => format!("\n{} left out: a summary has at most {limit} bytes. `tinyassay gate` prints them all.\n", counted(left, "gate")),
+            _ => format!(
+                "\n{} left out: a summary has at most {limit} bytes. `tinyassay gate` prints them all.\n",
+                counted(left, "gate")
+            ),
         };
         let rows = gates[..shown].iter().map(row);
         format!("{head}\n{}\n{left}", table(&["decision", "model", "asked", "why"], rows))

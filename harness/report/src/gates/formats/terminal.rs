@@ -13,7 +13,8 @@ pub(super) fn render(verdict: &Verdict) -> String {
         table.push_record([capital(gate.decision).to_owned(), plain(&gate.model), plain(&gate.gate)]);
     }
     let messages = verdict.gates.iter().map(|gate| {
-        let [file, model, asked, message] = [&gate.file, &gate.model, &gate.gate, &gate.message].map(|text| plain(text));
+        let [file, model, asked, message] =
+            [&gate.file, &gate.model, &gate.gate, &gate.message].map(|text| plain(text));
         format!("{} {model}: {asked}\n  {message}\n  {file}:{}\n", capital(gate.decision), gate.line)
     });
     let messages: String = messages.collect();

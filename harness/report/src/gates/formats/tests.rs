@@ -67,9 +67,11 @@ fn annotations_come_back() {
     };
     let text = render("annotations", &hostile());
     let first = text.lines().next().expect("a line");
-    let (properties, message) = first.strip_prefix("::error ").and_then(|rest| rest.split_once("::")).expect("a command");
+    let (properties, message) =
+        first.strip_prefix("::error ").and_then(|rest| rest.split_once("::")).expect("a command");
     let title = properties.rsplit_once("title=").expect("a title").1;
-    let kept: String = HOSTILE.chars().map(|c| if c.is_control() && !"\r\n".contains(c) { '\u{fffd}' } else { c }).collect();
+    let kept: String =
+        HOSTILE.chars().map(|c| if c.is_control() && !"\r\n".contains(c) { '\u{fffd}' } else { c }).collect();
     assert!(decoded(title).starts_with(&kept) && decoded(message).contains("::error::,:"), "{first}");
 }
 
@@ -83,7 +85,9 @@ fn sarif_has_what_code_scanning_reads() {
         let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
         let ids: BTreeSet<&str> = rules.iter().filter_map(|rule| rule["id"].as_str()).collect();
         assert_eq!(ids.len(), rules.len());
-        let told = |rule: &Value| ["shortDescription", "fullDescription", "help"].iter().all(|key| rule[key]["text"].is_string());
+        let told = |rule: &Value| {
+            ["shortDescription", "fullDescription", "help"].iter().all(|key| rule[key]["text"].is_string())
+        };
         assert!(rules.iter().all(told));
         let results = run["results"].as_array().expect("results");
         assert_eq!(results.len(), count);
@@ -125,14 +129,83 @@ fn the_summary_stays_within_its_bytes_and_says_what_is_left_out() {
 #[test]
 fn formats_of_one_verdict() {
     assert_snapshot!(render("terminal", &verdict()), @r##"
+    ╭──────────────┬───────┬───────────────────────────────────────────────────────╮
+    │ decision     │ model │ asked                                                 │
+    ├──────────────┼───────┼───────────────────────────────────────────────────────┤
+    │ PASS         │ net   │ clean_accuracy at least 0.3 (point)                   │
+    │ INCONCLUSIVE │ small │ robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %) │
+    │ FAIL         │ net   │ robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %) │
+    ╰──────────────┴───────┴───────────────────────────────────────────────────────╯
+    PASS net: clean_accuracy at least 0.3 (point)
+      measured 31.2 %; asked is at least 30 %
+      suites/my gate.yaml:12
+    INCONCLUSIVE small: robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %)
+      measured 39 %: more samples would tell
+      suites/my gate.yaml:12
+    FAIL net: robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %)
+      measured 31.2 %; asked is a lower limit ≥ 40 %
+      suites/my gate.yaml:12
+    FAIL: 3 gates checked: 1 passed, 1 failed, 1 inconclusive
     "##);
     assert_snapshot!(render("annotations", &verdict()), @r##"
+    ::error file=suites/my gate.yaml,line=12,title=net%3A robust_accuracy of pgd-20 at least 0.4 (ci_low%2C 95 %25)::measured 31.2 %25; asked is a lower limit ≥ 40 %25
+    ::warning file=suites/my gate.yaml,line=12,title=small%3A robust_accuracy of pgd-20 at least 0.4 (ci_low%2C 95 %25)::measured 39 %25: more samples would tell
+    ::notice title=gates of ci-gate::3 gates checked: 1 passed, 1 failed, 1 inconclusive
     "##);
     assert_snapshot!(render("junit", &verdict()), @r##"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="tinyassay" tests="3" failures="1" errors="1">
+      <testsuite name="gates of ci-gate" tests="3" failures="1" errors="1" skipped="0">
+        <testcase name="clean_accuracy at least 0.3 (point)" classname="net">
+          <system-out>measured 31.2 %; asked is at least 30 % (suites/my gate.yaml:12)</system-out>
+        </testcase>
+        <testcase name="robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %)" classname="small">
+          <error message="measured 39 %: more samples would tell" type="inconclusive">suites/my gate.yaml:12</error>
+          <system-out>measured 39 %: more samples would tell (suites/my gate.yaml:12)</system-out>
+        </testcase>
+        <testcase name="robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %)" classname="net">
+          <failure message="measured 31.2 %; asked is a lower limit ≥ 40 %" type="fail">suites/my gate.yaml:12</failure>
+          <system-out>measured 31.2 %; asked is a lower limit ≥ 40 % (suites/my gate.yaml:12)</system-out>
+        </testcase>
+      </testsuite>
+    </testsuites>
     "##);
     assert_snapshot!(render("summary", &verdict()), @r##"
+    ## ❌ gates of ci-gate: fail
+
+    3 gates checked: 1 passed, 1 failed, 1 inconclusive. A gate passes if what it asks for was shown, fails if the opposite was shown, and is inconclusive if neither was: the threshold lies between the confidence limits, or the search is not to be trusted.
+
+    | decision        | model | asked                                                 | why                                            |
+    |-----------------|-------|-------------------------------------------------------|------------------------------------------------|
+    | ❌ fail         | net   | robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %) | measured 31.2 %; asked is a lower limit ≥ 40 % |
+    | ⚠️ inconclusive | small | robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %) | measured 39 %: more samples would tell         |
+    | ✅ pass         | net   | clean_accuracy at least 0.3 (point)                   | measured 31.2 %; asked is at least 30 %        |
     "##);
     let sarif: Value = serde_json::from_str(&render("sarif", &verdict())).expect("JSON");
     assert_snapshot!(format!("{:#}", sarif["runs"][0]["results"][0]), @r##"
+    {
+      "level": "error",
+      "locations": [
+        {
+          "physicalLocation": {
+            "artifactLocation": {
+              "uri": "suites/my%20gate.yaml",
+              "uriBaseId": "%SRCROOT%"
+            },
+            "region": {
+              "startLine": 12
+            }
+          }
+        }
+      ],
+      "message": {
+        "text": "net: robust_accuracy of pgd-20 at least 0.4 (ci_low, 95 %). measured 31.2 %; asked is a lower limit ≥ 40 %"
+      },
+      "partialFingerprints": {
+        "primaryLocationLineHash": "538d014528e4c402:1"
+      },
+      "ruleId": "robust_accuracy",
+      "ruleIndex": 1
+    }
     "##);
 }
