@@ -10,6 +10,7 @@ mod cli;
 mod compare;
 mod corruptions;
 mod detectors;
+mod gates;
 mod golden;
 mod hostile;
 mod latency;
@@ -36,6 +37,7 @@ fn main() {
         ("compare", compare::TESTS),
         ("corruptions", corruptions::TESTS),
         ("detectors", detectors::TESTS),
+        ("gates", gates::TESTS),
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),
         ("latency", latency::TESTS),

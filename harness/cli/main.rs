@@ -13,6 +13,7 @@ mod engine;
 mod estimate;
 mod exit;
 mod facts;
+mod gate;
 mod kept;
 mod latency;
 mod model;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Model(verb) => model::run(verb),
         Verb::Attack(AttackVerb::Show(args)) => attack_show::run(&args),
+        Verb::Gate(args) => gate::run(&args),
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use evidence::Gate;
+
 /// What can go wrong with a report. Every message is a lower-case fragment that follows "failed to …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -42,6 +44,20 @@ pub enum Error {
         /// What the plot is called.
         title: String,
         /// Why not.
+        reason: String,
+    },
+    /// A gate that cannot be judged: what it asks about was not measured, or not in the same way.
+    #[error("judge `{model}` by the gate in {file}:{line}, {gate}: {reason}")]
+    Gate {
+        /// What the gate asks for.
+        gate: String,
+        /// The model.
+        model: String,
+        /// The file that the gate stands in.
+        file: String,
+        /// Its line, from 1.
+        line: u64,
+        /// Why not, with a hint.
         reason: String,
     },
     /// Something in a report folder that a list of digests cannot cover.
@@ -104,6 +120,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A gate that cannot be judged, and why not.
+    pub(crate) fn gate(gate: &Gate, model: &str, file: &str) -> impl FnOnce(String) -> Self {
+        let (gate, line, model, file) = (gate.to_string(), gate.line, model.to_owned(), file.to_owned());
+        move |reason| Self::Gate { gate, model, file, line, reason }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }

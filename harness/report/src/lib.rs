@@ -14,6 +14,7 @@ pub mod export;
 mod figure;
 mod folder;
 mod formats;
+mod gates;
 mod latency;
 mod plan_table;
 mod rendered;
@@ -32,6 +33,10 @@ pub use error::Error;
 pub use figure::Figure;
 pub use folder::{Contents, SUITE, VERDICT, check_folder, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
+pub use gates::{
+    SUMMARY_LIMIT, Subject, VERDICT_FORMATS, VerdictFormat, annotations, check_baselines, evaluate, verdict_format,
+    verdict_summary,
+};
 pub use latency::latency;
 pub use rendered::rendered;
 pub use stored::Stored;

@@ -4,6 +4,7 @@ use crate::attacks::Attacks;
 use crate::corruptions::CorruptionsSection;
 use crate::cost::Costs;
 use crate::entry::Entry;
+use crate::gates::GateForm;
 use crate::named::Named;
 use crate::probes::Probes;
 use attack::{Budget, Epsilon, Norm, ThreatModel};
@@ -54,10 +55,10 @@ pub struct Document {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub cost: Option<Located<Vec<Located<Entry<Costs>>>>>,
-    /// A section for a later version.
+    /// What must hold of the results, so that the release passes. Without it: nothing.
     #[serde(default)]
-    #[schemars(skip)]
-    pub gates: Option<Located<Unread>>,
+    #[schemars(length(min = 1))]
+    pub gates: Option<Located<Vec<Located<GateForm>>>>,
     /// A section for a later version.
     #[serde(default)]
     #[schemars(skip)]

@@ -7,6 +7,7 @@ use crate::curve::{Radii, radii};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
 use crate::error::Error;
+use crate::gates::{self, Measurable};
 use crate::grid::{attack_domain, check_levels};
 use crate::models::{PlannedModel, models};
 use crate::probes::{PlannedProbe, check_models, probes};
@@ -15,6 +16,7 @@ use crate::slices::Slice;
 use crate::suite::Suite;
 use crate::transfer::Sources;
 use attack::{Budget, Domain, LossHead, Norm, Picture, ThreatModel};
+use evidence::Gate;
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Digest, Layout, Registry};
 use serde::{Serialize, Serializer};
@@ -54,6 +56,9 @@ pub struct Plan {
     /// Numbers that a publication states. Nothing that runs depends on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PlannedPublished>,
+    /// What must hold of the results, in the order of the suite. No block depends on it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
     /// The verified rows.
     #[serde(skip)]
     pub data: Dataset,
@@ -136,6 +141,13 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         }
         None => None,
     };
+    let gates = match &document.gates {
+        Some(entries) => {
+            let known = Measurable::planned(&models, &attacks, &probes, &corruptions, cost.as_ref());
+            gates::resolve(entries, &known)?
+        }
+        None => Vec::new(),
+    };
     Ok(Plan {
         suite: PlannedSuite { name: suite.name().to_owned(), digest: suite.source().digest() },
         threat: PlannedThreat {
@@ -159,6 +171,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         slices: dataset.rows.slices(),
         cost,
         published,
+        gates,
         dataset,
         data,
         threat_model: threat,
@@ -166,15 +179,12 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
 }
 
 fn refuse_later_sections(document: &Document) -> Result<(), Problem> {
-    let Document { gates, certify, .. } = document;
-    for (name, section) in [("gates", gates), ("certify", certify)] {
-        if let Some(section) = section {
-            return Err(Problem::new(format!("section `{name}` is not supported by this version"))
-                .hint(format!("take `{name}` out to run the rest"))
-                .at(section.place));
-        }
+    match &document.certify {
+        Some(section) => Err(Problem::new("section `certify` is not supported by this version")
+            .hint("take `certify` out to run the rest")
+            .at(section.place)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn as_text<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {

@@ -324,7 +324,7 @@ fn hostile() {
     let laughs = (1..10).fold("a0: &a0 [lol]\n".to_owned(), |text, i| {
         format!("{text}a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "))
     });
-    let inside = format!("version: 1\ngates:\n{}", laughs.lines().map(|l| format!("  {l}\n")).collect::<String>());
+    let inside = format!("version: 1\ncertify:\n{}", laughs.lines().map(|l| format!("  {l}\n")).collect::<String>());
     assert_snapshot!(all(&[
         ("100,000 brackets", complaint(brackets.as_bytes())),
         ("100,000 braces", complaint(braces.as_bytes())),

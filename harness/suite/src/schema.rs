@@ -35,6 +35,7 @@ mod tests {
             "cost",
             "curve",
             "dataset",
+            "gates",
             "models",
             "name",
             "probes",

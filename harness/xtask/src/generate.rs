@@ -9,6 +9,7 @@ type Generated = (&'static str, fn() -> String);
 /// Every generated text file.
 const FILES: &[Generated] = &[
     ("suites/schema.json", suite::schema_json),
+    ("suites/gates.schema.json", suite::gates_schema_json),
     ("models/recipe.schema.json", train::recipe::schema_json),
     ("harness/graph/OPERATORS.md", operators),
 ];

@@ -1,14 +1,16 @@
 use std::fmt::Write;
 
-use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results, ThreatFacts};
+use evidence::{
+    AttackResult, Bound, Flag, FlagDoc, GateVerdict as Verdict, ModelResult, ProbeResult, Results, ThreatFacts,
+};
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::static_cost::Column;
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
-use crate::{Figure, compare, corruptions, plan_table, robustness, static_cost, transfer};
+use crate::{Figure, compare, corruptions, gates, plan_table, robustness, static_cost, transfer};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
-pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
+pub(super) fn render(results: &Results, training: Option<&Figure>, verdict: Option<&Verdict>) -> String {
     let board = board(results);
     let mut sections = vec![
         title(results),
@@ -20,6 +22,9 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
             how_to_read_probes(&board)
         ),
     ];
+    if let Some(verdict) = verdict {
+        sections.insert(1, format!("## Gates\n\n{}", gates::section(verdict)));
+    }
     if !board.probes.is_empty() {
         sections.push(format!("## Probes\n\n{}", probes(&board)));
     }
@@ -409,6 +414,10 @@ mod tests {
     use super::*;
     use crate::sample::{detectors, example, model, results, with_probes};
     use evidence::{Distances, StageResult};
+
+    fn render(results: &Results, training: Option<&Figure>) -> String {
+        super::render(results, training, None)
+    }
 
     #[test]
     fn the_report() {

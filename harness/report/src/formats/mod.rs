@@ -53,7 +53,7 @@ pub const FORMATS: &[Format] = &[
         file: Some("report.md"),
         render: |results, beside| {
             let observed = latency::section(beside.latency).map(|text| format!("\n{text}\n"));
-            Ok(markdown::render(results, beside.training) + &observed.unwrap_or_default())
+            Ok(markdown::render(results, beside.training, beside.verdict) + &observed.unwrap_or_default())
         },
     },
 ];
