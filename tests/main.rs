@@ -5,8 +5,10 @@
 
 mod attack_show;
 mod attacks;
+mod audit;
 mod cli;
 mod compare;
+mod comparison;
 mod corruptions;
 mod detectors;
 mod golden;
@@ -29,8 +31,10 @@ fn main() {
     let groups = [
         ("attack_show", attack_show::TESTS),
         ("attacks", attacks::TESTS),
+        ("audit", audit::TESTS),
         ("cli", cli::TESTS),
         ("compare", compare::TESTS),
+        ("comparison", comparison::TESTS),
         ("corruptions", corruptions::TESTS),
         ("detectors", detectors::TESTS),
         ("golden", golden::TESTS),

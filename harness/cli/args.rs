@@ -50,6 +50,10 @@ pub(crate) enum Verb {
     Train(TrainArgs),
     /// Measures how long one inference takes on this machine, several models in turns
     Latency(LatencyArgs),
+    /// Compares two reports on the same rows: a baseline and a candidate
+    Compare(crate::comparison::CompareArgs),
+    /// Writes one document about a report for a reviewer: HTML, Markdown, PDF
+    Audit(crate::audit::AuditArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
     Doctor(DoctorArgs),
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &ShowAttackArgs) -> Result<Exit> {
 }
 
 /// A folder as it is given, or a name in `reports/`.
-fn folder(places: &Places, report: &Path) -> PathBuf {
+pub(crate) fn folder(places: &Places, report: &Path) -> PathBuf {
     let named = places.reports.join(report);
     if !report.exists() && named.exists() { named } else { report.to_path_buf() }
 }

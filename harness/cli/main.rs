@@ -3,7 +3,9 @@
 mod args;
 mod assembly;
 mod attack_show;
+mod audit;
 mod clean;
+mod comparison;
 mod corrupted;
 mod data;
 mod doctor;
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),
+        Verb::Compare(args) => comparison::run(&args),
+        Verb::Audit(args) => audit::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

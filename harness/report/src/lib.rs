@@ -4,10 +4,13 @@
 //! [`evidence::Results`] but what is handed in beside it: the figure of how the models were trained, and latencies that were
 //! observed. This crate must not know any attack by name, nor the engine.
 
+pub mod audit;
 mod board;
 mod compare;
+pub mod comparison;
 mod corruptions;
 mod curves;
+pub mod document;
 mod error;
 mod figure;
 mod folder;

@@ -39,6 +39,7 @@ mod tests {
             "name",
             "probes",
             "published",
+            "purpose",
             "seed",
             "threat",
             "version",
