@@ -37,23 +37,22 @@ fn facts(model: &RegisteredModel) -> Vec<(String, String)> {
 
 fn trained(model: &RegisteredModel, training: &Training) -> Vec<(String, String)> {
     let data = &training.data;
-    let mut facts = vec![(
-        "trained on".to_owned(),
-        format!("{} ({} split, {} rows, SHA-256 {})", data.name, data.split, data.rows, data.digest),
-    )];
-    let runtime = &training.runtime;
+    let mut facts = Vec::new();
     let mut add = |what: &str, value: String| facts.push((what.to_owned(), value));
+    add("trained on", format!("{} ({} split, {} rows)", data.name, data.split, data.rows));
+    add("training data", data.digest.to_string());
+    let runtime = &training.runtime;
     add("epochs", training.epochs.to_string());
     add("seed", training.seed.to_string());
     if let Some(digest) = training.files.get(Training::RECIPE) {
-        add("recipe, SHA-256", digest.to_string());
+        add("recipe", digest.to_string());
     }
     for key in ["architecture", "objective"] {
         if let Some(value) = of_recipe(model, key) {
             add(key, value);
         }
     }
-    add("training plan, SHA-256", training.plan.to_string());
+    add("training plan", training.plan.to_string());
     add("trained by Tinyassay", training.tinyassay.clone());
     add("on", format!("{} with ONNX Runtime {}, {}, {} threads", runtime.provider, runtime.onnxruntime, runtime.instruction_set, runtime.threads));
     facts

@@ -2,8 +2,7 @@ use evidence::{Digest, Results};
 use serde_json::Value;
 
 use super::{Case, Found, Lineage};
-use crate::Figure;
-use crate::document::{self, Section, Table, Text};
+use crate::document::{Figure, Section, Table, Text};
 
 pub(super) const TITLE: &str = "Artifacts and lineage";
 
@@ -59,7 +58,8 @@ fn lineage(case: &Case<'_>) -> Section {
             Found::Changed => name.plain(": a model of this name is registered with other files, so its manifest says nothing of this one."),
             Found::Same if of.facts.is_empty() => name.plain(": registered, without any statement of origin."),
             Found::Same => {
-                let facts: Vec<String> = of.facts.iter().map(|(what, value)| format!("{what} {value}")).collect();
+                let facts = of.facts.iter().filter(|(_, value)| !is_digest(value));
+                let facts: Vec<String> = facts.map(|(what, value)| format!("{what} {value}")).collect();
                 name.plain(format!(": {}.", facts.join("; ").trim_end_matches('.')))
             }
         }
@@ -75,11 +75,26 @@ fn lineage(case: &Case<'_>) -> Section {
             seen.join(", ")
         )),
     };
-    section.figure(case.stored.training.as_ref().map(|figure| document::Figure {
+    let mut digests = Table::new(&["model", "what", "SHA-256"], &[]);
+    for of in case.lineage.iter().filter(|of| of.found == Found::Same) {
+        let mut name = Text::from(of.model.clone());
+        for (what, value) in of.facts.iter().filter(|(_, value)| is_digest(value)) {
+            digests.push([std::mem::take(&mut name), what.clone().into(), Text::default().code(value.clone())]);
+        }
+    }
+    let section = section.table(digests);
+    section.figure(case.stored.training.as_ref().map(|figure| Figure {
         file: "audit-training.svg".to_owned(),
         svg: figure.svg.clone(),
-        caption: Text::from(Figure::ABOUT.replace('*', "")),
+        caption: "What each training measured after its epochs, on the rows, with the attack and with the probes of its recipe. \
+                  Nothing of it is measured again here, so that the last points need not be the numbers of this report."
+            .into(),
     }))
+}
+
+/// Whether it is a SHA-256 in hexadecimal digits, which stands in a table.
+fn is_digest(value: &str) -> bool {
+    value.len() == 64 && value.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 fn data(results: &Results) -> Section {

@@ -4,7 +4,7 @@ use evidence::SIGNIFICANCE;
 
 use super::Case;
 use crate::document::{Section, Table, Text};
-use crate::text::{limits, number};
+use crate::text::{number, span};
 
 /// More pairs than this fill pages; the results have them all.
 const MOST_PAIRS: usize = 45;
@@ -30,7 +30,7 @@ pub(super) fn section(case: &Case<'_>) -> Section {
         [
             pair.a.clone(),
             pair.b.clone(),
-            format!("{:+.2} ({})", 100.0 * pair.difference, limits(pair.ci_low, pair.ci_high)),
+            format!("{:+.2} ({})", 100.0 * pair.difference, span(pair.ci_low, pair.ci_high)),
             pair.rows.only_a.to_string(),
             pair.rows.only_b.to_string(),
             number(pair.p_holm),

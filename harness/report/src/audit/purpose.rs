@@ -19,10 +19,9 @@ pub(super) fn chapter(case: &Case<'_>) -> Section {
 fn intended_use(case: &Case<'_>) -> Section {
     let section = Section::new("Intended use");
     let Some((text, source)) = case.purpose() else {
-        return section.note(
-            "No intended use was stated. Whether data, threat model and thresholds fit a use can only be judged against one: the \
-             suite's key purpose or the option --intended-use states it.",
-        );
+        let note = "No intended use was stated. Whether data, threat model and thresholds fit a use can only be judged against one: the \
+                    suite's key ";
+        return section.note(Text::from(note).code("purpose").plain(" or the option ").code("--intended-use").plain(" states it."));
     };
     let paragraphs = text.split('\n').map(str::trim).filter(|line| !line.is_empty());
     paragraphs.fold(section.paragraph(format!("In the words of the provider ({source}):")), Section::paragraph)

@@ -5,7 +5,7 @@ use evidence::{ModelResult, Paired, Results};
 use super::Case;
 use super::wording::share;
 use crate::document::{Section, Table, Text};
-use crate::text::{limits, number};
+use crate::text::{number, span};
 
 /// What a name ends with that is a model's with another arithmetic.
 const ENDINGS: &[&str] = &["-int8", "_int8", ".int8", "-int8-qdq", "-qdq", "-quantized", "-quant", "-ptq", "-qat"];
@@ -72,7 +72,7 @@ fn rows(float: &ModelResult, quantized: &ModelResult) -> Vec<Vec<Text>> {
     let row = |(check, shares, paired): (String, [String; 2], Option<Paired>)| {
         let test = paired.map_or(["–".to_owned(), "–".to_owned()], |paired| {
             let interval = paired.tango(evidence::CONFIDENCE);
-            let difference = format!("{:+.2} ({})", 100.0 * paired.difference(), limits(interval.low, interval.high));
+            let difference = format!("{:+.2} ({})", 100.0 * paired.difference(), span(interval.low, interval.high));
             [difference, number(paired.mcnemar())]
         });
         [name.clone(), check].into_iter().chain(shares).chain(test).map(Text::from).collect()

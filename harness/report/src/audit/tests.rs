@@ -186,9 +186,9 @@ fn lineage_says_whether_it_is_the_same_model() {
         training_data,
     };
     let seen = Some(stored.results.dataset.digest);
-    let lineage = [of("net", Found::Same, &[("licence", "MIT"), ("epochs", "20")], seen), of("net-int8", Found::Changed, &[], None), of("x", Found::Absent, &[], None)];
+    let lineage = [of("net", Found::Same, &[("licence", "MIT"), ("epochs", "20"), ("recipe", &"0a".repeat(32))], seen), of("net-int8", Found::Changed, &[], None), of("x", Found::Absent, &[], None)];
     let text = said(&audit(&Case { lineage: &lineage, ..case(&stored) }).unwrap(), "Lineage");
-    assert!(text.contains("net: licence MIT; epochs 20.") && text.contains("net-int8: a model of this name is registered with other files"));
+    assert!(text.contains("net: licence MIT; epochs 20.") && text.contains(&format!("net | recipe | {}", "0a".repeat(32))) && text.contains("net-int8: a model of this name is registered with other files"));
     assert!(text.contains("x: not registered") && text.contains("the very rows that they were trained on: net."), "{text}");
 }
 

@@ -95,7 +95,9 @@ fn attacked<'a>(model: &ModelResult, attack: &'a AttackResult) -> Side<'a> {
 
 fn worst_case<'a>(model: &ModelResult, worst: &'a WorstCase) -> Side<'a> {
     let WorstCase { robust_accuracy: share, ci_low, ci_high, robust: count, total, .. } = *worst;
-    let doubts = model.inconclusive.clone();
+    // It is no surer than the least sure attack.
+    let attacks = model.attacks.iter().flat_map(|attack| attack.inconclusive.clone());
+    let doubts = model.inconclusive.iter().copied().chain(attacks).collect();
     Side { share: Share { share, ci_low, ci_high, count, total }, rows: &worst.robust_rows, doubts }
 }
 

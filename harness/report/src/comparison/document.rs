@@ -1,6 +1,8 @@
+use evidence::Bound;
+
 use super::{CheckPair, Comparison, Share, Word};
 use crate::document::{Document, Section, Table, Text};
-use crate::text::{bounded, limits, number, percent};
+use crate::text::{bounded, large, limits, number, percent, span};
 
 /// The comparison for people: regressions first.
 pub fn document(comparison: &Comparison) -> Document {
@@ -59,7 +61,7 @@ fn checks(comparison: &Comparison) -> Section {
         match &check.test {
             Ok(test) => cells.extend(
                 [
-                    format!("{:+.2} ({})", 100.0 * test.difference, limits(test.interval.low, test.interval.high)),
+                    format!("{:+.2} ({})", 100.0 * test.difference, span(test.interval.low, test.interval.high)),
                     number(test.p_holm),
                     test.rows.only_b.to_string(),
                     test.rows.only_a.to_string(),
@@ -70,7 +72,7 @@ fn checks(comparison: &Comparison) -> Section {
         }
         cells
     });
-    let table = Table::new(&["", "model", "check"], &header).rows(rows.collect::<Vec<_>>());
+    let table = Table::new(&["result", "model", "check"], &header).rows(rows.collect::<Vec<_>>());
     let section = Section::new("Checks").paragraph(HOW).table(table);
     let doubted = comparison.checks.iter().filter(|check| !check.doubts.is_empty());
     let doubted = doubted.map(|check| {
@@ -98,7 +100,10 @@ fn share(of: &Share) -> String {
 
 fn measures(comparison: &Comparison) -> Option<Section> {
     let rows = comparison.measures.iter().map(|of| {
-        let values = [of.baseline, of.candidate].map(|value| bounded(of.bound, Some(value)));
+        let values = [of.baseline, of.candidate].map(|value| match of.bound {
+            Bound::Exact => large(value),
+            bound => bounded(bound, Some(value)),
+        });
         let ratio = of.ratio().map_or("–".to_owned(), number);
         let names = [comparison.models[of.pair].name(), of.name.clone(), of.units.clone()];
         names.into_iter().chain(values).chain([ratio])

@@ -128,7 +128,211 @@ fn the_comparison_as_text() {
         stored.observations = Some(all);
     }
     let comparison = compare(&a, &b, &[]).unwrap();
-    insta::assert_snapshot!(markdown(&document(&comparison)), @"");
-    insta::assert_snapshot!(terminal(&document(&comparison)), @"");
-    insta::assert_snapshot!(json(&comparison).unwrap(), @"");
+    insta::assert_snapshot!(markdown(&document(&comparison)), @r"
+    # resnet8-linf against resnet8-linf
+
+    1 pair of models; **2 regressions, 1 difference that cannot be told from chance**.
+
+    ## 1 Checks
+
+    Shares of rows in percent with 95 % Clopper-Pearson intervals; under attack they are upper bounds on the true robust accuracy. The difference is candidate less baseline in percentage points, with Tango's 95 % interval for the same rows. p is McNemar's exact two-sided test after Holm's correction over all tests of this comparison; below 0.05 a difference is called a regression or an improvement. Rows that only one gets count both ways: a difference of 0 may hide many.
+
+    | result | model | check | baseline | candidate | difference | p (Holm) | only baseline | only candidate |
+    | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+    | **regression** (inconclusive) | net | pgd-20 | 60.00 (49.72–69.67) | 41.00 (31.26–51.29) | -19.00 (-27.78 to -12.51) | 1.144e-5 | 19 | 0 |
+    | **regression** (inconclusive) | net | worst case | 60.00 (49.72–69.67) | 41.00 (31.26–51.29) | -19.00 (-27.78 to -12.51) | 1.144e-5 | 19 | 0 |
+    | **cannot be told apart** | net | clean | 80.00 (70.82–87.33) | 82.00 (73.05–88.97) | +2.00 (-1.77 to 7.00) | 0.5000 | 0 | 2 |
+
+    > **Note.** Flags make these inconclusive in at least one report: the truth may lie far below the number.
+
+    - net, pgd-20: `stood-still`
+    - net, worst case: `stood-still`
+
+    ## 2 Probes and costs
+
+    No test is made of these. ≥ is a lower bound on the truth, ≈ an estimate; a ratio of two bounds bounds nothing.
+
+    | model | measure | units | baseline | candidate | ratio |
+    | --- | --- | --- | ---: | ---: | ---: |
+    | net | kl-instability (mean) | nats | ≥ 0.2500 | ≥ 0.5000 | 2.000 |
+    | net | MACs |  | 12.50 M | 12.50 M | 1.000 |
+    | net | params |  | 78.67 k | 78.67 k | 1.000 |
+
+    ## 3 Latency
+
+    > **Note.** Observed in two runs, at two times: a machine that was busier, warmer or slower then changes the ratio as a slower model does. To compare latencies measure both in turns: `tinyassay latency OLD NEW --reference OLD`.
+
+    | measurement | model | machine | flags | baseline | candidate | ratio |
+    | --- | --- | --- | --- | ---: | ---: | ---: |
+    | latency-2t | net | the same | busy, few-queries, unsteady | 1.500 ms | 2.250 ms | 1.500 |
+
+    ## 4 In one of them only
+
+    - *baseline*: model old
+
+    ## 5 Whether the runs are comparable
+
+    The same in both: data set, rows, threat model, attack revisions, seed, plan, Tinyassay.
+
+    1 pair is of the very same files.
+
+    | differs | baseline | candidate | what follows |
+    | --- | --- | --- | --- |
+    | runtime | cpu, ONNX Runtime 1.31.1 (fc44112fbe06), avx2, optimisation all | cpu, ONNX Runtime 1.31.1 (fc44112fbe06), avx512-vnni, optimisation all | sums are rounded differently, so that single rows near a boundary may differ without any other cause |
+    ");
+    insta::assert_snapshot!(terminal(&document(&comparison)), @r"
+    resnet8-linf against resnet8-linf
+
+    1 pair of models; 2 regressions, 1 difference that cannot be told from chance.
+
+    Checks
+    ------
+
+    Shares of rows in percent with 95 % Clopper-Pearson intervals; under attack they are upper bounds on
+    the true robust accuracy. The difference is candidate less baseline in percentage points, with
+    Tango's 95 % interval for the same rows. p is McNemar's exact two-sided test after Holm's correction
+    over all tests of this comparison; below 0.05 a difference is called a regression or an improvement.
+    Rows that only one gets count both ways: a difference of 0 may hide many.
+
+    ╭───────────────────────────┬───────┬────────────┬─────────────────────┬─────────────────────┬───────────────────────────┬──────────┬───────────────┬────────────────╮
+    │ result                    │ model │ check      │            baseline │           candidate │                difference │ p (Holm) │ only baseline │ only candidate │
+    ├───────────────────────────┼───────┼────────────┼─────────────────────┼─────────────────────┼───────────────────────────┼──────────┼───────────────┼────────────────┤
+    │ regression (inconclusive) │ net   │ pgd-20     │ 60.00 (49.72–69.67) │ 41.00 (31.26–51.29) │ -19.00 (-27.78 to -12.51) │ 1.144e-5 │            19 │              0 │
+    │ regression (inconclusive) │ net   │ worst case │ 60.00 (49.72–69.67) │ 41.00 (31.26–51.29) │ -19.00 (-27.78 to -12.51) │ 1.144e-5 │            19 │              0 │
+    │ cannot be told apart      │ net   │ clean      │ 80.00 (70.82–87.33) │ 82.00 (73.05–88.97) │     +2.00 (-1.77 to 7.00) │   0.5000 │             0 │              2 │
+    ╰───────────────────────────┴───────┴────────────┴─────────────────────┴─────────────────────┴───────────────────────────┴──────────┴───────────────┴────────────────╯
+
+      Note: Flags make these inconclusive in at least one report: the truth may lie far below the
+      number.
+
+    - net, pgd-20: stood-still
+    - net, worst case: stood-still
+
+    Probes and costs
+    ----------------
+
+    No test is made of these. ≥ is a lower bound on the truth, ≈ an estimate; a ratio of two bounds
+    bounds nothing.
+
+    ╭───────┬───────────────────────┬───────┬──────────┬───────────┬───────╮
+    │ model │ measure               │ units │ baseline │ candidate │ ratio │
+    ├───────┼───────────────────────┼───────┼──────────┼───────────┼───────┤
+    │ net   │ kl-instability (mean) │ nats  │ ≥ 0.2500 │  ≥ 0.5000 │ 2.000 │
+    │ net   │ MACs                  │       │  12.50 M │   12.50 M │ 1.000 │
+    │ net   │ params                │       │  78.67 k │   78.67 k │ 1.000 │
+    ╰───────┴───────────────────────┴───────┴──────────┴───────────┴───────╯
+
+    Latency
+    -------
+
+      Note: Observed in two runs, at two times: a machine that was busier, warmer or slower then changes
+      the ratio as a slower model does. To compare latencies measure both in turns: tinyassay latency
+      OLD NEW --reference OLD.
+
+    ╭─────────────┬───────┬──────────┬─────────────────────────────┬──────────┬───────────┬───────╮
+    │ measurement │ model │ machine  │ flags                       │ baseline │ candidate │ ratio │
+    ├─────────────┼───────┼──────────┼─────────────────────────────┼──────────┼───────────┼───────┤
+    │ latency-2t  │ net   │ the same │ busy, few-queries, unsteady │ 1.500 ms │  2.250 ms │ 1.500 │
+    ╰─────────────┴───────┴──────────┴─────────────────────────────┴──────────┴───────────┴───────╯
+
+    In one of them only
+    -------------------
+
+    - baseline: model old
+
+    Whether the runs are comparable
+    -------------------------------
+
+    The same in both: data set, rows, threat model, attack revisions, seed, plan, Tinyassay.
+
+    1 pair is of the very same files.
+
+    ╭─────────┬──────────────────────────────────────────┬──────────────────────────────────────────┬──────────────────────────────────────────────╮
+    │ differs │ baseline                                 │ candidate                                │ what follows                                 │
+    ├─────────┼──────────────────────────────────────────┼──────────────────────────────────────────┼──────────────────────────────────────────────┤
+    │ runtime │ cpu, ONNX Runtime 1.31.1 (fc44112fbe06), │ cpu, ONNX Runtime 1.31.1 (fc44112fbe06), │ sums are rounded differently, so that single │
+    │         │ avx2, optimisation all                   │ avx512-vnni, optimisation all            │ rows near a boundary may differ without any  │
+    │         │                                          │                                          │ other cause                                  │
+    ╰─────────┴──────────────────────────────────────────┴──────────────────────────────────────────┴──────────────────────────────────────────────╯
+    ");
+}
+
+#[test]
+fn the_comparison_for_machines() {
+    let mut comparison = compared(paired(&[("a", 80, 60)]), paired(&[("a", 80, 20)]));
+    comparison.checks.truncate(1);
+    comparison.measures.truncate(1);
+    comparison.agreements.truncate(1);
+    insta::assert_snapshot!(json(&comparison).unwrap(), @r#"
+    {
+      "agreements": [
+        {
+          "agrees": true,
+          "baseline": "cifar10, test split, digest 3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7",
+          "candidate": "cifar10, test split, digest 3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7",
+          "what": "data set"
+        }
+      ],
+      "baseline": "resnet8-linf",
+      "candidate": "resnet8-linf",
+      "checks": [
+        {
+          "baseline": {
+            "ci_high": 0.69670524,
+            "ci_low": 0.49720914,
+            "count": 60,
+            "share": 0.6,
+            "total": 100
+          },
+          "candidate": {
+            "ci_high": 0.2918427,
+            "ci_low": 0.12665554,
+            "count": 20,
+            "share": 0.2,
+            "total": 100
+          },
+          "check": "pgd-20",
+          "inconclusive": [],
+          "model": "a",
+          "test": {
+            "both": 20,
+            "ci_high": -0.30940128,
+            "ci_low": -0.49799742,
+            "difference": -0.4,
+            "neither": 40,
+            "only_baseline": 40,
+            "only_candidate": 0,
+            "p": 1.818989403545857e-12,
+            "p_holm": 5.456968210637571e-12
+          },
+          "word": "regression"
+        }
+      ],
+      "improvements": 0,
+      "latency": [],
+      "measures": [
+        {
+          "baseline": 12501632.0,
+          "bound": "exact",
+          "candidate": 12501632.0,
+          "model": "a",
+          "name": "MACs",
+          "ratio": 1.0,
+          "units": ""
+        }
+      ],
+      "models": [
+        {
+          "baseline": "a",
+          "candidate": "a",
+          "same_file": true
+        }
+      ],
+      "only_baseline": [],
+      "only_candidate": [],
+      "regressions": 1,
+      "schema_version": 1,
+      "significance": 0.05
+    }
+    "#);
 }

@@ -126,7 +126,7 @@ html { font: 16px/1.55 system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', 
 background: #fff; }
 body { margin: 0; }
 main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.5rem 5rem; }
-p, ul, ol, h2, h3, h4 { max-width: 46rem; }
+p, ul, ol, h2, h3, h4 { max-width: 46rem; overflow-wrap: anywhere; }
 header { border-bottom: 3px solid var(--mark); margin-bottom: 1.5rem; }
 header p { color: var(--dim); margin: .3rem 0; overflow-wrap: anywhere; }
 header p:last-child { margin-bottom: 1.2rem; }
@@ -149,6 +149,7 @@ table { border-collapse: collapse; font-size: .86rem; line-height: 1.4; }
 th { text-align: left; vertical-align: bottom; border-bottom: 2px solid var(--ink); padding: .3rem .7rem; }
 td { vertical-align: top; border-bottom: 1px solid var(--line); padding: .3rem .7rem; overflow-wrap: break-word; }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.n { white-space: nowrap; }
 thead { display: table-header-group; }
 tr { break-inside: avoid; }
 figure { margin: 1.2rem 0; break-inside: avoid; }
@@ -163,6 +164,7 @@ figcaption { color: var(--dim); font-size: .88rem; max-width: 46rem; }
   table { font-size: 7.6pt; }
   .wide table { font-size: 6.6pt; }
   th, td { padding: .2rem .35rem; overflow-wrap: anywhere; }
+  td.n { white-space: normal; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   a { color: inherit; text-decoration: none; }
   @page { size: A4; margin: 18mm 16mm; }

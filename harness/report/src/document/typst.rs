@@ -37,13 +37,15 @@ const PREAMBLE: &str = "\
 #set heading(numbering: \"1.1\")
 #show heading: set block(above: 1.5em, below: .8em, sticky: true)
 #show heading.where(level: 1): set text(15pt, fill: mark)
+#show figure.caption: set align(left)
+#show figure.caption: set text(9pt, fill: dim)
 #show raw: set text(font: \"DejaVu Sans Mono\", size: .9em)
 #let note(body) = block(width: 100%, inset: 8pt, radius: 2pt, fill: rgb(\"#fdf5ec\"), stroke: (left: 3pt + rgb(\"#b4540a\")), body)
 #let sheet(size, columns, align, head, ..cells) = block(width: 100%, above: 1em, below: 1.2em, {
   set text(size)
   set par(leading: .5em)
   table(
-    columns: columns, align: align, inset: (x: 3.5pt, y: 3.5pt),
+    columns: columns, align: align, inset: (x: 4.5pt, y: 3.5pt),
     stroke: (x, y) => if y == 0 { (bottom: .9pt) } else { (bottom: .3pt + luma(200)) },
     table.header(..head), ..cells,
   )
@@ -60,7 +62,7 @@ fn block(block: &Block, file: &mut String) {
         Block::Table(table) => writeln!(file, "{}", rows(table)),
         Block::Figure(Figure { svg, caption, .. }) => writeln!(
             file,
-            "#figure(image(bytes({}), format: \"svg\", width: 100%), caption: {}, numbering: none)",
+            "#figure(image(bytes({}), format: \"svg\", width: 88%), caption: {}, numbering: none)",
             string_of(svg),
             spans(caption, LONGEST_WORD)
         ),
