@@ -60,7 +60,10 @@ fn the_document_has_its_chapters_and_is_the_same_twice() -> Result<(), Failed> {
         let results = scratch.json("out/results.json")?;
         for model in results["models"].as_array().ok_or("no models")? {
             for part in ["name", "digest"] {
-                ensure(document.contains(model[part].as_str().ok_or("no text")?), format!("no {part} of {}", model["name"]))?;
+                ensure(
+                    document.contains(model[part].as_str().ok_or("no text")?),
+                    format!("no {part} of {}", model["name"]),
+                )?;
             }
         }
         for part in ["pgd-5x2", "Nothing is proven", "No intended use was stated", "Not signed"] {
@@ -69,7 +72,10 @@ fn the_document_has_its_chapters_and_is_the_same_twice() -> Result<(), Failed> {
         ensure(document.contains("tinyassay verify out"), "how to verify")?;
     }
     let html = scratch.read("one/audit.html")?;
-    ensure(!html.contains("<script") && !html.contains("http://") && !html.contains("https://"), "the page loads nothing")
+    ensure(
+        !html.contains("<script") && !html.contains("http://") && !html.contains("https://"),
+        "the page loads nothing",
+    )
 }
 
 /// Every line of the table of verdicts, read from the document as it is shown.
@@ -146,7 +152,10 @@ fn the_pdf_is_what_typst_makes_or_the_remedy_is_said() -> Result<(), Failed> {
     let scratch = report()?;
     let pdf = ["out", "--out", "a", "--format", "pdf"];
     audit(&scratch, &pdf)?.expect(2, &["Typst is not installed", "pip install typst"])?;
-    ensure(scratch.path("a/audit.typ").exists() && !scratch.path("a/audit.pdf").exists(), "what it is made from is there")?;
+    ensure(
+        scratch.path("a/audit.typ").exists() && !scratch.path("a/audit.pdf").exists(),
+        "what it is made from is there",
+    )?;
     if !cfg!(unix) {
         return Ok(());
     }

@@ -29,7 +29,11 @@ fn of(model: &ModelResult, registry: &Registry) -> Lineage {
 
 fn facts(model: &RegisteredModel) -> Vec<(String, String)> {
     let manifest = &model.manifest;
-    let stated = [("provenance", &manifest.provenance), ("licence", &manifest.licence), ("made for data set", &manifest.dataset)];
+    let stated = [
+        ("provenance", &manifest.provenance),
+        ("licence", &manifest.licence),
+        ("made for data set", &manifest.dataset),
+    ];
     let stated = stated.into_iter().filter_map(|(what, value)| Some((what.to_owned(), value.clone()?)));
     let trained = manifest.training.as_ref().map(|training| trained(model, training));
     stated.chain(trained.into_iter().flatten()).collect()
@@ -54,7 +58,13 @@ fn trained(model: &RegisteredModel, training: &Training) -> Vec<(String, String)
     }
     add("training plan", training.plan.to_string());
     add("trained by Tinyassay", training.tinyassay.clone());
-    add("on", format!("{} with ONNX Runtime {}, {}, {} threads", runtime.provider, runtime.onnxruntime, runtime.instruction_set, runtime.threads));
+    add(
+        "on",
+        format!(
+            "{} with ONNX Runtime {}, {}, {} threads",
+            runtime.provider, runtime.onnxruntime, runtime.instruction_set, runtime.threads
+        ),
+    );
     facts
 }
 

@@ -115,9 +115,13 @@ fn beside(folder: &Path) -> PathBuf {
 
 /// A document in the report's folder would be a file that its list of digests does not know.
 fn check(out: &Path, report: &Path) -> Result<()> {
-    let [out_path, report_path] = [out, report].map(|path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)));
+    let [out_path, report_path] =
+        [out, report].map(|path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)));
     if out_path?.starts_with(report_path?) || out.join("results.json").exists() {
-        bail!("{} is a report, and its SHA256SUMS would no longer hold with more files in it\nhint: give another folder with --out", out.display());
+        bail!(
+            "{} is a report, and its SHA256SUMS would no longer hold with more files in it\nhint: give another folder with --out",
+            out.display()
+        );
     }
     Ok(())
 }
@@ -127,7 +131,8 @@ fn files(folder: &Path) -> Result<Vec<(String, Digest)>> {
     let names = ["results.json", "observations.json", SUITE, VERDICT];
     let there = names.into_iter().filter(|name| folder.join(name).exists());
     let digest = |name: &str| -> Result<(String, Digest)> {
-        let bytes = fs::read(folder.join(name)).with_context(|| format!("failed to read {}", folder.join(name).display()))?;
+        let bytes =
+            fs::read(folder.join(name)).with_context(|| format!("failed to read {}", folder.join(name).display()))?;
         Ok((name.to_owned(), Digest::of(&bytes)))
     };
     there.map(digest).collect()
@@ -147,7 +152,8 @@ fn integrity(folder: &Path) -> Option<Vec<String>> {
 fn signatures(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder.join("attestation")).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".dsse.json")).map(|name| format!("attestation/{name}")).collect();
+    let mut names: Vec<String> =
+        names.filter(|name| name.ends_with(".dsse.json")).map(|name| format!("attestation/{name}")).collect();
     names.sort();
     names
 }

@@ -37,21 +37,24 @@ pub(super) fn make(folder: &Path) -> Result<Option<PathBuf>> {
     let (result, part) = (folder.join(RESULT), folder.join(PART));
     remove(&result)?;
     // Fonts of Typst's own alone, and no time: the same bytes on every machine.
-    let [typst, python] = [
-        &["typst", "compile", "--ignore-system-fonts", "--format", "pdf"][..],
-        &["python3", "-c", SCRIPT],
-    ]
-    .map(|words| {
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).args([SOURCE, PART]).current_dir(folder).env("SOURCE_DATE_EPOCH", "0");
-        command
-    });
+    let [typst, python] =
+        [&["typst", "compile", "--ignore-system-fonts", "--format", "pdf"][..], &["python3", "-c", SCRIPT]].map(
+            |words| {
+                let mut command = Command::new(words[0]);
+                command.args(&words[1..]).args([SOURCE, PART]).current_dir(folder).env("SOURCE_DATE_EPOCH", "0");
+                command
+            },
+        );
     let Some(output) = first_there(typst, python)? else { return Ok(None) };
     if !output.status.success() {
         let _ = fs::remove_file(&part);
         let said = String::from_utf8_lossy(&output.stderr);
-        let said: String = said.trim().chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-        bail!("failed to make {}: typst says: {said}\nhint: Typst 0.13 or newer is needed; {SOURCE} is written", result.display());
+        let said: String =
+            said.trim().chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+        bail!(
+            "failed to make {}: typst says: {said}\nhint: Typst 0.13 or newer is needed; {SOURCE} is written",
+            result.display()
+        );
     }
     let bytes = fs::read(&part).with_context(|| format!("failed to read {}", part.display()))?;
     remove(&part)?;

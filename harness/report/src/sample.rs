@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, ClassResult, CorruptionResult, CorruptionResults,
-    DatasetFacts, Digest, EarlyStopping, Flag, Host, Idleness, Latency, LatencyFlag, Machine, ModelLatency,
-    ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RowSet, RuntimeFacts,
-    SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson, rank,
+    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, ClassResult, CorruptionResult,
+    CorruptionResults, DatasetFacts, Digest, EarlyStopping, Flag, Host, Idleness, Latency, LatencyFlag, Machine,
+    ModelLatency, ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RowSet,
+    RuntimeFacts, SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson, rank,
 };
 use serde_json::{Value, json};
 
@@ -365,10 +365,20 @@ pub(crate) fn paired(models: &[(&str, u64, u64)]) -> Results {
         let (clean, under) = (interval(correct), interval(robust));
         (made.clean_accuracy, made.correct, made.total) = (correct as f64 / FEW as f64, correct, FEW);
         (made.ci_low, made.ci_high, made.correct_rows) = (clean.low, clean.high, first(correct));
-        made.classes = ["even", "odd"].into_iter().enumerate().map(|(output, name)| {
-            let of = |count: u64| (0..count).filter(|row| row % 2 == output as u64).count() as u64;
-            ClassResult { output: output as u32, name: text(name), total: of(FEW), correct: of(correct), robust: Some(of(robust)) }
-        }).collect();
+        made.classes = ["even", "odd"]
+            .into_iter()
+            .enumerate()
+            .map(|(output, name)| {
+                let of = |count: u64| (0..count).filter(|row| row % 2 == output as u64).count() as u64;
+                ClassResult {
+                    output: output as u32,
+                    name: text(name),
+                    total: of(FEW),
+                    correct: of(correct),
+                    robust: Some(of(robust)),
+                }
+            })
+            .collect();
         let attack = &mut made.attacks[0];
         (attack.robust_accuracy, attack.robust, attack.total) = (robust as f64 / FEW as f64, robust, FEW);
         (attack.ci_low, attack.ci_high, attack.robust_rows) = (under.low, under.high, first(robust));

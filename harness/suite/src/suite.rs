@@ -62,7 +62,8 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, purpose, dataset, models, attacks, probes, corruptions, cost, published, .. } = document;
+    let Document { version, name, purpose, dataset, models, attacks, probes, corruptions, cost, published, .. } =
+        document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(

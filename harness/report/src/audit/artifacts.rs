@@ -32,14 +32,17 @@ fn models(results: &Results) -> Section {
         table.push([name, "all files together".into(), Text::default().code(model.digest.to_string())]);
     }
     let notes = results.models.iter().flat_map(|model| model.notes.iter().map(move |note| (model, note)));
-    let notes: Vec<Text> = notes.map(|(model, note)| Text::default().strong(model.name.clone()).plain(format!(": {note}"))).collect();
+    let notes: Vec<Text> =
+        notes.map(|(model, note)| Text::default().strong(model.name.clone()).plain(format!(": {note}"))).collect();
     let section = match table.rows.is_empty() {
         true => Section::new("Models").paragraph("None."),
         false => Section::new("Models").table(table),
     };
     match notes.is_empty() {
         true => section,
-        false => section.paragraph("How the files were read for the attacks; the judge runs them unmodified:").list(notes),
+        false => {
+            section.paragraph("How the files were read for the attacks; the judge runs them unmodified:").list(notes)
+        }
     }
 }
 
@@ -54,8 +57,12 @@ fn lineage(case: &Case<'_>) -> Section {
     let line = |of: &Lineage| {
         let name = Text::default().strong(of.model.clone());
         match of.found {
-            Found::Absent => name.plain(": not registered where this document was made; nothing is known of its origin."),
-            Found::Changed => name.plain(": a model of this name is registered with other files, so its manifest says nothing of this one."),
+            Found::Absent => {
+                name.plain(": not registered where this document was made; nothing is known of its origin.")
+            }
+            Found::Changed => name.plain(
+                ": a model of this name is registered with other files, so its manifest says nothing of this one.",
+            ),
             Found::Same if of.facts.is_empty() => name.plain(": registered, without any statement of origin."),
             Found::Same => {
                 let facts = of.facts.iter().filter(|(_, value)| !is_digest(value));
@@ -103,7 +110,10 @@ fn data(results: &Results) -> Section {
         [Text::from("data set"), data.name.clone().into()],
         ["split".into(), data.split.clone().into()],
         ["rows".into(), format!("{}: {}", data.samples, data.selection).into()],
-        ["classes".into(), if data.classes.is_empty() { "not recorded".into() } else { data.classes.join(", ").into() }],
+        [
+            "classes".into(),
+            if data.classes.is_empty() { "not recorded".into() } else { data.classes.join(", ").into() },
+        ],
         ["licence".into(), data.licence.clone().unwrap_or_else(|| "not stated".to_owned()).into()],
         ["SHA-256".into(), Text::default().code(data.digest.to_string())],
     ]);
@@ -126,17 +136,22 @@ fn tools(case: &Case<'_>) -> Section {
     ]);
     let kept = match &case.stored.suite {
         None => Text::from("The suite's file is not in the report folder: this version of Tinyassay did not keep it."),
-        Some(bytes) if Digest::of(bytes).to_string() == text("digest") => {
-            Text::from("The suite's file in the report folder has the digest of the plan: it is what the run was asked for.")
-        }
-        Some(_) => Text::default().strong("The suite's file in the report folder is not the one that was run").plain(": its digest is another."),
+        Some(bytes) if Digest::of(bytes).to_string() == text("digest") => Text::from(
+            "The suite's file in the report folder has the digest of the plan: it is what the run was asked for.",
+        ),
+        Some(_) => Text::default()
+            .strong("The suite's file in the report folder is not the one that was run")
+            .plain(": its digest is another."),
     };
     let section = Section::new("Suite, tool and runtime").table(table).paragraph(kept).paragraph(
         "The plan holds every number that decides a result, and its digest is in the results. The same plan on the same runtime \
          identity gives the same results byte for byte.",
     );
-    let files: Vec<[Text; 2]> =
-        case.files.iter().map(|(name, digest)| [name.clone().into(), Text::default().code(digest.to_string())]).collect();
+    let files: Vec<[Text; 2]> = case
+        .files
+        .iter()
+        .map(|(name, digest)| [name.clone().into(), Text::default().code(digest.to_string())])
+        .collect();
     match files.is_empty() {
         true => section,
         false => section

@@ -49,10 +49,14 @@ fn all(models: &[&ModelResult]) -> Table {
             let same = model.classes.iter().find(|other| other.name == class.name);
             same.map_or("–".to_owned(), cell)
         });
-        let cells: Vec<Text> = [class.name.clone(), class.total.to_string()].into_iter().chain(cells).map(Text::from).collect();
+        let cells: Vec<Text> =
+            [class.name.clone(), class.total.to_string()].into_iter().chain(cells).map(Text::from).collect();
         table.push(cells);
     }
-    let missing = models.iter().flat_map(|model| &model.classes).filter(|class| first.classes.iter().all(|c| c.name != class.name));
+    let missing = models
+        .iter()
+        .flat_map(|model| &model.classes)
+        .filter(|class| first.classes.iter().all(|c| c.name != class.name));
     let missing: Vec<&str> = missing.map(|class| class.name.as_str()).collect();
     if !missing.is_empty() {
         table.push([format!("also: {}, of models whose outputs stand for other classes", missing.join(", "))]);

@@ -14,8 +14,10 @@ pub(super) fn section(case: &Case<'_>) -> Section {
     let Some(ranking) = &case.results().ranking else {
         let why = match case.results().models.len() {
             0 | 1 => "There is one model, and nothing to compare it with here.",
-            _ => "The results were made by a version that did not compare models row by row. Overlapping intervals do not mean that \
-                  models are equal: they were evaluated on the same rows.",
+            _ => {
+                "The results were made by a version that did not compare models row by row. Overlapping intervals do not mean that \
+                  models are equal: they were evaluated on the same rows."
+            }
         };
         return section.paragraph(why);
     };

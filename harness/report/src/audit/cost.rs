@@ -30,7 +30,9 @@ fn of_the_file(case: &Case<'_>) -> Section {
     });
     let header = ["MACs", "parameters", "parameters without batch norm"];
     let section = Section::new("Known from the file")
-        .paragraph("MACs: multiply-accumulates of convolutions and dense layers. Parameters: elements of all initializers.")
+        .paragraph(
+            "MACs: multiply-accumulates of convolutions and dense layers. Parameters: elements of all initializers.",
+        )
         .table(Table::new(&["model"], &header).rows(rows));
     if !is_known(results) {
         return section.paragraph("Flash and memory were not worked out.");
@@ -63,7 +65,11 @@ fn latency(measured: &Latency, started_at: &str) -> Section {
     let table = Table::new(&["model"], &header).and_words("flags").rows(rows);
     let reference = measured.reference.as_ref().map_or(String::new(), |name| format!(" Ratios are to {name}."));
     let facts = vec![
-        Text::default().strong("Protocol").plain(format!(": {}. The input was {}.{reference}", shown::protocol(measured.protocol), measured.input)),
+        Text::default().strong("Protocol").plain(format!(
+            ": {}. The input was {}.{reference}",
+            shown::protocol(measured.protocol),
+            measured.input
+        )),
         Text::default().strong("Machine").plain(format!(": {}", shown::machine(&measured.machine))),
         Text::default().strong("Idleness").plain(format!(": {}", shown::idleness(measured))),
         Text::default().strong("When").plain(format!(": in the run that started at {started_at}")),

@@ -10,13 +10,33 @@ pub(super) const ITEMS: &[(&str, &str, &[&str])] = &[
     ("NIST AI RMF, MEASURE 2.5", "show validity, and the limits of generalising", &[robustness::TITLE, limits::TITLE]),
     ("NIST AI RMF, MEASURE 2.6", "evaluate safety and the risk that is left", &[robustness::TITLE, limits::TITLE]),
     ("NIST AI RMF, MEASURE 2.7", "evaluate security and resilience", &[purpose::TITLE, robustness::TITLE]),
-    ("NIST AI RMF, MEASURE 2.13", "evaluate whether the measurements themselves work", &[indicators::TITLE, replay::TITLE]),
+    (
+        "NIST AI RMF, MEASURE 2.13",
+        "evaluate whether the measurements themselves work",
+        &[indicators::TITLE, replay::TITLE],
+    ),
     ("NIST AI RMF, MEASURE 3", "track risks over time: `tinyassay compare` of two reports", &[replay::TITLE]),
-    ("EU AI Act, Art. 15(1)", "an appropriate level of accuracy, robustness and cybersecurity", &[robustness::TITLE, limits::TITLE]),
+    (
+        "EU AI Act, Art. 15(1)",
+        "an appropriate level of accuracy, robustness and cybersecurity",
+        &[robustness::TITLE, limits::TITLE],
+    ),
     ("EU AI Act, Art. 15(3)", "declare levels and metrics of accuracy", &[robustness::TITLE, protocol::TITLE]),
-    ("EU AI Act, Art. 15(4)", "resilience to errors, faults and inconsistencies; here only common corruptions, where they were tried", &[robustness::TITLE]),
-    ("EU AI Act, Art. 15(5)", "resistance to adversarial examples; not to poisoning or attacks on confidentiality", &[robustness::TITLE, limits::TITLE]),
-    ("ISO/IEC TR 24029-1", "statistical and empirical methods; formal ones only where rows are certified", &[protocol::TITLE, robustness::TITLE]),
+    (
+        "EU AI Act, Art. 15(4)",
+        "resilience to errors, faults and inconsistencies; here only common corruptions, where they were tried",
+        &[robustness::TITLE],
+    ),
+    (
+        "EU AI Act, Art. 15(5)",
+        "resistance to adversarial examples; not to poisoning or attacks on confidentiality",
+        &[robustness::TITLE, limits::TITLE],
+    ),
+    (
+        "ISO/IEC TR 24029-1",
+        "statistical and empirical methods; formal ones only where rows are certified",
+        &[protocol::TITLE, robustness::TITLE],
+    ),
     ("ISO/IEC 24029-2", "domain, stability, sensitivity, relevance, reachability", &[robustness::TITLE]),
 ];
 

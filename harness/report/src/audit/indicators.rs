@@ -33,8 +33,9 @@ fn raised(case: &Case<'_>) -> Section {
     let line = |doc: &evidence::FlagDoc| {
         let count = |of: Option<&u64>, place: String| Some(format!("{} {place}", some(*of?, "row")));
         let clean = results.models.iter().filter_map(|m| count(m.flags.get(&doc.flag), format!("of {}", m.name)));
-        let attacked = each_attack(results)
-            .filter_map(|(m, attack)| count(attack.flags.get(&doc.flag), format!("of {} under {}", m.name, attack.name)));
+        let attacked = each_attack(results).filter_map(|(m, attack)| {
+            count(attack.flags.get(&doc.flag), format!("of {} under {}", m.name, attack.name))
+        });
         let probed = each_probe(results)
             .filter_map(|(m, probe)| count(probe.flags.get(&doc.flag), format!("of {} in {}", m.name, probe.name)));
         let places: Vec<String> = clean.chain(attacked).chain(probed).collect();

@@ -76,7 +76,8 @@ impl Case<'_> {
     /// What the models are for, and who says so.
     fn purpose(&self) -> Option<(&str, &'static str)> {
         let of_suite = || self.results().plan.get("purpose")?.as_str();
-        let given = self.intended_use.map(|text| (text, "stated when this document was made, and no part of the signed results"));
+        let given =
+            self.intended_use.map(|text| (text, "stated when this document was made, and no part of the results"));
         given.or_else(|| Some((of_suite()?, "as the suite says, which the plan's digest covers")))
     }
 }
@@ -89,7 +90,11 @@ pub fn audit(case: &Case<'_>) -> Result<Document, Error> {
     Ok(Document {
         title: format!("Audit report: robustness of the models in {}", results.suite),
         about: vec![
-            Text::from(format!("Made by Tinyassay {} from results of Tinyassay {}.", env!("CARGO_PKG_VERSION"), results.tinyassay)),
+            Text::from(format!(
+                "Made by Tinyassay {} from results of Tinyassay {}.",
+                env!("CARGO_PKG_VERSION"),
+                results.tinyassay
+            )),
             Text::from("Plan ").code(results.plan_digest.to_string()),
         ],
         sections: vec![
@@ -107,7 +112,6 @@ pub fn audit(case: &Case<'_>) -> Result<Document, Error> {
         ],
     })
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -30,11 +30,17 @@ pub(super) fn chapter(case: &Case<'_>) -> Section {
 fn attack_parameters(case: &Case<'_>) -> Section {
     let line = |attack: &evidence::AttackResult| {
         let stages: Vec<&str> = attack.stages.iter().map(|stage| stage.name.as_str()).collect();
-        let stages = if stages.is_empty() { String::new() } else { format!(" Its attacks, one after the other: {}.", stages.join(", ")) };
+        let stages = if stages.is_empty() {
+            String::new()
+        } else {
+            format!(" Its attacks, one after the other: {}.", stages.join(", "))
+        };
         let source = attack.source.as_ref().map_or(String::new(), |source| format!(" Guided by {source}."));
-        Text::default()
-            .strong(attack.name.clone())
-            .plain(format!(" (revision {}): {}.{stages}{source}", attack.revision, parameters(&attack.parameters)))
+        Text::default().strong(attack.name.clone()).plain(format!(
+            " (revision {}): {}.{stages}{source}",
+            attack.revision,
+            parameters(&attack.parameters)
+        ))
     };
     let lines: Vec<Text> = attacks(case.results()).into_iter().map(line).collect();
     match lines.is_empty() {
@@ -61,7 +67,9 @@ fn spent(case: &Case<'_>) -> Section {
     let numbers = ["rows tried", "forwards", "backwards", "judge", "forwards a row", "backwards a row"];
     let table = Table::new(&["model", "attack"], &numbers).rows(rows);
     Section::new("What the attacks spent")
-        .paragraph("Counted in rows, not planned: a search ends where it succeeds. Judge: forwards of the registered file.")
+        .paragraph(
+            "Counted in rows, not planned: a search ends where it succeeds. Judge: forwards of the registered file.",
+        )
         .table(table)
 }
 
@@ -102,9 +110,12 @@ fn corruptions(case: &Case<'_>) -> Section {
             format!("severity {}: {}", at.severity, numbers.join(", "))
         };
         let severities: Vec<String> = one.severities.iter().map(numbers).collect();
-        Text::default()
-            .strong(one.name.clone())
-            .plain(format!(" (revision {}): {} {}.", one.revision, sentence(&one.about), severities.join("; ")))
+        Text::default().strong(one.name.clone()).plain(format!(
+            " (revision {}): {} {}.",
+            one.revision,
+            sentence(&one.about),
+            severities.join("; ")
+        ))
     };
     match all.is_empty() {
         true => Section::new("Common corruptions").paragraph("There were none."),

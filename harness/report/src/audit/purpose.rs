@@ -21,7 +21,9 @@ fn intended_use(case: &Case<'_>) -> Section {
     let Some((text, source)) = case.purpose() else {
         let note = "No intended use was stated. Whether data, threat model and thresholds fit a use can only be judged against one: the \
                     suite's key ";
-        return section.note(Text::from(note).code("purpose").plain(" or the option ").code("--intended-use").plain(" states it."));
+        return section.note(
+            Text::from(note).code("purpose").plain(" or the option ").code("--intended-use").plain(" states it."),
+        );
     };
     let paragraphs = text.split('\n').map(str::trim).filter(|line| !line.is_empty());
     paragraphs.fold(section.paragraph(format!("In the words of the provider ({source}):")), Section::paragraph)
@@ -49,22 +51,30 @@ fn threat_model(case: &Case<'_>) -> Section {
     };
     let mut more = Vec::new();
     more.extend(threat.grid.as_ref().map(|grid| {
-        Text::from("Inputs are held to a grid: every element is ").code(grid.clone()).plain(", for models that take floats too.")
+        Text::from("Inputs are held to a grid: every element is ")
+            .code(grid.clone())
+            .plain(", for models that take floats too.")
     }));
     more.extend(threat.budget.as_ref().map(|budget| {
         Text::from(format!("An attack may ask for {budget} for a row at one radius, the judge's forwards not counted."))
     }));
-    let radii: Vec<String> = attacks(results).first().map_or(Vec::new(), |attack| {
-        attack.curve.iter().map(|point| point.epsilon.clone()).collect()
-    });
-    more.extend((!radii.is_empty()).then(|| Text::from(format!("Other radii were tried as well: {}.", radii.join(", ")))));
+    let radii: Vec<String> = attacks(results)
+        .first()
+        .map_or(Vec::new(), |attack| attack.curve.iter().map(|point| point.epsilon.clone()).collect());
+    more.extend(
+        (!radii.is_empty()).then(|| Text::from(format!("Other radii were tried as well: {}.", radii.join(", ")))),
+    );
     Section::new("Threat model").paragraph(text).list(more)
 }
 
 fn not_covered(case: &Case<'_>) -> Section {
     let threat = &case.results().threat;
     let items = [
-        format!("changes that are larger than {} or small in another norm than {}, among them rotations, shifts and patches", threat.epsilon, norm(&threat.norm)),
+        format!(
+            "changes that are larger than {} or small in another norm than {}, among them rotations, shifts and patches",
+            threat.epsilon,
+            norm(&threat.norm)
+        ),
         "changes of many inputs at once, or of what comes before the input: sensor, preprocessing, labels".to_owned(),
         "changes of the model or of its training data (poisoning, back doors), and theft of either".to_owned(),
         "an attacker who acts in the physical world, where a change survives distance, angle and light".to_owned(),

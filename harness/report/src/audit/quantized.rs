@@ -48,7 +48,8 @@ fn pairs(results: &Results) -> Vec<(&ModelResult, &ModelResult)> {
 
 fn integer_inputs(results: &Results) -> Vec<&str> {
     let models = results.plan.get("models").and_then(|models| models.as_array());
-    let takes_integers = |model: &&serde_json::Value| model["input"]["dtype"].as_str().is_some_and(|dtype| dtype.contains("int"));
+    let takes_integers =
+        |model: &&serde_json::Value| model["input"]["dtype"].as_str().is_some_and(|dtype| dtype.contains("int"));
     models.into_iter().flatten().filter(takes_integers).filter_map(|model| model["name"].as_str()).collect()
 }
 

@@ -11,7 +11,10 @@ fn replay(case: &Case<'_>) -> Section {
     let results = case.results();
     let (suite, note) = match &case.stored.suite {
         Some(_) => (format!("{}/suite.yaml", case.folder), None),
-        None => ("SUITE.yaml".to_owned(), Some("The suite's file is not in the folder: SUITE.yaml stands for the file with the digest of the plan.")),
+        None => (
+            "SUITE.yaml".to_owned(),
+            Some("The suite's file is not in the folder: SUITE.yaml stands for the file with the digest of the plan."),
+        ),
     };
     let run = format!("tinyassay run {} --samples {} --out again", quoted(&suite), results.dataset.samples);
     let compare = format!("cmp again/results.json {}", quoted(&format!("{}/results.json", case.folder)));
@@ -37,10 +40,8 @@ fn replay(case: &Case<'_>) -> Section {
 
 fn verify(case: &Case<'_>) -> Section {
     let folder = quoted(case.folder);
-    let section = Section::new("Verification").commands(vec![
-        format!("(cd {folder} && sha256sum -c SHA256SUMS)"),
-        format!("tinyassay verify {folder}"),
-    ]);
+    let section = Section::new("Verification")
+        .commands(vec![format!("(cd {folder} && sha256sum -c SHA256SUMS)"), format!("tinyassay verify {folder}")]);
     let section = section.paragraph(
         "The first checks that the files are those of the list. The second holds models, data, suite and evidence against their digests, \
          works out the results from the evidence again, and says what it checked and what it did not.",
@@ -84,7 +85,13 @@ mod tests {
 
     #[test]
     fn words_are_one_word_to_a_shell() {
-        let cases = [("reports/a", "reports/a"), ("a b", "'a b'"), ("it's; rm", "'it'\\''s; rm'"), ("", "''"), ("$(x)", "'$(x)'")];
+        let cases = [
+            ("reports/a", "reports/a"),
+            ("a b", "'a b'"),
+            ("it's; rm", "'it'\\''s; rm'"),
+            ("", "''"),
+            ("$(x)", "'$(x)'"),
+        ];
         for (word, expected) in cases {
             assert_eq!(quoted(word), expected);
         }

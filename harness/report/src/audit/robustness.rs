@@ -12,7 +12,7 @@ pub(super) const TITLE: &str = "Robustness";
 pub(super) fn chapter(case: &Case<'_>) -> Result<Section, Error> {
     let section = Section::new(TITLE)
         .paragraph(
-            "By the properties that ISO/IEC TR 24029 names: domain, stability, sensitivity, relevance and reachability, as far as they \
+            "By the properties that ISO/IEC 24029 names (its part 2, beside the technical report of part 1): domain, stability, sensitivity, relevance and reachability, as far as they \
              were measured. That order is a way of finding things; no conformity with the standard is claimed.",
         )
         .section(domain(case)?)

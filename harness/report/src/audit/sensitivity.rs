@@ -7,7 +7,8 @@ use crate::document::{Section, Table, Text};
 use crate::text::{bound_name, bounded};
 
 pub(super) fn section(case: &Case<'_>) -> Section {
-    let section = Section::new("Sensitivity").paragraph("How far outputs move where inputs move a little, whether the decision changes or not.");
+    let section = Section::new("Sensitivity")
+        .paragraph("How far outputs move where inputs move a little, whether the decision changes or not.");
     let header = ["mean", "worst 5 %", "worst", "no row above (proven)"];
     let rows = each_probe(case.results()).map(|(model, probe)| {
         let (tail, worst, _) = worst_end(probe);

@@ -28,7 +28,8 @@ fn accuracies(case: &Case<'_>) -> Section {
         }
         if let Some(worst) = &model.worst_case {
             let robust = share(worst.robust_accuracy, worst.ci_low, worst.ci_high);
-            let is_fine = model.inconclusive.is_empty() && model.attacks.iter().all(|attack| attack.inconclusive.is_empty());
+            let is_fine =
+                model.inconclusive.is_empty() && model.attacks.iter().all(|attack| attack.inconclusive.is_empty());
             let kind = kind(bound_name(worst.bound), is_fine);
             add("worst case", robust, format!("{} of {}", worst.robust, worst.total), &kind);
         }
@@ -41,7 +42,11 @@ fn accuracies(case: &Case<'_>) -> Section {
              search missed.",
         )
         .table(table);
-    if areas.rows.is_empty() { section } else { section.paragraph("Of detectors: the area under the ROC curve.").table(areas) }
+    if areas.rows.is_empty() {
+        section
+    } else {
+        section.paragraph("Of detectors: the area under the ROC curve.").table(areas)
+    }
 }
 
 fn kind(bound: &str, is_fine: bool) -> String {

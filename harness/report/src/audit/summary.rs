@@ -30,12 +30,16 @@ pub(super) fn chapter(case: &Case<'_>) -> Section {
 }
 
 fn verdict(case: &Case<'_>) -> Text {
-    let Some(verdict) = &case.stored.verdict else { return Text::default().strong("No verdict").plain(": there were no gates.") };
+    let Some(verdict) = &case.stored.verdict else {
+        return Text::default().strong("No verdict").plain(": there were no gates.");
+    };
     let count = |of: Decision| verdict.gates.iter().filter(|gate| gate.decision == of).count() as u64;
     let counts = [(Decision::Fail, "failed"), (Decision::Inconclusive, "inconclusive"), (Decision::Pass, "passed")];
     let counts: Vec<String> = counts.iter().map(|(of, word)| format!("{} {word}", count(*of))).collect();
     let gates = some(verdict.gates.len() as u64, "gate");
-    Text::from("Verdict: ").strong(super::gates::word(verdict.decision)).plain(format!(", of {gates} {}.", counts.join(", ")))
+    Text::from("Verdict: ")
+        .strong(super::gates::word(verdict.decision))
+        .plain(format!(", of {gates} {}.", counts.join(", ")))
 }
 
 fn proof(case: &Case<'_>) -> Text {
@@ -69,10 +73,13 @@ fn signed(case: &Case<'_>) -> Text {
             .emphasis(super::replay::TITLE)
             .plain("."),
         (0, _) => Text::default().strong("Not signed").plain(": who made these results is not known from the folder."),
-        (several, _) => Text::from(format!("There {} beside the results; whether they hold is for ", match several {
-            1 => "is 1 signed statement".to_owned(),
-            several => format!("are {several} signed statements"),
-        }))
+        (several, _) => Text::from(format!(
+            "There {} beside the results; whether they hold is for ",
+            match several {
+                1 => "is 1 signed statement".to_owned(),
+                several => format!("are {several} signed statements"),
+            }
+        ))
         .code("tinyassay verify")
         .plain(" to say."),
     }
@@ -81,6 +88,8 @@ fn signed(case: &Case<'_>) -> Text {
 fn purpose(case: &Case<'_>) -> Text {
     match case.purpose() {
         Some(_) => Text::from("The intended use is stated in ").emphasis(super::purpose::TITLE).plain("."),
-        None => Text::default().strong("No intended use was stated").plain(", so nothing here says that these checks fit it."),
+        None => Text::default()
+            .strong("No intended use was stated")
+            .plain(", so nothing here says that these checks fit it."),
     }
 }

@@ -1,10 +1,21 @@
 use super::*;
 use crate::document::{Block, Section, html, markdown, terminal, typst};
-use crate::sample::{compared, detectors, example, latency, model, observations, paired, results, stored, with_corruptions, with_probes, with_static_cost};
+use crate::sample::{
+    compared, detectors, example, latency, model, observations, paired, results, stored, with_corruptions, with_probes,
+    with_static_cost,
+};
 use evidence::{Decision, Flag, GateResult, GateVerdict};
 
 fn case(stored: &Stored) -> Case<'_> {
-    Case { stored, folder: "reports/x", intended_use: None, files: &[], lineage: &[], integrity: Some(&[]), signatures: &[] }
+    Case {
+        stored,
+        folder: "reports/x",
+        intended_use: None,
+        files: &[],
+        lineage: &[],
+        integrity: Some(&[]),
+        signatures: &[],
+    }
 }
 
 /// All texts of a document with the title of the section that they are in.
@@ -61,7 +72,8 @@ fn full() -> Stored {
     results.models[1].cost = with_static_cost().models[1].cost.clone();
     let mut all = observations();
     all.latency = vec![latency()];
-    let verdict = GateVerdict::of("resnet8-linf", vec![gate("net", Decision::Pass), gate("net-int8", Decision::Inconclusive)]);
+    let verdict =
+        GateVerdict::of("resnet8-linf", vec![gate("net", Decision::Pass), gate("net-int8", Decision::Inconclusive)]);
     Stored { observations: Some(all), verdict: Some(verdict), suite: Some(b"version: 1\n".to_vec()), ..stored(results) }
 }
 
@@ -101,7 +113,8 @@ fn every_document_renders_and_no_section_is_empty() {
         }
         section.sections.iter().for_each(holds);
     }
-    let all = [example(), with_probes(), with_static_cost(), with_corruptions(), compared(), detectors(), results(vec![])];
+    let all =
+        [example(), with_probes(), with_static_cost(), with_corruptions(), compared(), detectors(), results(vec![])];
     let few = [results(vec![model("alone", 7, &[])]), paired(&[("a", 0, 0), ("b", 100, 100)])];
     for stored in all.into_iter().chain(few).map(stored).chain([full()]) {
         let document = audit(&case(&stored)).unwrap();
@@ -118,13 +131,30 @@ fn every_document_renders_and_no_section_is_empty() {
 fn what_lacks_is_said_and_what_is_there_is_not_lacking() {
     let (bare, full) = (stored(results(vec![model("alone", 7, &[])])), full());
     let [bare, full] = [&bare, &full].map(|stored| said(&audit(&case(stored)).unwrap(), "Open in this run"));
-    for head in ["Nothing is proven", "No attack", "Common corruptions", "Sensitivity", "Acceptance", "Fitness", "Latency and energy", "Classes"] {
+    for head in [
+        "Nothing is proven",
+        "No attack",
+        "Common corruptions",
+        "Sensitivity",
+        "Acceptance",
+        "Fitness",
+        "Latency and energy",
+        "Classes",
+    ] {
         assert!(bare.contains(&format!("{head}: ")), "{head} in {bare}");
     }
     for head in ["No attack", "Common corruptions", "Sensitivity", "Acceptance", "Latency and energy", "Classes"] {
         assert!(!full.contains(&format!("{head}: ")), "{head} in {full}");
     }
-    for head in ["Nothing is proven", "Fitness", "Transfer", "Search without gradients", "Adaptive attacks", "Rare classes", "Inconclusive results"] {
+    for head in [
+        "Nothing is proven",
+        "Fitness",
+        "Transfer",
+        "Search without gradients",
+        "Adaptive attacks",
+        "Rare classes",
+        "Inconclusive results",
+    ] {
         assert!(full.contains(&format!("{head}: ")), "{head} in {full}");
     }
     let mut certified = paired(&[("a", 80, 60)]);
@@ -142,7 +172,10 @@ fn rows_that_do_not_add_up_are_named() {
     damaged.models[0].attacks[0].unknown = 61;
     let document = audit(&case(&stored(damaged))).unwrap();
     let ends = said(&document, "Certified, attacked, unknown");
-    assert!(ends.contains("the results are damaged") && ends.contains("a under pgd-20: [20, 20, 0, 61] of 100"), "{ends}");
+    assert!(
+        ends.contains("the results are damaged") && ends.contains("a under pgd-20: [20, 20, 0, 61] of 100"),
+        "{ends}"
+    );
 }
 
 #[test]
@@ -156,7 +189,7 @@ fn the_purpose_is_quoted_with_its_source() {
     assert!(use_.contains("as the suite says") && use_.contains("\nSorts parcels.\nNever people."), "{use_}");
     let document = audit(&Case { intended_use: Some("Something else."), ..case(&of_suite) }).unwrap();
     let use_ = said(&document, "Intended use");
-    assert!(use_.contains("no part of the signed results") && !use_.contains("parcels"), "{use_}");
+    assert!(use_.contains("no part of the results") && !use_.contains("parcels"), "{use_}");
 }
 
 #[test]
@@ -164,7 +197,8 @@ fn twins_are_found_by_name_and_compared_on_the_same_rows() {
     let text = said(&audit(&case(&full())).unwrap(), "Quantized against float");
     assert!(text.contains("net → net-int8 | clean | 80.00 %") && text.contains("| -2.00 ("), "{text}");
     assert!(text.contains("| worst case |") && text.contains("| +5.00 ("), "{text}");
-    let none = said(&audit(&case(&stored(paired(&[("net", 80, 60), ("int8", 70, 50)])))).unwrap(), "Quantized against float");
+    let none =
+        said(&audit(&case(&stored(paired(&[("net", 80, 60), ("int8", 70, 50)])))).unwrap(), "Quantized against float");
     assert!(none.starts_with("No pair"), "{none}");
 }
 
@@ -186,10 +220,21 @@ fn lineage_says_whether_it_is_the_same_model() {
         training_data,
     };
     let seen = Some(stored.results.dataset.digest);
-    let lineage = [of("net", Found::Same, &[("licence", "MIT"), ("epochs", "20"), ("recipe", &"0a".repeat(32))], seen), of("net-int8", Found::Changed, &[], None), of("x", Found::Absent, &[], None)];
+    let lineage = [
+        of("net", Found::Same, &[("licence", "MIT"), ("epochs", "20"), ("recipe", &"0a".repeat(32))], seen),
+        of("net-int8", Found::Changed, &[], None),
+        of("x", Found::Absent, &[], None),
+    ];
     let text = said(&audit(&Case { lineage: &lineage, ..case(&stored) }).unwrap(), "Lineage");
-    assert!(text.contains("net: licence MIT; epochs 20.") && text.contains(&format!("net | recipe | {}", "0a".repeat(32))) && text.contains("net-int8: a model of this name is registered with other files"));
-    assert!(text.contains("x: not registered") && text.contains("the very rows that they were trained on: net."), "{text}");
+    assert!(
+        text.contains("net: licence MIT; epochs 20.")
+            && text.contains(&format!("net | recipe | {}", "0a".repeat(32)))
+            && text.contains("net-int8: a model of this name is registered with other files")
+    );
+    assert!(
+        text.contains("x: not registered") && text.contains("the very rows that they were trained on: net."),
+        "{text}"
+    );
 }
 
 #[test]
@@ -200,8 +245,14 @@ fn a_changed_folder_and_signatures_are_said() {
     let (changed, signatures) = (["changed: results.json".to_owned()], ["attestation/x.dsse.json".to_owned()]);
     let document = audit(&Case { integrity: Some(&changed), signatures: &signatures, ..case(&stored) }).unwrap();
     assert!(said(&document, "Verification").contains("changed: results.json"));
-    assert!(said(&document, "Signatures").contains("attestation/x.dsse.json") && said(&document, "Summary").contains("not what it was"));
-    assert!(said(&document, "Suite, tool and runtime").contains("not the one that was run"), "the plan of the sample has no digest");
+    assert!(
+        said(&document, "Signatures").contains("attestation/x.dsse.json")
+            && said(&document, "Summary").contains("not what it was")
+    );
+    assert!(
+        said(&document, "Suite, tool and runtime").contains("not the one that was run"),
+        "the plan of the sample has no digest"
+    );
     let document = audit(&Case { integrity: None, ..case(&stored) }).unwrap();
     assert!(said(&document, "Verification").contains("no SHA256SUMS"));
 }
@@ -209,10 +260,15 @@ fn a_changed_folder_and_signatures_are_said() {
 #[test]
 fn verdict_flags_and_latency_are_told() {
     let document = audit(&case(&full())).unwrap();
-    assert!(said(&document, "Summary").contains("Verdict: inconclusive, of 2 gates 0 failed, 1 inconclusive, 1 passed."));
+    assert!(
+        said(&document, "Summary").contains("Verdict: inconclusive, of 2 gates 0 failed, 1 inconclusive, 1 passed.")
+    );
     assert!(said(&document, "Gates and verdict").contains("pass | net | robust_accuracy of pgd-20"));
     assert!(said(&document, "Inconclusive results").contains("net under pgd-20: stood-still on 40 rows"));
     assert!(said(&document, "Flags that were raised").contains("inconclusive from 1 % of the rows on"));
     let latency = said(&document, "Latency: latency-2t");
-    assert!(latency.contains("Flag busy") && latency.contains("powersave") && latency.contains("2026-11-05T12:00:00Z"), "{latency}");
+    assert!(
+        latency.contains("Flag busy") && latency.contains("powersave") && latency.contains("2026-11-05T12:00:00Z"),
+        "{latency}"
+    );
 }

@@ -98,7 +98,9 @@ mod tests {
 
     #[test]
     fn parts_of_a_whole_add_up() {
-        for (parts, total) in [(vec![1, 1, 1], 3), (vec![0, 7], 7), (vec![333, 333, 334, 0], 1000), (vec![1, 2, 3, 1], 7)] {
+        for (parts, total) in
+            [(vec![1, 1, 1], 3), (vec![0, 7], 7), (vec![333, 333, 334, 0], 1000), (vec![1, 2, 3, 1], 7)]
+        {
             let shown = split(&parts, total).unwrap();
             let hundredths = |text: &String| text.replace(['.', ' ', '%'], "").parse::<u64>().unwrap();
             assert_eq!(shown.iter().map(hundredths).sum::<u64>(), 10_000, "{shown:?}");

@@ -27,7 +27,9 @@ type Look = (&'static str, fn(&Results) -> String, &'static str);
 const LOOKS: &[Look] = &[
     (
         "data set",
-        |results| format!("{}, {} split, digest {}", results.dataset.name, results.dataset.split, results.dataset.digest),
+        |results| {
+            format!("{}, {} split, digest {}", results.dataset.name, results.dataset.split, results.dataset.digest)
+        },
         "no paired test: the rows are others",
     ),
     ("rows", |results| rows(results), "no paired test: the rows are others"),
@@ -38,7 +40,11 @@ const LOOKS: &[Look] = &[
         "an attack of another revision may find more or less; part of a difference may be that",
     ),
     ("seed", |results| text(results, "seed"), "starting points are others, so that single rows may differ by chance"),
-    ("plan", |results| results.plan_digest.to_string(), "something that decides the run is another; the lines above say what of it"),
+    (
+        "plan",
+        |results| results.plan_digest.to_string(),
+        "something that decides the run is another; the lines above say what of it",
+    ),
     ("Tinyassay", |results| results.tinyassay.clone(), "see its CHANGELOG for numbers that changed"),
     (
         "runtime",
@@ -65,7 +71,9 @@ pub(super) fn agreements([a, b]: [&Results; 2]) -> Vec<Agreement> {
 /// Why rows cannot be paired; `None` where they can.
 pub(super) fn other_rows([a, b]: [&Results; 2]) -> Option<String> {
     let mut differ = LOOKS[..2].iter().filter(|(_, look, _)| look(a) != look(b));
-    differ.next().map(|(what, ..)| format!("another {what}: there is no paired test on other rows, and no other is made"))
+    differ
+        .next()
+        .map(|(what, ..)| format!("another {what}: there is no paired test on other rows, and no other is made"))
 }
 
 /// Whether an attack may do the same in both.

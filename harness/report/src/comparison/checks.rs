@@ -54,7 +54,10 @@ fn shared<'a>(
     };
     for attack in &a.attacks {
         if let Some(other) = beside(attack, b) {
-            found.push(Shared { name: attack.name.clone(), sides: [(a, attack), (b, other)].map(|(m, at)| attacked(m, at)) });
+            found.push(Shared {
+                name: attack.name.clone(),
+                sides: [(a, attack), (b, other)].map(|(m, at)| attacked(m, at)),
+            });
         }
     }
     let mut is_all = true;
@@ -70,7 +73,10 @@ fn shared<'a>(
         }
     }
     if let (Some(x), Some(y), true) = (&a.worst_case, &b.worst_case, is_all) {
-        found.push(Shared { name: "worst case".to_owned(), sides: [(a, x), (b, y)].map(|(m, worst)| worst_case(m, worst)) });
+        found.push(Shared {
+            name: "worst case".to_owned(),
+            sides: [(a, x), (b, y)].map(|(m, worst)| worst_case(m, worst)),
+        });
     }
     found
 }
@@ -106,7 +112,9 @@ fn made(pair: usize, Shared { name, sides }: Shared<'_>, other_rows: Option<&str
         let Share { count, total, .. } = side.share;
         if !side.rows.is_empty() && (side.rows.count(), side.rows.rows()) != (count, total) {
             let (rows, all) = (side.rows.count(), side.rows.rows());
-            let reason = format!("the rows of `{name}` are {rows} of {all}, and {count} of {total} are stated: results.json is damaged");
+            let reason = format!(
+                "the rows of `{name}` are {rows} of {all}, and {count} of {total} are stated: results.json is damaged"
+            );
             return Err(Error::Compare { reason });
         }
     }
@@ -117,9 +125,9 @@ fn made(pair: usize, Shared { name, sides }: Shared<'_>, other_rows: Option<&str
     let [baseline, candidate] = sides;
     let test = match other_rows {
         Some(reason) => Err(reason.to_owned()),
-        None => Paired::of(candidate.rows, baseline.rows)
-            .map(test)
-            .ok_or_else(|| "a report of an older version does not say which rows they are: run its suite again".to_owned()),
+        None => Paired::of(candidate.rows, baseline.rows).map(test).ok_or_else(|| {
+            "a report of an older version does not say which rows they are: run its suite again".to_owned()
+        }),
     };
     Ok(CheckPair { pair, check: name, baseline: baseline.share, candidate: candidate.share, test, doubts })
 }

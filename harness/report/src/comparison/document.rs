@@ -33,7 +33,11 @@ fn verdict(comparison: &Comparison) -> Text {
     let parts = [
         count(Word::Regression, "regression", "regressions"),
         count(Word::Improvement, "improvement", "improvements"),
-        count(Word::Undecided, "difference that cannot be told from chance", "differences that cannot be told from chance"),
+        count(
+            Word::Undecided,
+            "difference that cannot be told from chance",
+            "differences that cannot be told from chance",
+        ),
         count(Word::NotCompared, "check that is not compared", "checks that are not compared"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -56,7 +60,8 @@ fn checks(comparison: &Comparison) -> Section {
     let rows = comparison.checks.iter().map(|check| {
         let name = comparison.models[check.pair].name();
         let doubts = if check.doubts.is_empty() { "" } else { " (inconclusive)" };
-        let mut cells = vec![Text::default().strong(check.word().name()).plain(doubts), name.into(), check.check.clone().into()];
+        let mut cells =
+            vec![Text::default().strong(check.word().name()).plain(doubts), name.into(), check.check.clone().into()];
         cells.extend([share(&check.baseline), share(&check.candidate)].map(Text::from));
         match &check.test {
             Ok(test) => cells.extend(
@@ -85,7 +90,8 @@ fn checks(comparison: &Comparison) -> Section {
             .note("Flags make these inconclusive in at least one report: the truth may lie far below the number.")
             .list(doubted),
     };
-    section.list(reasons(&comparison.checks).into_iter().map(|reason| format!("Not compared: {reason}.").into()).collect())
+    section
+        .list(reasons(&comparison.checks).into_iter().map(|reason| format!("Not compared: {reason}.").into()).collect())
 }
 
 fn reasons(checks: &[CheckPair]) -> Vec<String> {
@@ -120,7 +126,8 @@ fn latency(comparison: &Comparison) -> Option<Section> {
         let words = [of.name.clone(), comparison.models[of.pair].name(), machine.to_owned(), of.flags.join(", ")];
         words.into_iter().chain(milliseconds).chain([of.ratio().map_or("–".to_owned(), number)])
     });
-    let table = Table::new(&["measurement", "model", "machine", "flags"], &["baseline", "candidate", "ratio"]).rows(rows);
+    let table =
+        Table::new(&["measurement", "model", "machine", "flags"], &["baseline", "candidate", "ratio"]).rows(rows);
     let about = "Observed in two runs, at two times: a machine that was busier, warmer or slower then changes the ratio as a slower \
                  model does. To compare latencies measure both in turns: ";
     let about = Text::from(about).code("tinyassay latency OLD NEW --reference OLD").plain(".");

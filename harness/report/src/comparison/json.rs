@@ -12,9 +12,10 @@ const SCHEMA_VERSION: u32 = 1;
 pub fn json(comparison: &Comparison) -> Result<String, Error> {
     let [baseline, candidate] = &comparison.suites;
     let [only_baseline, only_candidate] = &comparison.only;
-    let models = comparison.models.iter().map(|pair| {
-        json!({ "baseline": pair.baseline, "candidate": pair.candidate, "same_file": pair.is_same_file })
-    });
+    let models = comparison
+        .models
+        .iter()
+        .map(|pair| json!({ "baseline": pair.baseline, "candidate": pair.candidate, "same_file": pair.is_same_file }));
     let value = json!({
         "schema_version": SCHEMA_VERSION,
         "baseline": baseline,

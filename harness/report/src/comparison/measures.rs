@@ -64,11 +64,7 @@ const COSTS: &[Cost] = &[
     ("activations at the peak", "bytes", Bound::Exact, |model| Some(model.cost.as_ref()?.activations.file_order_bytes)),
 ];
 
-pub(super) fn measures(
-    reports: [&Results; 2],
-    pairs: &[ModelPair],
-    only: &mut [Vec<String>; 2],
-) -> Vec<MeasurePair> {
+pub(super) fn measures(reports: [&Results; 2], pairs: &[ModelPair], only: &mut [Vec<String>; 2]) -> Vec<MeasurePair> {
     let mut measures = Vec::new();
     for (pair, names) in pairs.iter().enumerate() {
         let Some([a, b]) = names.of(reports) else { continue };
@@ -88,7 +84,8 @@ pub(super) fn measures(
         }
         if let (Some(x), Some(y)) = (&a.corruptions, &b.corruptions) {
             let ids = |of: &evidence::CorruptionResults| -> Vec<(String, Vec<u32>)> {
-                let severities = |one: &evidence::CorruptionResult| one.severities.iter().map(|at| at.severity).collect();
+                let severities =
+                    |one: &evidence::CorruptionResult| one.severities.iter().map(|at| at.severity).collect();
                 of.corruptions.iter().map(|one| (one.name.clone(), severities(one))).collect()
             };
             if ids(x) == ids(y) {
@@ -106,7 +103,10 @@ pub(super) fn measures(
 /// The same probe of the other model.
 fn beside<'a>(probe: &ProbeResult, other: &'a ModelResult, [a, b]: [&Results; 2]) -> Option<&'a ProbeResult> {
     let same = |one: &&ProbeResult| {
-        one.name == probe.name && one.probe == probe.probe && one.parameters == probe.parameters && one.units == probe.units
+        one.name == probe.name
+            && one.probe == probe.probe
+            && one.parameters == probe.parameters
+            && one.units == probe.units
     };
     other.probes.iter().find(same).filter(|_| a.threat == b.threat)
 }

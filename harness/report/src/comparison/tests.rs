@@ -14,7 +14,10 @@ fn a_report_against_itself_has_no_difference_anywhere() {
         assert!(!comparison.checks.is_empty());
         for check in &comparison.checks {
             let test = check.test.as_ref().unwrap();
-            assert_eq!((check.word(), test.difference, test.p, test.rows.only_a + test.rows.only_b), (Word::Undecided, 0.0, 1.0, 0));
+            assert_eq!(
+                (check.word(), test.difference, test.p, test.rows.only_a + test.rows.only_b),
+                (Word::Undecided, 0.0, 1.0, 0)
+            );
             assert!(test.interval.low <= 0.0 && test.interval.high >= 0.0 && check.baseline == check.candidate);
         }
         assert!(comparison.agreements.iter().all(Agreement::agrees) && comparison.only.iter().all(Vec::is_empty));

@@ -164,7 +164,7 @@ figcaption { color: var(--dim); font-size: .88rem; max-width: 46rem; }
   table { font-size: 7.6pt; }
   .wide table { font-size: 6.6pt; }
   th, td { padding: .2rem .35rem; overflow-wrap: anywhere; }
-  td.n { white-space: normal; }
+  td.n, th.n { white-space: normal; overflow-wrap: normal; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   a { color: inherit; text-decoration: none; }
   @page { size: A4; margin: 18mm 16mm; }

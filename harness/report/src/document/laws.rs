@@ -34,7 +34,8 @@ fn document(text: &str) -> Document {
     let table = Table { columns: vec![column(false), column(true)], rows: vec![vec![all(), Text::from(text)]] };
     let figure = Figure { file: "a.svg".to_owned(), svg: "<svg/>".to_owned(), caption: all() };
     let part = Section::new(text).paragraph(all()).note(all()).list(vec![Text::from(text), all()]);
-    let chapter = Section::new(text).table(table).figure(Some(figure)).commands(vec![text.to_owned(), "true".to_owned()]);
+    let chapter =
+        Section::new(text).table(table).figure(Some(figure)).commands(vec![text.to_owned(), "true".to_owned()]);
     Document { title: text.to_owned(), about: vec![all()], sections: vec![chapter.section(part)] }
 }
 
@@ -46,7 +47,8 @@ fn read_html(page: &str) -> (Vec<String>, String) {
         let end = rest[at..].find('>').unwrap() + at;
         // The picture's description is text too.
         let tag = &rest[at..end];
-        let (name, alternative) = tag.split_once(" alt=\"").map_or((tag, ""), |(a, b)| (a, b.split_once('"').unwrap().0));
+        let (name, alternative) =
+            tag.split_once(" alt=\"").map_or((tag, ""), |(a, b)| (a, b.split_once('"').unwrap().0));
         text += alternative;
         tags.push(name.to_owned());
         rest = &rest[end + 1..];

@@ -61,7 +61,11 @@ fn around(mark: &str, text: &str) -> String {
     let inner = text.trim();
     let at = text.len() - text.trim_start().len();
     let (before, after) = (&text[..at], &text[(at + inner.len()).min(text.len())..]);
-    if inner.is_empty() { escaped(text) } else { format!("{}{mark}{}{mark}{}", escaped(before), escaped(inner), escaped(after)) }
+    if inner.is_empty() {
+        escaped(text)
+    } else {
+        format!("{}{mark}{}{mark}{}", escaped(before), escaped(inner), escaped(after))
+    }
 }
 
 /// A code span: its fence is longer than any run of backticks in it.
@@ -117,13 +121,8 @@ mod tests {
 
     #[test]
     fn code_ends_where_its_text_ends() {
-        let cases = [
-            ("plain", "`plain`"),
-            ("a`b", "``a`b``"),
-            ("`", "`` ` ``"),
-            ("a|b\\", "`a|b\\`"),
-            ("``a", "``` ``a ```"),
-        ];
+        let cases =
+            [("plain", "`plain`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), ("a|b\\", "`a|b\\`"), ("``a", "``` ``a ```")];
         for (text, expected) in cases {
             assert_eq!(code(text, false), expected);
         }
@@ -132,7 +131,14 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_block_is_text() {
-        let cases = [("- a", "\\- a"), ("12. a", "12\\. a"), ("12.5 a", "12\\.5 a"), ("    a", "a"), ("# a", "\\# a"), ("+", "\\+")];
+        let cases = [
+            ("- a", "\\- a"),
+            ("12. a", "12\\. a"),
+            ("12.5 a", "12\\.5 a"),
+            ("    a", "a"),
+            ("# a", "\\# a"),
+            ("+", "\\+"),
+        ];
         for (text, expected) in cases {
             assert_eq!(paragraph(&Text::from(text)), expected, "{text}");
         }

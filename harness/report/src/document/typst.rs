@@ -62,7 +62,7 @@ fn block(block: &Block, file: &mut String) {
         Block::Table(table) => writeln!(file, "{}", rows(table)),
         Block::Figure(Figure { svg, caption, .. }) => writeln!(
             file,
-            "#figure(image(bytes({}), format: \"svg\", width: 88%), caption: {}, numbering: none)",
+            "#figure(placement: auto, image(bytes({}), format: \"svg\", width: 88%), caption: {}, numbering: none)",
             string_of(svg),
             spans(caption, LONGEST_WORD)
         ),
