@@ -58,9 +58,9 @@ fn threat_model(case: &Case<'_>) -> Section {
     more.extend(threat.budget.as_ref().map(|budget| {
         Text::from(format!("An attack may ask for {budget} for a row at one radius, the judge's forwards not counted."))
     }));
-    let radii: Vec<String> = attacks(results)
-        .first()
-        .map_or(Vec::new(), |attack| attack.curve.iter().map(|point| point.epsilon.clone()).collect());
+    let radii: Vec<String> = attacks(results).first().map_or(Vec::new(), |attack| {
+        attack.curve.iter().map(|point| point.epsilon.clone()).filter(|radius| *radius != threat.epsilon).collect()
+    });
     more.extend(
         (!radii.is_empty()).then(|| Text::from(format!("Other radii were tried as well: {}.", radii.join(", ")))),
     );

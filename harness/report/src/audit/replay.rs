@@ -30,7 +30,8 @@ fn replay(case: &Case<'_>) -> Section {
                 .code(results.plan_digest.to_string())
                 .plain(". On another runtime identity rows near a boundary may differ; which ones is what verification lists."),
         );
-    let relative = "Paths of models in a suite are relative to its file; names are those of the registry in models/.";
+    let relative =
+        "A suite names models of the registry in models/. One that names them by path has to stand where it stood.";
     let section = section.paragraph(relative);
     match note {
         Some(note) => section.note(note),

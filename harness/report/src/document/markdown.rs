@@ -87,21 +87,23 @@ fn escaped(text: &str) -> String {
     let text = shown(text);
     let mut escaped = String::new();
     let mut rest = text.chars().peekable();
-    let mut last = ' ';
     while let Some(c) = rest.next() {
         let is_markup = match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '$' | '#' | '@' | '^' => true,
             // An address or a name of a picture: no space follows the colon.
             ':' => rest.peek().is_some_and(|next| !next.is_whitespace()),
             '!' => rest.peek() == Some(&'['),
-            '.' => last.eq_ignore_ascii_case(&'w'),
+            '.' => ends_like_an_address(&escaped),
             _ => false,
         };
         escaped.extend(is_markup.then_some('\\'));
         escaped.push(c);
-        last = c;
     }
     escaped
+}
+
+fn ends_like_an_address(text: &str) -> bool {
+    text.chars().rev().take(3).filter(|c| c.eq_ignore_ascii_case(&'w')).count() == 3
 }
 
 /// A block whose beginning makes it no list, heading, rule or code.
@@ -152,6 +154,6 @@ mod tests {
 
     #[test]
     fn addresses_are_no_links() {
-        assert_eq!(escaped("see: http://a.b and www.c.d, :+1:"), "see: http\\://a.b and www\\.c.d, \\:+1:");
+        assert_eq!(escaped("a row. http://a.b, wWw.c.d, :+1:"), "a row. http\\://a.b, wWw\\.c.d, \\:+1:");
     }
 }
