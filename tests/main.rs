@@ -6,8 +6,10 @@
 mod attack_show;
 mod attacks;
 mod attest;
+mod audit;
 mod cli;
 mod compare;
+mod comparison;
 mod corruptions;
 mod detectors;
 mod gates;
@@ -33,8 +35,10 @@ fn main() {
         ("attack_show", attack_show::TESTS),
         ("attacks", attacks::TESTS),
         ("attest", attest::TESTS),
+        ("audit", audit::TESTS),
         ("cli", cli::TESTS),
         ("compare", compare::TESTS),
+        ("comparison", comparison::TESTS),
         ("corruptions", corruptions::TESTS),
         ("detectors", detectors::TESTS),
         ("gates", gates::TESTS),

@@ -1,8 +1,8 @@
 //! The command line as clap reads it.
 
 use crate::attest::{AttestArgs, ExportArgs, KeyVerb, SignModelArgs, VerifyModelArgs};
-use crate::verify::VerifyArgs;
 use crate::gate::{GateArgs, TellArgs};
+use crate::verify::VerifyArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use runtime::Provider;
@@ -66,6 +66,10 @@ pub(crate) enum Verb {
     Export(ExportArgs),
     /// Checks a report folder without trust in whoever made it
     Verify(VerifyArgs),
+    /// Compares two reports on the same rows: a baseline and a candidate
+    Compare(crate::comparison::CompareArgs),
+    /// Writes one document about a report for a reviewer: HTML, Markdown, PDF
+    Audit(crate::audit::AuditArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
     Doctor(DoctorArgs),
 }

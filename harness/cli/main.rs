@@ -4,8 +4,10 @@ mod args;
 mod assembly;
 mod attack_show;
 mod attest;
+mod audit;
 mod checks;
 mod clean;
+mod comparison;
 mod corrupted;
 mod data;
 mod doctor;
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
         Verb::Key(verb) => attest::key(&verb),
         Verb::Export(args) => attest::export(&args),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Compare(args) => comparison::run(&args),
+        Verb::Audit(args) => audit::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

@@ -84,7 +84,7 @@ impl TellArgs {
 ///
 /// Errors: there is no report or no gate, they do not fit each other, or a baseline was measured in another way.
 pub(crate) fn run(args: &GateArgs) -> Result<Exit> {
-    let folder = folder(&args.report, &Places::from_env());
+    let folder = Places::from_env().report(&args.report);
     let stored = Stored::read(&folder)?;
     let gates = match &args.gates {
         Some(file) => Gates::read(file)?,
@@ -99,11 +99,6 @@ pub(crate) fn run(args: &GateArgs) -> Result<Exit> {
     let verdict = judge.verdict(&stored.results, latency)?;
     tell(&verdict, &args.telling)?;
     Ok(verdict.decision.into())
-}
-
-fn folder(named: &Path, places: &Places) -> PathBuf {
-    let below = places.reports.join(named);
-    if !named.is_dir() && below.is_dir() { below } else { named.to_path_buf() }
 }
 
 /// The gates of the suite that a report holds, which must be the one that its plan comes from.

@@ -17,7 +17,6 @@ mod stored;
 
 use crate::args::ProviderArg;
 use crate::exit::Exit;
-use crate::kept;
 use crate::places::Places;
 use crate::run::workers_on;
 use ::evidence::{SystemFiles, write_atomically};
@@ -134,7 +133,7 @@ impl Steps {
 /// Errors: there is no report, a key cannot be read, or the file for `--json` cannot be written.
 pub(crate) fn run(args: &VerifyArgs) -> Result<Exit> {
     let places = Places::from_env();
-    let folder = kept::folder(&places, &args.report);
+    let folder = places.report(&args.report);
     check_usage(&folder, args)?;
     let key = args.key.as_deref().map(signature::Key::read).transpose()?;
     let mut steps = Steps { all: Vec::new(), strict: args.strict };

@@ -38,6 +38,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Reports that cannot stand beside each other.
+    #[error("compare the reports: {reason}")]
+    Compare {
+        /// Why not.
+        reason: String,
+    },
     /// Curves that can't be drawn.
     #[error("draw `{title}`: {reason}")]
     Plot {

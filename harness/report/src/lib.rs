@@ -5,10 +5,13 @@
 //! observed. This crate must not know any attack by name, nor the engine.
 
 pub mod attest;
+pub mod audit;
 mod board;
 mod compare;
+pub mod comparison;
 mod corruptions;
 mod curves;
+pub mod document;
 mod error;
 pub mod export;
 mod figure;

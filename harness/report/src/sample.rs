@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use evidence::{
-    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, CorruptionResult, CorruptionResults,
-    DatasetFacts, Digest, EarlyStopping, Flag, Host, Idleness, Latency, LatencyFlag, Machine, ModelLatency,
-    ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RowSet, RuntimeFacts,
-    SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson,
+    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, ClassResult, CorruptionResult,
+    CorruptionResults, DatasetFacts, Digest, EarlyStopping, Flag, Host, Idleness, Latency, LatencyFlag, Machine,
+    ModelLatency, ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RowSet,
+    RuntimeFacts, SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson, rank,
 };
 use serde_json::{Value, json};
 
-use crate::Figure;
+use crate::{Figure, Stored};
 
 const TOTAL: u64 = 10_000;
 
@@ -350,4 +350,61 @@ pub(crate) fn latency() -> Latency {
         ],
         flags: vec![LatencyFlag::Busy],
     }
+}
+
+/// Rows of the models of [`paired`].
+const FEW: u64 = 100;
+
+/// Models on 100 rows, with so many correct ones and so many that withstand the one attack: the first by index. They say which
+/// rows these are, and have classes `even` and `odd`.
+pub(crate) fn paired(models: &[(&str, u64, u64)]) -> Results {
+    let first = |count: u64| -> RowSet { (0..FEW).map(|row| row < count).collect() };
+    let interval = |count: u64| clopper_pearson(count, FEW, CONFIDENCE);
+    let made = models.iter().map(|&(name, correct, robust)| {
+        let mut made = model(name, 0, &[("pgd-20", 0)]);
+        let (clean, under) = (interval(correct), interval(robust));
+        (made.clean_accuracy, made.correct, made.total) = (correct as f64 / FEW as f64, correct, FEW);
+        (made.ci_low, made.ci_high, made.correct_rows) = (clean.low, clean.high, first(correct));
+        made.classes = ["even", "odd"]
+            .into_iter()
+            .enumerate()
+            .map(|(output, name)| {
+                let of = |count: u64| (0..count).filter(|row| row % 2 == output as u64).count() as u64;
+                ClassResult {
+                    output: output as u32,
+                    name: text(name),
+                    total: of(FEW),
+                    correct: of(correct),
+                    robust: Some(of(robust)),
+                }
+            })
+            .collect();
+        let attack = &mut made.attacks[0];
+        (attack.robust_accuracy, attack.robust, attack.total) = (robust as f64 / FEW as f64, robust, FEW);
+        (attack.ci_low, attack.ci_high, attack.robust_rows) = (under.low, under.high, first(robust));
+        (attack.wrong, attack.attacked, attack.unknown) = (FEW - correct, correct - robust, robust);
+        (attack.found, attack.confirmed) = (correct - robust + 12, correct - robust);
+        (attack.forwards, attack.backwards, attack.judge_forwards) = (20 * correct, 20 * correct, correct);
+        made.worst_case = Some(WorstCase {
+            robust_accuracy: attack.robust_accuracy,
+            bound: Bound::Upper,
+            ci_low: under.low,
+            ci_high: under.high,
+            auc: None,
+            robust,
+            robust_rows: first(robust),
+            total: FEW,
+        });
+        made
+    });
+    let mut results = results(made.collect());
+    (results.dataset.samples, results.dataset.selection) = (FEW, text("the first 100 by index"));
+    results.dataset.classes = vec![text("even"), text("odd")];
+    results.ranking = rank(&results.models);
+    results
+}
+
+/// The results as a report folder has them, with nothing beside.
+pub(crate) fn stored(results: Results) -> Stored {
+    Stored { results, observations: None, training: None, suite: None, verdict: None }
 }

@@ -14,6 +14,11 @@ pub(crate) fn limits(low: f64, high: f64) -> String {
     format!("{}–{}", percent(low), percent(high))
 }
 
+/// Both confidence limits of a difference in percentage points, which may be below 0: `-2.10 to 0.55`.
+pub(crate) fn span(low: f64, high: f64) -> String {
+    format!("{} to {}", percent(low), percent(high))
+}
+
 /// Three digits and a unit prefix: `12.5 M`.
 pub(crate) fn short(count: Option<u64>) -> String {
     let Some(count) = count else { return "–".into() };
@@ -173,5 +178,6 @@ mod tests {
     fn percentages_have_two_decimals() {
         assert_eq!(percent(0.8719), "87.19");
         assert_eq!(limits(0.0, 1.0), "0.00–100.00");
+        assert_eq!(span(-0.021, 0.0055), "-2.10 to 0.55");
     }
 }

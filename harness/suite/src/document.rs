@@ -24,6 +24,10 @@ pub struct Document {
     /// The suite's name. The report goes to `reports/<name>/`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     pub name: Located<String>,
+    /// What the models are for, and what they are not for, in plain words: an audit report quotes it. It decides nothing. Without
+    /// it: not stated.
+    #[serde(default)]
+    pub purpose: Option<Located<String>>,
     /// The inputs that the models are measured on.
     pub dataset: DatasetSection,
     /// Models: names in `models/`, globs over them (`resnet8-*`), or paths of folders with a manifest, relative to this file.

@@ -26,6 +26,9 @@ use serde::{Serialize, Serializer};
 pub struct Plan {
     /// The suite.
     pub suite: PlannedSuite,
+    /// What the models are for, in the suite's words. Nothing that runs depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
     /// The data.
     pub dataset: PlannedDataset,
     /// How far an input may be moved.
@@ -150,6 +153,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
     };
     Ok(Plan {
         suite: PlannedSuite { name: suite.name().to_owned(), digest: suite.source().digest() },
+        purpose: document.purpose.as_ref().map(|purpose| purpose.value.trim().to_owned()),
         threat: PlannedThreat {
             norm: threat.norm,
             epsilon: threat.epsilon.to_string(),

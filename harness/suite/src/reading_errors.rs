@@ -70,7 +70,7 @@ fn keys() {
        |
     10 | banana: 1
        | ^^^^^^
-    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
+    hint: known here: `version`, `name`, `purpose`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
 
     == twice
     read suites/my.yaml:10:1: key `name` is given twice
@@ -348,7 +348,7 @@ fn hostile() {
       |
     1 | a0: &a0 [lol]
       | ^^
-    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
+    hint: known here: `version`, `name`, `purpose`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
 
     == billion laughs in a section that is not read
     read suites/my.yaml:3:12: values are nested too deeply, or there are too many, for a file of this kind

@@ -40,6 +40,7 @@ mod tests {
             "name",
             "probes",
             "published",
+            "purpose",
             "seed",
             "threat",
             "version",

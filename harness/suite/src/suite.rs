@@ -63,8 +63,9 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, attacks, probes, corruptions, cost, published, gates, .. } =
-        document;
+    let Document {
+        version, name, purpose, dataset, models, attacks, probes, corruptions, cost, published, gates, ..
+    } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -73,6 +74,10 @@ fn check(document: &Document) -> Result<(), Problem> {
         version.place,
     )?;
     check_name(name, "name").map_err(|p| p.at(name.place))?;
+    if let Some(purpose) = purpose {
+        let is_empty = purpose.value.trim().is_empty();
+        reject(is_empty, "`purpose` is empty; leave it out to state none".into(), purpose.place)?;
+    }
     reject(dataset.samples.value == 0, "`samples` is 0, and at least 1 is needed".into(), dataset.samples.place)?;
     reject(models.is_empty(), "`models` is empty, and a suite needs at least one".into(), models.place)?;
     reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
