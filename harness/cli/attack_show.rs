@@ -9,7 +9,7 @@ use crate::table;
 use anyhow::{Result, bail};
 use evidence::{SystemFiles, Verdict, write_atomically};
 use registry::Dataset;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Prints the table of kept witnesses, or draws the one that the options leave.
 ///
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// `--row` several; the picture cannot be written.
 pub(crate) fn run(args: &ShowAttackArgs) -> Result<Exit> {
     let places = Places::from_env();
-    let report = Report::read(&folder(&places, &args.report))?;
+    let report = Report::read(&places.report(&args.report))?;
     let checks = report.checks(args.model.as_deref(), args.attack.as_deref())?;
     let dataset = report.dataset(&places.datasets())?;
     let broken = checks.iter().flat_map(Check::broken).filter(|broken| args.row.is_none_or(|row| row == broken.row));
@@ -42,12 +42,6 @@ pub(crate) fn run(args: &ShowAttackArgs) -> Result<Exit> {
         }
     }
     Ok(Exit::Pass)
-}
-
-/// A folder as it is given, or a name in `reports/`.
-fn folder(places: &Places, report: &Path) -> PathBuf {
-    let named = places.reports.join(report);
-    if !report.exists() && named.exists() { named } else { report.to_path_buf() }
 }
 
 /// How each of the checks ended on a row without a witness.
@@ -77,7 +71,7 @@ fn list(report: &Report, dataset: &Dataset, witnesses: &[Broken<'_>]) -> String 
 
 /// The names of the right class and of what the judge sees. An output that stands for several classes, or for none, has
 /// only its number.
-fn classes(dataset: &Dataset, broken: &Broken<'_>) -> (String, String) {
+pub(crate) fn classes(dataset: &Dataset, broken: &Broken<'_>) -> (String, String) {
     let label = dataset.label(broken.row as usize);
     let labels = &broken.check.labels;
     let mut meant = (0..labels.len()).filter(|class| labels[*class] == broken.adversarial_class);

@@ -19,6 +19,7 @@ mod model_lipschitz;
 mod model_profile;
 mod panels;
 mod parallel;
+mod pictures;
 mod places;
 mod prepare;
 mod progress;

@@ -1,7 +1,7 @@
 //! Where models, data sets and reports are looked up.
 
 use registry::{Datasets, Registry};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folders of a run, relative to the current one unless the environment says otherwise.
 #[derive(Debug, Clone)]
@@ -26,6 +26,12 @@ impl Places {
     /// The registered models.
     pub(crate) fn registry(&self) -> Registry {
         Registry::open(&self.models)
+    }
+
+    /// A report folder: as it is given, or a name in `reports/`.
+    pub(crate) fn report(&self, report: &Path) -> PathBuf {
+        let named = self.reports.join(report);
+        if !report.exists() && named.exists() { named } else { report.to_path_buf() }
     }
 
     /// The data sets: built in, and the user's.

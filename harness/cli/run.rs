@@ -6,7 +6,7 @@ use crate::engine::{Engine, Outcome, Subject, Wanted};
 use crate::exit::{Exit, Interrupted};
 use crate::places::Places;
 use crate::train::dynamics;
-use crate::{clean, estimate, latency, prepare, progress, show_plan, static_cost};
+use crate::{clean, estimate, latency, pictures, prepare, progress, show_plan, static_cost};
 use anyhow::{Context, Result};
 use attack::Setting;
 use evidence::{
@@ -52,12 +52,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
     report::check_folder(&run.folder)?;
     let (results, observations) = run.execute(&all).context(Interrupted)?;
+    let pictures = pictures::of(&plan, &results, &run.folder).context(Interrupted)?;
     let contents = Contents {
         results: &results,
         observations: &observations,
         training: training.as_ref(),
         suite: &source,
         verdict: None,
+        pictures: &pictures,
     };
     report::write_folder(&run.folder, &contents, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));

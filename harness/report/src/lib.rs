@@ -4,7 +4,11 @@
 //! [`evidence::Results`] but what is handed in beside it: the figure of how the models were trained, and latencies that were
 //! observed. This crate must not know any attack by name, nor the engine.
 
+mod base64;
 mod board;
+mod checks;
+mod classes;
+mod columns;
 mod compare;
 mod corruptions;
 mod curves;
@@ -13,7 +17,10 @@ mod figure;
 mod folder;
 mod formats;
 mod latency;
+mod pareto;
+mod pictures;
 mod plan_table;
+mod ranks;
 mod robustness;
 #[cfg(test)]
 mod sample;
@@ -27,8 +34,9 @@ mod transfer;
 pub use curves::{Curve, Panels, Plot};
 pub use error::Error;
 pub use figure::Figure;
-pub use folder::{Contents, SUITE, VERDICT, check_folder, write_folder};
+pub use folder::{Contents, SUITE, VERDICT, check_folder, render_again, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
 pub use latency::latency;
+pub use pictures::Picture;
 pub use stored::Stored;
 pub use sums::{Mismatch, SUMS, sha256sums, verify};
