@@ -1,5 +1,7 @@
 //! The command line as clap reads it.
 
+use crate::leaderboard::LeaderboardArgs;
+use crate::render::ReportArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use runtime::Provider;
@@ -43,6 +45,10 @@ pub(crate) enum Verb {
     /// Shows what attacks found
     #[command(subcommand)]
     Attack(AttackVerb),
+    /// Ranks the models of any set of reports among each other
+    Leaderboard(LeaderboardArgs),
+    /// Renders every format of a report folder again, or checks that they are as they should be
+    Report(ReportArgs),
     /// Adds, lists, shows and verifies data sets
     #[command(subcommand)]
     Data(DataVerb),

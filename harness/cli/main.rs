@@ -12,6 +12,7 @@ mod estimate;
 mod exit;
 mod kept;
 mod latency;
+mod leaderboard;
 mod model;
 mod model_build;
 mod model_check;
@@ -23,6 +24,7 @@ mod pictures;
 mod places;
 mod prepare;
 mod progress;
+mod render;
 mod run;
 mod self_check;
 mod show_plan;
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Model(verb) => model::run(verb),
         Verb::Attack(AttackVerb::Show(args)) => attack_show::run(&args),
+        Verb::Leaderboard(args) => leaderboard::run(&args),
+        Verb::Report(args) => render::run(&args),
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),

@@ -6,6 +6,7 @@
 
 mod base64;
 mod board;
+mod boards;
 mod checks;
 mod classes;
 mod columns;
@@ -17,6 +18,7 @@ mod figure;
 mod folder;
 mod formats;
 mod latency;
+mod merge;
 mod pareto;
 mod pictures;
 mod plan_table;
@@ -31,12 +33,14 @@ mod sums;
 mod text;
 mod transfer;
 
+pub use boards::{BOARD_FORMATS, BoardFormat, Choice};
 pub use curves::{Curve, Panels, Plot};
 pub use error::Error;
 pub use figure::Figure;
 pub use folder::{Contents, SUITE, VERDICT, check_folder, render_again, write_folder};
 pub use formats::{Beside, FORMATS, Format, leaderboard};
 pub use latency::latency;
+pub use merge::{Merged, Origin, Source, merge};
 pub use pictures::Picture;
 pub use stored::Stored;
 pub use sums::{Mismatch, SUMS, sha256sums, verify};

@@ -99,11 +99,11 @@ mod tests {
         let text = section(&board(&results), &results).unwrap();
         let (_, table) = text.split_once("\n\n").unwrap();
         insta::assert_snapshot!(table, @r##"
-| model  | against | only the first | only the second | difference | 95 %             | p           | p (Holm)       |
-|--------|---------|----------------|-----------------|------------|------------------|-------------|----------------|
-| strong | middle  | 60             | 40              | +10.00     | +0.20 to +19.61  | 0.0569      | 0.0569         |
-| strong | weak    | 80             | 0               | +40.00     | +33.46 to +46.92 | &lt; 0.0001 | &lt; 0.0001 \* |
-| middle | weak    | 90             | 30              | +30.00     | +19.76 to +39.53 | &lt; 0.0001 | &lt; 0.0001 \* |
+| model  | against | only the first | only the second | difference | 95 %             | p        | p (Holm) | better |
+|--------|---------|----------------|-----------------|------------|------------------|----------|----------|--------|
+| strong | middle  | 60             | 40              | +10.00     | +0.20 to +19.61  | 0.0569   | 0.0569   | –      |
+| strong | weak    | 80             | 0               | +40.00     | +33.46 to +46.92 | ≤ 0.0001 | ≤ 0.0001 | strong |
+| middle | weak    | 90             | 30              | +30.00     | +19.76 to +39.53 | ≤ 0.0001 | ≤ 0.0001 | middle |
 "##);
         assert!(text.contains("all 3 pairs at 5 %"), "{text}");
         assert_eq!(section(&board(&example()), &example()), None);

@@ -162,8 +162,13 @@ fn held_to(threat: &ThreatFacts) -> String {
 }
 
 fn title(results: &Results) -> String {
+    format!("# Robustness of the models in {}\n\n{}", markdown(&results.suite), threat_and_data(results))
+}
+
+/// What an attacker may do, and on which rows that was tried.
+pub(crate) fn threat_and_data(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
-    let mut text = format!("# Robustness of the models in {}\n\n", markdown(&results.suite));
+    let mut text = String::new();
     let _ = write!(
         text,
         "**Threat model.** An attacker who knows the model may change every input by at most {} in the {} norm ({}), \
@@ -320,7 +325,7 @@ fn search(board: &Board) -> String {
 }
 
 /// What of the leaderboard should not be believed as it stands.
-fn doubted(board: &Board) -> String {
+pub(crate) fn doubted(board: &Board) -> String {
     let line = |doubt: Doubt<'_>| {
         let attack = doubt.attack.map(|attack| format!(" under {}", markdown(attack))).unwrap_or_default();
         format!("\n- **Inconclusive**: {}{attack}: {}", markdown(doubt.model), doubt.reasons())
@@ -333,7 +338,8 @@ fn doubted(board: &Board) -> String {
     }
 }
 
-fn flags(board: &Board) -> String {
+/// Every flag that was raised, and what to think of it.
+pub(crate) fn flags(board: &Board) -> String {
     let raised = |doc: &FlagDoc| {
         let clean = board.entries.iter().filter_map(|entry| {
             let count = entry.model.flags.get(&doc.flag)?;

@@ -1,10 +1,10 @@
 //! One file per format, and one line each in the table.
 
-mod csv;
-mod html;
+pub(crate) mod csv;
+pub(crate) mod html;
 mod json;
-mod markdown;
-mod terminal;
+pub(crate) mod markdown;
+pub(crate) mod terminal;
 
 pub use terminal::leaderboard;
 

@@ -21,6 +21,8 @@ pub(crate) struct Shown<'a> {
     front: Vec<bool>,
     /// What follows the ids of this board, of several on one page.
     suffix: &'a str,
+    /// Id of the column that the models are in the order of.
+    sort: &'a str,
 }
 
 impl<'a> Shown<'a> {
@@ -38,7 +40,13 @@ impl<'a> Shown<'a> {
         let front = pareto::front(&chosen);
         let axes = columns.iter().enumerate().filter(|(_, column)| chosen.iter().any(|one| one.id == column.id));
         let axes = axes.map(|(at, _)| at).collect();
-        Ok(Self { results, board, axes, front, suffix, columns })
+        Ok(Self { results, board, axes, front, suffix, sort: "rank", columns })
+    }
+
+    /// Of a board that is in the order of another column.
+    pub(crate) fn with_sort(self, sort: Option<&'a str>) -> Self {
+        let known = sort.filter(|id| self.columns.iter().any(|column| column.id == *id));
+        Self { sort: known.unwrap_or(self.sort), ..self }
     }
 
     /// The parts of the page that are about it.
@@ -67,7 +75,7 @@ impl<'a> Shown<'a> {
         format!(
             "<div class=\"board\">\n{}{}{}\n<p class=\"status\" role=\"status\"></p>\n{}\n\
              <script type=\"application/json\">{}</script>\n</div>",
-            parts::doubted(self.board),
+            parts::doubted(self.board, &self.id("flags")),
             self.controls(),
             self.table(),
             self.explained(),
@@ -100,7 +108,11 @@ impl<'a> Shown<'a> {
             .iter()
             .enumerate()
             .map(|(at, column)| {
-                let sort = if at == 0 { "ascending" } else { "none" };
+                let sort = match column.better {
+                    _ if column.id != self.sort => "none",
+                    Better::Lower => "ascending",
+                    Better::Higher => "descending",
+                };
                 format!(
                     "<th scope=\"col\" class=\"num\" data-column=\"{at}\" aria-sort=\"{sort}\"><button type=\"button\" \
                      aria-describedby=\"{}\">{}</button></th>\n",

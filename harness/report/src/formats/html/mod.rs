@@ -2,7 +2,7 @@
 
 mod board;
 mod chart;
-mod parts;
+pub(crate) mod parts;
 
 use evidence::Results;
 
@@ -23,7 +23,7 @@ pub(crate) struct Section {
 }
 
 impl Section {
-    fn new(id: &str, title: &str, body: String) -> Self {
+    pub(crate) fn new(id: &str, title: &str, body: String) -> Self {
         Self { id: id.to_owned(), title: title.to_owned(), body }
     }
 }

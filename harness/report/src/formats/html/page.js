@@ -205,7 +205,7 @@
       }
       const taken = points.map((point) => box(x.at(point.x[0]) - 6, y.at(point.y[0]) - 6, 12, 12));
       for (const point of [...points].sort((a, b) => a.on - b.on)) {
-        svg.append(mark(point, across, up, x.at(point.x[0]), y, taken, width - right));
+        svg.append(mark(point, across, up, x.at(point.x[0]), y, taken));
       }
       return svg;
     };
@@ -217,7 +217,7 @@
     const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
     /** A point that can be reached by the keyboard, with its name where there is room. */
-    const mark = (point, across, up, cx, y, taken, edge) => {
+    const mark = (point, across, up, cx, y, taken) => {
       const cy = y.at(point.y[0]);
       const told = `${point.model.name}: ${up.title} ${format(up, point.y[0])}, ${across.title} ${format(across, point.x[0])}`;
       const group = element("g", { class: `point${point.on ? " on" : ""}`, tabindex: 0, role: "img", "aria-label": told + (point.on ? ", on the front" : ""), "data-tip": told });
@@ -227,13 +227,14 @@
       const size = point.on ? 7 : 5;
       const shape = point.on ? `M${cx} ${cy - size}l${size} ${size}l${-size} ${size}l${-size} ${-size}z` : `M${cx - size} ${cy}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0z`;
       group.append(element("path", { class: "mark", d: shape }));
-      const wide = 6.7 * point.model.name.length;
-      const places = [[cx + 11, cy + 4], [cx - 11 - wide, cy + 4], [cx - wide / 2, cy - 12], [cx - wide / 2, cy + 22], [cx + 8, cy - 9], [cx + 8, cy + 19]];
-      for (const [left, base] of places) {
-        const label = box(left, base - 11, wide, 14);
-        if (label.left < SIZE.left || label.right > edge + 20 || label.top < 0 || taken.some((other) => meet(other, label))) continue;
+      const wide = (point.on ? 7.4 : 6.8) * point.model.name.length;
+      const places = [["start", 11, 4], ["end", -11, 4], ["middle", 0, -12], ["middle", 0, 22], ["start", 8, -9], ["start", 8, 19], ["end", -8, -9], ["end", -8, 19]];
+      for (const [anchor, aside, down] of places) {
+        const left = cx + aside - { start: 0, middle: wide / 2, end: wide }[anchor];
+        const label = box(left, cy + down - 11, wide, 14);
+        if (label.left < SIZE.left || label.right > SIZE.width || label.top < 0 || taken.some((other) => meet(other, label))) continue;
         taken.push(label);
-        group.append(element("text", { x: left, y: base }, point.model.name));
+        group.append(element("text", { x: cx + aside, y: cy + down, "text-anchor": anchor }, point.model.name));
         break;
       }
       return group;

@@ -6,7 +6,7 @@ use evidence::{Decision, Flag, GateVerdict, ModelResult, Results};
 
 use crate::board::{Board, doubts};
 use crate::text::{html, plain};
-use crate::{Picture, base64, checks};
+use crate::{Merged, Picture, base64, checks};
 
 /// A table. `text_columns` are those from the left that hold no numbers.
 pub(super) fn table(label: &str, header: &[&str], rows: &[Vec<String>], text_columns: usize) -> String {
@@ -39,7 +39,7 @@ pub(super) fn markdown_prose(text: &str) -> String {
 }
 
 /// What an attacker may do, and on which rows that was tried.
-pub(super) fn threat(results: &Results) -> String {
+pub(crate) fn threat(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
     let norm = norm(&threat.norm);
     let grid = threat.grid.as_ref().map(|grid| format!(", on the grid {grid}")).unwrap_or_default();
@@ -119,7 +119,7 @@ fn mark(decision: Decision) -> &'static str {
 }
 
 /// Results that should not be believed as they stand.
-pub(super) fn doubted(board: &Board) -> String {
+pub(super) fn doubted(board: &Board, flags: &str) -> String {
     let lines: String = doubts(board)
         .iter()
         .map(|doubt| {
@@ -131,13 +131,13 @@ pub(super) fn doubted(board: &Board) -> String {
         true => String::new(),
         false => format!(
             "<div class=\"callout\"><p><strong>Inconclusive.</strong> The truth may lie far below these numbers; see \
-             <a href=\"#flags\">Flags</a>.</p><ul>{lines}</ul></div>"
+             <a href=\"#{flags}\">Flags</a>.</p><ul>{lines}</ul></div>"
         ),
     }
 }
 
 /// Every flag that was raised, and what to think of it.
-pub(super) fn flags(board: &Board) -> String {
+pub(crate) fn flags(board: &Board) -> String {
     let mut items = String::new();
     for doc in Flag::DOCS {
         let mut raised = Vec::new();
@@ -167,7 +167,7 @@ pub(super) fn flags(board: &Board) -> String {
 }
 
 /// What every check did.
-pub(super) fn checks(models: &[ModelResult]) -> String {
+pub(crate) fn checks(models: &[ModelResult]) -> String {
     let rows: Vec<Vec<String>> = checks::lines(models).into_iter().map(|line| line.to_vec()).collect();
     table("Checks and their parameters", &checks::HEADER, &rows, 4)
 }
@@ -204,6 +204,21 @@ pub(super) fn digests(results: &Results, board: &Board) -> String {
     format!("<dl class=\"wide\">\n{items}</dl>\n{}", prose(&format!("Computed by {runtime}.")))
 }
 
+/// What was evaluated in which reports, and what computed the numbers.
+pub(crate) fn origins(merged: &Merged, board: &Board) -> String {
+    let models = board.entries.iter().map(|entry| (entry.model.name.clone(), entry.model.digest.to_string()));
+    let data = (format!("data set {}", merged.results.dataset.name), merged.results.dataset.digest.to_string());
+    let reports = merged.reports.iter().map(|report| {
+        (format!("report {}: suite {}, Tinyassay {}", report.name, report.suite, report.tinyassay), format!("plan {}", report.plan))
+    });
+    let item = |(name, digest): (String, String)| format!("<dt>{}</dt><dd><code>{}</code></dd>\n", html(&name), html(&digest));
+    let items: String = models.chain([data]).chain(reports).map(item).collect();
+    let runtimes = merged.runtimes.iter().map(|runtime| {
+        prose(&format!("Computed by ONNX Runtime {} ({}, {}).", runtime.onnxruntime, runtime.provider, runtime.instruction_set))
+    });
+    format!("<dl class=\"wide\">\n{items}</dl>\n{}", runtimes.collect::<String>())
+}
+
 /// What to type.
 pub(super) fn again(results: &Results) -> String {
     let command =
@@ -218,7 +233,7 @@ pub(super) fn again(results: &Results) -> String {
     )
 }
 
-/// Rows, and what attacks made of them.
+/// Rows, and what attacks made of them: the first beside all others.
 pub(super) fn pictures(pictures: &[Picture]) -> String {
     let figure = |picture: &Picture| {
         format!(
@@ -228,7 +243,9 @@ pub(super) fn pictures(pictures: &[Picture]) -> String {
             html(&picture.caption)
         )
     };
-    format!("<div class=\"pictures\">\n{}</div>", pictures.iter().map(figure).collect::<String>())
+    let (first, rest) = pictures.split_at(pictures.len().min(1));
+    let [first, rest] = [first, rest].map(|some| some.iter().map(figure).collect::<String>());
+    format!("<div class=\"pictures\">\n{first}<div>\n{rest}</div></div>")
 }
 
 /// A picture in SVG that was read from a file: as an image, where it can run no script.
