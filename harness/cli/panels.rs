@@ -76,13 +76,7 @@ impl View {
         self.encode(&rows.iter().map(tile).collect::<Vec<_>>(), beside, (1, 1), SMALL_GAP)
     }
 
-    fn draw_in(
-        &self,
-        sample: &[f32],
-        adversarial: &[f32],
-        element: (usize, usize),
-        gap: usize,
-    ) -> Result<Drawn> {
+    fn draw_in(&self, sample: &[f32], adversarial: &[f32], element: (usize, usize), gap: usize) -> Result<Drawn> {
         let scale = if self.is_picture { (0.0, 1.0) } else { extremes(sample.iter().chain(adversarial)) };
         let span = f64::from(scale.1) - f64::from(scale.0);
         let level = |x: &f32| byte((f64::from(*x) - f64::from(scale.0)) / if span > 0.0 { span } else { 1.0 });
@@ -237,7 +231,8 @@ mod tests {
     fn a_sheet_has_each_row_in_its_place() {
         let view = view(&[1, 2, 2], false, true);
         let rows: Vec<Vec<f32>> = [10, 20, 30].map(|level| vec![level as f32 / 255.0; 4]).to_vec();
-        let (width, height, pixels) = decode(&view.sheet(&[rows.clone(), vec![Vec::new()], vec![rows[0].clone()]].concat(), 3).unwrap());
+        let (width, height, pixels) =
+            decode(&view.sheet(&[rows.clone(), vec![Vec::new()], vec![rows[0].clone()]].concat(), 3).unwrap());
         assert_eq!((width, height), (8, 5));
         let line = [10, 10, 255, 20, 20, 255, 30, 30];
         let below = [255, 255, 255, 10, 10, 255, 255, 255];

@@ -98,7 +98,8 @@ fn panel(
     let drawn = view.draw_small(&sample, adversarial)?;
     let (label, class) = classes(data, broken);
     let threat = &results.threat;
-    let distance = broken.distance.map(|distance| format!(", {distance:.4} away in {}", threat.norm)).unwrap_or_default();
+    let distance =
+        broken.distance.map(|distance| format!(", {distance:.4} away in {}", threat.norm)).unwrap_or_default();
     let times = drawn.factor.map(|factor| format!(", {factor:.0} times enlarged around grey")).unwrap_or_default();
     Ok(Picture {
         file: format!("adversarial-{}.png", index + 1),

@@ -127,7 +127,11 @@ mod tests {
 
     /// Two questions: the second is asked by two reports.
     pub(super) fn two() -> Vec<Merged> {
-        let source = |name: &str, link: Option<&str>, results| Source { name: name.into(), link: link.map(str::to_owned), results };
+        let source = |name: &str, link: Option<&str>, results| Source {
+            name: name.into(),
+            link: link.map(str::to_owned),
+            results,
+        };
         let sources = [
             source("animals", Some("animals/report.md"), ranked()),
             source("resnet", None, example()),

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use evidence::{AttackResult, Bound, ClassResult, ModelResult, ProbeResult, Results};
 
 use crate::board::{Board, worst_end};
-use crate::corruptions;
 use crate::text::{bound_name, bounded, number, percent, short};
+use crate::{corruptions, ranks};
 
 /// What a column's numbers are.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,8 +209,7 @@ pub(crate) fn columns(board: &Board, results: &Results) -> Vec<Column> {
         let value = |model: &ModelResult| {
             (cost.of)(model).map_or(Value::none(), |(number, bound)| Value::of(Some(number as f64), bound))
         };
-        let column =
-            column(cost.id, cost.title, cost.about.to_owned(), cost.unit.clone(), Better::Lower, each(&value));
+        let column = column(cost.id, cost.title, cost.about.to_owned(), cost.unit.clone(), Better::Lower, each(&value));
         columns.push(Column { is_minor: cost.is_minor, ..column });
     }
     columns.retain(Column::is_known);
@@ -233,9 +232,9 @@ const WORST_CLASS_ROBUST: &str = "Rows that withstand every listed attack, of th
 fn rank_about(results: &Results) -> String {
     match &results.ranking {
         Some(ranking) => format!(
-            "1 and the number of models that are significantly better on the same rows: McNemar's exact test, corrected by Holm for all \
-             {} pairs, at {} %.",
-            ranking.pairs.len(),
+            "1 and the number of models that are significantly better on the same rows: McNemar's exact test, corrected by Holm for {}, \
+             at {} %.",
+            ranks::corrected_for(ranking),
             number(100.0 * ranking.significance).trim_end_matches(".000")
         ),
         None => "The order of worst-case robust accuracy, then clean accuracy. Nothing was tested: these results do not say which rows a \
@@ -254,7 +253,11 @@ fn article(name: &str) -> String {
 
 fn clean(model: &ModelResult) -> Value {
     let interval = Some((model.ci_low, model.ci_high));
-    Value { interval, is_doubted: !model.inconclusive.is_empty(), ..Value::of(Some(model.clean_accuracy), Bound::Exact) }
+    Value {
+        interval,
+        is_doubted: !model.inconclusive.is_empty(),
+        ..Value::of(Some(model.clean_accuracy), Bound::Exact)
+    }
 }
 
 fn attacked(attack: &AttackResult) -> Value {
@@ -404,7 +407,9 @@ fn name_apart(columns: &mut [Column]) {
 mod tests {
     use super::*;
     use crate::board::board;
-    use crate::sample::{compared, detectors, example, model, ranked, results, with_corruptions, with_probes, with_static_cost};
+    use crate::sample::{
+        compared, detectors, example, model, ranked, results, with_corruptions, with_probes, with_static_cost,
+    };
 
     #[test]
     fn every_column_is_explained_has_a_name_of_its_own_and_a_value_for_every_model() {
@@ -455,6 +460,9 @@ mod tests {
         let worst = columns.iter().find(|column| column.id == "worst-class-robust").unwrap();
         let texts: Vec<(String, Option<&str>)> =
             worst.values.iter().map(|value| (worst.text(value), value.note.as_deref())).collect();
-        assert_eq!(texts, [("40.00 %".into(), Some("cat")), ("20.00 %".into(), Some("cat")), ("0.00 %".into(), Some("cat"))]);
+        assert_eq!(
+            texts,
+            [("40.00 %".into(), Some("cat")), ("20.00 %".into(), Some("cat")), ("0.00 %".into(), Some("cat"))]
+        );
     }
 }

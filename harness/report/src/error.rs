@@ -45,7 +45,9 @@ pub enum Error {
         known: String,
     },
     /// Two reports about the same bytes, the same rows and the same attacks that say different things.
-    #[error("merge {first} and {second}: model `{model}` has the same digest in both and other results ({reason})\nhint: see which runtime computed each; name only one of the two, or run the suites again on one machine")]
+    #[error(
+        "merge {first} and {second}: model `{model}` has the same digest in both and other results ({reason})\nhint: see which runtime computed each; name only one of the two, or run the suites again on one machine"
+    )]
     Disagree {
         /// One report.
         first: String,

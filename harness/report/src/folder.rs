@@ -156,7 +156,8 @@ mod tests {
 
     fn write_with(folder: &Path, training: Option<&Figure>, observations: &Observations) {
         let results = &example();
-        let contents = Contents { results, observations, training, suite: b"version: 1\n", verdict: None, pictures: &[] };
+        let contents =
+            Contents { results, observations, training, suite: b"version: 1\n", verdict: None, pictures: &[] };
         write_folder(folder, &contents, &SystemFiles).unwrap();
     }
 
@@ -227,10 +228,12 @@ mod tests {
         write_folder(path, &contents, &SystemFiles).unwrap();
         let again = |check| render_again(path, check, &SystemFiles).unwrap();
         assert_eq!((again(true), again(false)), (vec![], vec![]));
-        let all = || std::collections::BTreeMap::from_iter(FORMATS.iter().filter_map(|format| {
-            let file = format.file?;
-            Some((file, fs::read(path.join(file)).unwrap()))
-        }));
+        let all = || {
+            std::collections::BTreeMap::from_iter(FORMATS.iter().filter_map(|format| {
+                let file = format.file?;
+                Some((file, fs::read(path.join(file)).unwrap()))
+            }))
+        };
         let kept = all();
         // Every rendered file in turn: changed, it is named and comes back.
         for file in kept.keys().copied().chain([robustness::FILE]).filter(|file| *file != "results.json") {

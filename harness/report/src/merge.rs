@@ -113,8 +113,12 @@ fn unite(group: &[&Source]) -> Result<Merged, Error> {
         }
     }
     let first = &group[0].results;
-    let plan: BTreeMap<String, Value> =
-        first.plan.iter().filter(|(name, _)| SHARED.contains(&name.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let plan: BTreeMap<String, Value> = first
+        .plan
+        .iter()
+        .filter(|(name, _)| SHARED.contains(&name.as_str()))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     let results = Results {
         suite: suites.join(" + "),
         plan,
@@ -147,7 +151,9 @@ fn join<'a>(known: &mut Found<'a>, model: &ModelResult, report: &'a Source) -> R
     }
     let mut probes = known.model.probes.clone();
     for probe in &model.probes {
-        let is_same = |other: &&ProbeResult| other.probe == probe.probe && other.parameters == probe.parameters && other.revision == probe.revision;
+        let is_same = |other: &&ProbeResult| {
+            other.probe == probe.probe && other.parameters == probe.parameters && other.revision == probe.revision
+        };
         match probes.iter().filter(|other| other.name == probe.name).find(is_same) {
             Some(other) if other == probe => {}
             Some(_) => return Err(disagree(format!("probe `{}`", probe.name))),
@@ -179,7 +185,9 @@ fn difference(a: &ModelResult, b: &ModelResult) -> Option<String> {
         let Some(other) = b.attacks.iter().find(|other| other.name == attack.name) else {
             return Some(format!("only one has `{}`", attack.name));
         };
-        if (attack.robust, attack.total) != (other.robust, other.total) || other_rows(&attack.robust_rows, &other.robust_rows) {
+        if (attack.robust, attack.total) != (other.robust, other.total)
+            || other_rows(&attack.robust_rows, &other.robust_rows)
+        {
             let (robust, others, total) = (attack.robust, other.robust, attack.total);
             return Some(format!("`{}`: {robust} and {others} of {total} rows withstand", attack.name));
         }
@@ -197,7 +205,10 @@ fn name_apart(found: &mut [Found<'_>]) {
     };
     let count = |names: &[String], name: &String| names.iter().filter(|other| *other == name).count();
     let plain: Vec<String> = found.iter().map(|one| one.model.name.clone()).collect();
-    let longer: Vec<String> = found.iter().map(|one| if count(&plain, &one.model.name) > 1 { with_suite(one) } else { one.model.name.clone() }).collect();
+    let longer: Vec<String> = found
+        .iter()
+        .map(|one| if count(&plain, &one.model.name) > 1 { with_suite(one) } else { one.model.name.clone() })
+        .collect();
     for (one, name) in found.iter_mut().zip(&longer) {
         one.model.name = if count(&longer, name) > 1 { with_digest(one) } else { name.clone() };
     }
@@ -227,7 +238,8 @@ mod tests {
     fn a_report_in_parts_ranks_as_the_whole() {
         let whole = ranked();
         let parts = [only(&whole, &["weak"]), only(&whole, &["strong", "middle"]), only(&whole, &["middle", "weak"])];
-        let sources: Vec<Source> = parts.into_iter().zip(["a", "b", "c"]).map(|(part, name)| source(name, part)).collect();
+        let sources: Vec<Source> =
+            parts.into_iter().zip(["a", "b", "c"]).map(|(part, name)| source(name, part)).collect();
         let merged = merge(&sources).unwrap();
         assert_eq!((merged.len(), names(&merged[0])), (1, vec!["weak", "strong", "middle"]));
         assert_eq!(merged[0].results.ranking, whole.ranking);
@@ -327,7 +339,9 @@ mod tests {
             model.attacks[0].robust_rows = RowSet::default();
             model.worst_case.as_mut().unwrap().robust_rows = RowSet::default();
         }
-        for sources in [[source("a", older.clone()), source("b", ranked())], [source("b", ranked()), source("a", older)]] {
+        for sources in
+            [[source("a", older.clone()), source("b", ranked())], [source("b", ranked()), source("a", older)]]
+        {
             assert_eq!(merge(&sources).unwrap()[0].results.ranking, ranked().ranking);
         }
     }

@@ -13,7 +13,8 @@ pub(crate) fn front(columns: &[&Column]) -> Vec<bool> {
     let models = columns.first().map_or(0, |column| column.values.len());
     let is_known = |model: usize| columns.iter().all(|column| column.values[model].number.is_some());
     let dominates = |a: usize, b: usize| {
-        let orders: Vec<_> = columns.iter().map(|column| column.standing(&column.values[a], &column.values[b])).collect();
+        let orders: Vec<_> =
+            columns.iter().map(|column| column.standing(&column.values[a], &column.values[b])).collect();
         orders.iter().all(|order| order.is_le()) && orders.iter().any(|order| order.is_lt())
     };
     (0..models)
@@ -45,7 +46,11 @@ pub(crate) fn line(board: &Board, columns: &[&Column]) -> Option<String> {
     let front = front(columns);
     let on: Vec<&str> =
         board.entries.iter().zip(front).filter(|(_, on)| *on).map(|(entry, _)| entry.model.name.as_str()).collect();
-    Some(format!("Pareto front of {}, by point estimates: {}.", names(columns), if on.is_empty() { "none".into() } else { on.join(", ") }))
+    Some(format!(
+        "Pareto front of {}, by point estimates: {}.",
+        names(columns),
+        if on.is_empty() { "none".into() } else { on.join(", ") }
+    ))
 }
 
 /// The column of this id. Errors: [`Error::NoColumn`], with those that there are.
@@ -68,8 +73,13 @@ mod tests {
     use evidence::Bound;
 
     fn column(better: Better, numbers: &[Option<f64>]) -> Column {
-        let value =
-            |number: &Option<f64>| Value { number: *number, interval: None, bound: Bound::Exact, note: None, is_doubted: false };
+        let value = |number: &Option<f64>| Value {
+            number: *number,
+            interval: None,
+            bound: Bound::Exact,
+            note: None,
+            is_doubted: false,
+        };
         Column {
             id: "x".into(),
             title: "x".into(),
@@ -88,7 +98,8 @@ mod tests {
         let numbers = |of: fn(&(u32, u32)) -> u32| -> Vec<Option<f64>> {
             pairs.iter().map(|pair| Some(f64::from(of(pair)))).chain([None]).collect()
         };
-        let (high, low) = (column(Better::Higher, &numbers(|pair| pair.0)), column(Better::Lower, &numbers(|pair| pair.1)));
+        let (high, low) =
+            (column(Better::Higher, &numbers(|pair| pair.0)), column(Better::Lower, &numbers(|pair| pair.1)));
         let front = front(&[&high, &low]);
         let on: Vec<(u32, u32)> = pairs.iter().zip(&front).filter(|(_, on)| **on).map(|(pair, _)| *pair).collect();
         assert_eq!(on, [(3, 0), (3, 0)]);

@@ -88,8 +88,7 @@ pub(crate) fn read(report: &Path) -> Result<Vec<Picture>, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("read", &path)(error)),
     };
-    let index: Index =
-        serde_json::from_slice(&text).map_err(|error| refuse(&folder, &format!("{INDEX}: {error}")))?;
+    let index: Index = serde_json::from_slice(&text).map_err(|error| refuse(&folder, &format!("{INDEX}: {error}")))?;
     let (mut pictures, mut names, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
     for Entry { file, title, caption } in index.pictures {
         // The name is looked at before anything is opened.
@@ -155,7 +154,8 @@ mod tests {
         fs::write(folder.path().join("secret.png"), SIGNATURE).unwrap();
         fs::write(folder.path().join("pictures/text.png"), "no picture").unwrap();
         fs::create_dir(folder.path().join("pictures/folder.png")).unwrap();
-        for file in ["../secret.png", "/etc/passwd", "text.png", "folder.png", "missing.png", ".png", "a\\\\b.png", ""] {
+        for file in ["../secret.png", "/etc/passwd", "text.png", "folder.png", "missing.png", ".png", "a\\\\b.png", ""]
+        {
             let entry = format!(r#"{{ "file": "{file}", "title": "", "caption": "" }}"#);
             fs::write(&index, format!(r#"{{ "schema_version": 1, "pictures": [{entry}] }}"#)).unwrap();
             let error = read(folder.path()).unwrap_err().to_string();

@@ -30,11 +30,19 @@ pub(crate) fn about(ranking: &Ranking) -> String {
     format!(
         "A model's rank is 1 and the number of models that are significantly better: of the rows that only one of the two withstands \
          (or without attacks, gets right), so many more are the other's that chance would seldom do it. That is McNemar's exact test, \
-         two-sided, on the same rows, with Holm's correction for all {} pairs at {percent} %. Models that share a rank cannot be told \
+         two-sided, on the same rows, with Holm's correction for {} at {percent} %. Models that share a rank cannot be told \
          apart by these rows, which does not make them equal. The difference is in percentage points of all rows, with Tango's 95 % \
          score interval of that pair alone, which need not agree with the corrected test.",
-        ranking.pairs.len()
+        corrected_for(ranking)
     )
+}
+
+/// `all 36 pairs`.
+pub(crate) fn corrected_for(ranking: &Ranking) -> String {
+    match ranking.pairs.len() {
+        1 => "the one pair".to_owned(),
+        count => format!("all {count} pairs"),
+    }
 }
 
 /// A line for the screen and for lists.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use evidence::{
-    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, ClassResult, CorruptionResult, CorruptionResults, CurvePoint,
-    DatasetFacts, Decision, Digest, EarlyStopping, Flag, GateResult, GateVerdict, Host, Idleness, Latency, LatencyFlag, Machine, ModelLatency,
-    ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RowSet, RuntimeFacts,
-    SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson, rank,
+    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, ClassResult, CorruptionResult,
+    CorruptionResults, CurvePoint, DatasetFacts, Decision, Digest, EarlyStopping, Flag, GateResult, GateVerdict, Host,
+    Idleness, Latency, LatencyFlag, Machine, ModelLatency, ModelResult, Observations, ProbeResult, Protocol, Published,
+    PublishedModel, Ratio, Results, RowSet, RuntimeFacts, SeverityResult, StaticCost, ThreatFacts, WindowLatency,
+    WorstCase, analyse, clopper_pearson, rank,
 };
 use serde_json::{Value, json};
 
@@ -178,8 +179,11 @@ pub(crate) fn example() -> Results {
 /// curves, and what the two that are best withstand is not the same.
 pub(crate) fn ranked() -> Results {
     // Which animals of each kind withstand.
-    let models: [(&str, Range<usize>, Range<usize>, u64); 3] =
-        [("weak", 0..0, 0..30, 1_000_000), ("strong", 0..40, 0..70, 12_501_632), ("middle", 30..50, 30..100, 20_000_000)];
+    let models: [(&str, Range<usize>, Range<usize>, u64); 3] = [
+        ("weak", 0..0, 0..30, 1_000_000),
+        ("strong", 0..40, 0..70, 12_501_632),
+        ("middle", 30..50, 30..100, 20_000_000),
+    ];
     let models = models.into_iter().map(|(name, cats, dogs, macs)| {
         let of = |has: &dyn Fn(usize, usize) -> bool| -> RowSet { (0..200).map(|row| has(row % 2, row / 2)).collect() };
         let robust_rows = of(&|kind, animal| if kind == 0 { cats.contains(&animal) } else { dogs.contains(&animal) });
@@ -206,7 +210,8 @@ pub(crate) fn ranked() -> Results {
                 robust,
             }
         };
-        attack.curve = vec![point("4/255", (robust + correct) / 2), point("8/255", robust), point("16/255", robust / 4)];
+        attack.curve =
+            vec![point("4/255", (robust + correct) / 2), point("8/255", robust), point("16/255", robust / 4)];
         attack.robust_rows = robust_rows.clone();
         model.worst_case.as_mut().expect("there is an attack").robust_rows = robust_rows;
         model

@@ -1,7 +1,7 @@
 use super::{Choice, asked, check, present, sorted};
 use crate::Error;
 use crate::columns::columns;
-use crate::formats::html::{Section, Shown, parts, page};
+use crate::formats::html::{Section, Shown, page, parts};
 use crate::merge::Merged;
 
 const ABOUT: &str = "Models that were asked the same question stand on one board: the same rows of the same bytes, the same threat model, the \
@@ -17,14 +17,20 @@ pub(super) fn render(merged: &[Merged], choice: &Choice) -> Result<String, Error
         let front = present(&columns(&board, &one.results), choice);
         let shown = Shown::new(&one.results, &board, &suffix, &front)?.with_sort(choice.sort.as_deref());
         let mut of_board = shown.sections();
-        of_board.push(Section::new(&format!("checks{suffix}"), "Checks and their parameters", parts::checks(&one.results.models)));
+        of_board.push(Section::new(
+            &format!("checks{suffix}"),
+            "Checks and their parameters",
+            parts::checks(&one.results.models),
+        ));
         of_board.push(Section::new(&format!("flags{suffix}"), "Flags", parts::flags(&board)));
         of_board.push(Section::new(&format!("models{suffix}"), "Models and digests", parts::origins(one, &board)));
         if let Some(first) = of_board.first_mut() {
             first.body = parts::threat(&one.results) + &first.body;
         }
         if merged.len() > 1 {
-            of_board.iter_mut().for_each(|section| section.title = format!("{}: {}", asked(&one.results), section.title));
+            of_board
+                .iter_mut()
+                .for_each(|section| section.title = format!("{}: {}", asked(&one.results), section.title));
         }
         sections.extend(of_board);
     }

@@ -85,11 +85,23 @@ pub(super) fn render(merged: &[Merged], choice: &Choice) -> Result<String, Error
             let values = columns.iter().filter_map(|column| {
                 let value = &column.values[row];
                 let (ci_low, ci_high) = value.interval.unzip();
-                let file = ValueFile { value: value.number?, ci_low, ci_high, bound: value.bound, inconclusive: value.is_doubted };
+                let file = ValueFile {
+                    value: value.number?,
+                    ci_low,
+                    ci_high,
+                    bound: value.bound,
+                    inconclusive: value.is_doubted,
+                };
                 Some((column.id.clone(), file))
             });
             let (name, digest) = (entry.model.name.as_str(), entry.model.digest);
-            ModelFile { name, digest, rank: entry.rank, on_front: front.get(row) == Some(&true), values: values.collect() }
+            ModelFile {
+                name,
+                digest,
+                rank: entry.rank,
+                on_front: front.get(row) == Some(&true),
+                values: values.collect(),
+            }
         });
         let reports = one.reports.iter().map(|report| ReportFile {
             name: &report.name,
@@ -138,7 +150,10 @@ mod tests {
             for model in board["models"].as_array().unwrap() {
                 let ours = one.results.models.iter().find(|ours| ours.name == model["name"]).unwrap();
                 let (clean, worst) = (&model["values"]["clean"], &model["values"]["worst-case"]);
-                assert_eq!((clean["value"].as_f64(), clean["ci_low"].as_f64()), (Some(ours.clean_accuracy), Some(ours.ci_low)));
+                assert_eq!(
+                    (clean["value"].as_f64(), clean["ci_low"].as_f64()),
+                    (Some(ours.clean_accuracy), Some(ours.ci_low))
+                );
                 assert_eq!(worst["value"].as_f64(), ours.worst_case.as_ref().map(|worst| worst.robust_accuracy));
                 assert_eq!((&worst["bound"], &clean["bound"]), (&"upper".into(), &"exact".into()));
             }

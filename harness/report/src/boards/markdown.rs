@@ -126,6 +126,11 @@ Of the rows of each class, in percent: those that the model gets right, and behi
 |--------|--------|----------|---------------------------|
 | pgd-20 | attack | 1        | step_size 2/255; steps 20 |
 
+### Flags
+
+- **tie**: 3 rows of strong under pgd-20; 3 rows of middle under pgd-20; 3 rows of weak under pgd-20. Raised if the judge's verdict rests on two equal highest outputs. Means: another implementation may decide otherwise. Do: look at the margins; read the row as neither progress nor regress.
+- **unconfirmed**: 2 rows of strong under pgd-20; 2 rows of middle under pgd-20; 2 rows of weak under pgd-20. Raised if the check found adversarial inputs and the judge rejected them all. Means: the gradient graph and the file disagree near this row. Do: try more restarts before trusting `unknown`.
+
 ### Models
 
 | model  | digest                                                           |
@@ -162,6 +167,12 @@ Pareto front of worst case, MACs, by point estimates: resnet8-cifar10.
 | pgd-20            | attack                  | 1        | step_size 2/255; steps 20 |
 | kl-instability    | probe kl-instability    | 1        | steps 20                  |
 | lipschitz-l1-linf | probe lipschitz-l1-linf | 1        | steps 20                  |
+
+### Flags
+
+- **tie**: 3 rows of resnet8-cifar10 under fgsm; 3 rows of resnet8-cifar10 under pgd-20; 3 rows of resnet8-cifar10-int8 under fgsm; 3 rows of resnet8-cifar10-int8 under pgd-20. Raised if the judge's verdict rests on two equal highest outputs. Means: another implementation may decide otherwise. Do: look at the margins; read the row as neither progress nor regress.
+- **unconfirmed**: 2 rows of resnet8-cifar10 under fgsm; 2 rows of resnet8-cifar10 under pgd-20; 2 rows of resnet8-cifar10-int8 under fgsm; 2 rows of resnet8-cifar10-int8 under pgd-20. Raised if the check found adversarial inputs and the judge rejected them all. Means: the gradient graph and the file disagree near this row. Do: try more restarts before trusting `unknown`.
+- **zero-gradient**: 5 rows of resnet8-cifar10 under kl-instability; 5 rows of resnet8-cifar10 under lipschitz-l1-linf; 5 rows of resnet8-cifar10-int8 under kl-instability; 5 rows of resnet8-cifar10-int8 under lipschitz-l1-linf. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may be too weak. Do: try the margin loss or a random start.
 
 ### Models
 

@@ -17,13 +17,18 @@ pub(super) fn render(results: &Results) -> String {
 /// Head and lines, each cell escaped.
 pub(crate) fn table(board: &Board, results: &Results) -> Vec<Vec<String>> {
     let mut header = ["model", "digest"].map(text).to_vec();
-    let mut lines: Vec<Vec<String>> =
-        board.entries.iter().map(|entry| vec![text(&entry.model.name), text(&entry.model.digest.to_string())]).collect();
+    let mut lines: Vec<Vec<String>> = board
+        .entries
+        .iter()
+        .map(|entry| vec![text(&entry.model.name), text(&entry.model.digest.to_string())])
+        .collect();
     for column in columns(board, results) {
         header.push(text(&format!("{} [{}]", column.id, column.unit_name())));
         let has_interval = column.values.iter().any(|value| value.interval.is_some());
         if has_interval {
-            header.extend(["ci_low", "ci_high"].map(|end| text(&format!("{} {end} [{}]", column.id, column.unit_name()))));
+            header.extend(
+                ["ci_low", "ci_high"].map(|end| text(&format!("{} {end} [{}]", column.id, column.unit_name()))),
+            );
         }
         for (line, value) in lines.iter_mut().zip(&column.values) {
             line.push(cell(value.number));
@@ -41,7 +46,8 @@ pub(crate) fn table(board: &Board, results: &Results) -> Vec<Vec<String>> {
     add("correct [count]".into(), entries.iter().map(|entry| entry.model.correct.to_string()).collect());
     for (index, name) in board.attacks.iter().enumerate() {
         for (count, of) in COUNTS {
-            let cells = entries.iter().map(|entry| entry.attacks[index].map_or(String::new(), |attack| of(attack).to_string()));
+            let cells =
+                entries.iter().map(|entry| entry.attacks[index].map_or(String::new(), |attack| of(attack).to_string()));
             add(format!("{name} {count} [count]"), cells.collect());
         }
     }
@@ -141,7 +147,10 @@ weak,481ba4019c9d2710c3386537382592c093ef02bf5b056c30237b3d92b0e19a1d,3,0.95,0.9
                 assert_eq!(line[at("clean [share]")].parse(), Ok(model.clean_accuracy));
                 assert_eq!(line[at("pgd-20 ci_high [share]")].parse(), Ok(model.attacks[1].ci_high));
                 assert_eq!(line[at("pgd-20 attacked [count]")].parse(), Ok(model.attacks[1].attacked));
-                assert_eq!(line[at("params [count]")], model.parameters.map_or(String::new(), |count| count.to_string()));
+                assert_eq!(
+                    line[at("params [count]")],
+                    model.parameters.map_or(String::new(), |count| count.to_string())
+                );
             }
         }
     }

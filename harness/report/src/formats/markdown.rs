@@ -5,7 +5,10 @@ use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Res
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::static_cost::Column;
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
-use crate::{Figure, checks, classes, columns, compare, corruptions, pareto, plan_table, ranks, robustness, static_cost, transfer};
+use crate::{
+    Figure, checks, classes, columns, compare, corruptions, pareto, plan_table, ranks, robustness, static_cost,
+    transfer,
+};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
 pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {

@@ -98,16 +98,13 @@ mod tests {
     fn every_format_renders_anything_and_ends_its_last_line() {
         for format in FORMATS {
             let few = [results(vec![]), results(vec![model("alone", 7, &[])])];
-            let all = [example(), ranked(), with_probes(), with_static_cost(), with_corruptions(), compared(), detectors()];
+            let all =
+                [example(), ranked(), with_probes(), with_static_cost(), with_corruptions(), compared(), detectors()];
             for results in all.into_iter().chain(few) {
                 let (figure, latency) = (figure(), [latency()]);
                 let (verdict, pictures) = (verdict(), pictures());
-                let all = Beside {
-                    training: Some(&figure),
-                    latency: &latency,
-                    verdict: Some(&verdict),
-                    pictures: &pictures,
-                };
+                let all =
+                    Beside { training: Some(&figure), latency: &latency, verdict: Some(&verdict), pictures: &pictures };
                 for beside in [Beside::default(), all, Beside { training: None, ..all }] {
                     let text = (format.render)(&results, beside).unwrap();
                     assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);

@@ -60,7 +60,8 @@ impl<'a> Shown<'a> {
             let pairs: Vec<Vec<String>> =
                 ranks::pairs(self.board, ranking).iter().map(|pair| ranks::cells(pair).to_vec()).collect();
             let table = parts::table("Pairs of models", &ranks::HEADER, &pairs, 2);
-            let pairs = format!("<details><summary>All {} pairs</summary>\n{table}</details>", pairs.len());
+            let pairs =
+                format!("<details><summary>Show {}</summary>\n{table}</details>", ranks::corrected_for(ranking));
             sections.push(section("ranks", "Ranks", parts::prose(&ranks::about(ranking)) + &pairs));
         }
         if let Some((header, rows)) = classes::cells(self.board) {
@@ -154,12 +155,21 @@ impl<'a> Shown<'a> {
                 html(&column.about)
             );
         }
-        format!("{}\n<details><summary>What the columns say</summary>\n<dl class=\"wide\">\n{items}</dl></details>", parts::prose(READ))
+        format!(
+            "{}\n<details><summary>What the columns say</summary>\n<dl class=\"wide\">\n{items}</dl></details>",
+            parts::prose(READ)
+        )
     }
 
     fn scatter(&self) -> String {
-        let on: Vec<&str> =
-            self.board.entries.iter().zip(&self.front).filter(|(_, on)| **on).map(|(entry, _)| entry.model.name.as_str()).collect();
+        let on: Vec<&str> = self
+            .board
+            .entries
+            .iter()
+            .zip(&self.front)
+            .filter(|(_, on)| **on)
+            .map(|(entry, _)| entry.model.name.as_str())
+            .collect();
         let axes: Vec<&Column> = self.axes.iter().map(|at| &self.columns[*at]).collect();
         let options = |chosen: Option<&usize>| -> String {
             let option = |(at, column): (usize, &Column)| {
@@ -226,7 +236,8 @@ impl<'a> Shown<'a> {
     }
 }
 
-const NAME: &str = "The registered name. A diamond marks models on the Pareto front of the columns that are chosen below.";
+const NAME: &str =
+    "The registered name. A diamond marks models on the Pareto front of the columns that are chosen below.";
 
 const READ: &str = "Robust accuracy is empirical: found by search, an upper bound on the true robust accuracy on these rows. Below a proportion \
                     its 95 % Clopper-Pearson interval, for the population that the rows were drawn from, drawn as a bar from 0 to 100 %. Models \

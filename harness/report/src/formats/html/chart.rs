@@ -40,7 +40,9 @@ pub(super) fn curves(results: &Results, board: &Board) -> Option<String> {
                 (!curve.is_empty()).then(|| Line::new(place, entry.model.clean_accuracy, curve))
             })
             .collect();
-        let Some(plot) = plot(attack, &lines, &format!("{} ({})", results.threat.norm, results.threat.units)) else { continue };
+        let Some(plot) = plot(attack, &lines, &format!("{} ({})", results.threat.norm, results.threat.units)) else {
+            continue;
+        };
         plots += &plot;
         for line in &lines {
             let name = board.entries[line.place].model.name.as_str();

@@ -20,8 +20,13 @@
   const tip = document.querySelector("#tip");
   const described = (target) =>
     target.dataset.tip ?? document.getElementById(target.getAttribute("aria-describedby"))?.textContent;
-  const hideTip = () => { tip.hidden = true; };
+  let shown = null;
+  const hideTip = () => {
+    tip.hidden = true;
+    shown = null;
+  };
   const showTip = (target) => {
+    shown = target;
     tip.textContent = described(target);
     tip.hidden = false;
     const at = target.getBoundingClientRect();
@@ -42,7 +47,9 @@
     if (target) showTip(target);
   });
   document.addEventListener("focusout", hideTip);
-  document.addEventListener("scroll", hideTip, { capture: true, passive: true });
+  // What has the focus may have been scrolled into view just now.
+  const follow = () => (shown && shown === document.activeElement ? showTip(shown) : hideTip());
+  document.addEventListener("scroll", follow, { capture: true, passive: true });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
 
   // Numbers as the tables write them.
@@ -122,7 +129,12 @@
   /** Two columns against each other, with the models that no other is better than. */
   function scatter(place, columns, models, rows) {
     const selects = { x: place.querySelector("[data-axis=x]"), y: place.querySelector("[data-axis=y]") };
-    const SIZE = { width: 820, height: 430, left: 64, right: 24, top: 16, bottom: 50 };
+    // As wide as there is room, so that letters keep their size.
+    const SIZE = { left: 64, right: 24, top: 16, bottom: 50 };
+    const measure = () => {
+      SIZE.width = Math.max(320, Math.min(820, place.clientWidth));
+      SIZE.height = Math.max(300, Math.round(0.53 * SIZE.width));
+    };
     const element = (name, attributes, text) => {
       const made = document.createElementNS("http://www.w3.org/2000/svg", name);
       for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -131,6 +143,7 @@
     };
 
     const draw = () => {
+      measure();
       const axes = ["x", "y"].map((axis) => Number(selects[axis].value));
       const [across, up] = axes.map((at) => columns[at]);
       const points = models
@@ -241,6 +254,7 @@
     };
 
     for (const select of Object.values(selects)) select.addEventListener("change", draw);
+    addEventListener("resize", () => { if (place.clientWidth) draw(); });
     draw();
   }
 })();

@@ -11,8 +11,11 @@ use crate::{Merged, Picture, base64, checks};
 /// A table. `text_columns` are those from the left that hold no numbers.
 pub(super) fn table(label: &str, header: &[&str], rows: &[Vec<String>], text_columns: usize) -> String {
     let class = |index: usize| if index < text_columns { "" } else { " class=\"num\"" };
-    let head: String =
-        header.iter().enumerate().map(|(at, name)| format!("<th scope=\"col\"{}>{}</th>", class(at), html(name))).collect();
+    let head: String = header
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("<th scope=\"col\"{}>{}</th>", class(at), html(name)))
+        .collect();
     let row = |cells: &Vec<String>| {
         let cell = |(at, cell): (usize, &String)| match at {
             0 => format!("<th scope=\"row\">{}</th>", html(cell)),
@@ -209,12 +212,19 @@ pub(crate) fn origins(merged: &Merged, board: &Board) -> String {
     let models = board.entries.iter().map(|entry| (entry.model.name.clone(), entry.model.digest.to_string()));
     let data = (format!("data set {}", merged.results.dataset.name), merged.results.dataset.digest.to_string());
     let reports = merged.reports.iter().map(|report| {
-        (format!("report {}: suite {}, Tinyassay {}", report.name, report.suite, report.tinyassay), format!("plan {}", report.plan))
+        (
+            format!("report {}: suite {}, Tinyassay {}", report.name, report.suite, report.tinyassay),
+            format!("plan {}", report.plan),
+        )
     });
-    let item = |(name, digest): (String, String)| format!("<dt>{}</dt><dd><code>{}</code></dd>\n", html(&name), html(&digest));
+    let item =
+        |(name, digest): (String, String)| format!("<dt>{}</dt><dd><code>{}</code></dd>\n", html(&name), html(&digest));
     let items: String = models.chain([data]).chain(reports).map(item).collect();
     let runtimes = merged.runtimes.iter().map(|runtime| {
-        prose(&format!("Computed by ONNX Runtime {} ({}, {}).", runtime.onnxruntime, runtime.provider, runtime.instruction_set))
+        prose(&format!(
+            "Computed by ONNX Runtime {} ({}, {}).",
+            runtime.onnxruntime, runtime.provider, runtime.instruction_set
+        ))
     });
     format!("<dl class=\"wide\">\n{items}</dl>\n{}", runtimes.collect::<String>())
 }
