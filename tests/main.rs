@@ -1,12 +1,13 @@
 //! Tests of the whole program, in one binary.
 //!
 //! A test that needs data sets which are not there is skipped by name, with the reason; ONNX Runtime that can't be had
-//! is a failure, with the remedy.
+//! is a failure, with the remedy. The test of the page in a browser needs Chromium, and is skipped in the same way.
 
 mod attack_show;
 mod attacks;
 mod attest;
 mod audit;
+mod browser;
 mod cli;
 mod compare;
 mod comparison;
@@ -16,6 +17,8 @@ mod gates;
 mod golden;
 mod hostile;
 mod latency;
+mod leaderboard;
+mod page;
 mod probes;
 mod reference;
 mod scratch;
@@ -45,6 +48,7 @@ fn main() {
         ("golden", golden::TESTS),
         ("hostile", hostile::TESTS),
         ("latency", latency::TESTS),
+        ("leaderboard", leaderboard::TESTS),
         ("probes", probes::TESTS),
         ("sigmoid", sigmoid::TESTS),
         ("tidy", tidy::TESTS),
@@ -63,6 +67,14 @@ fn main() {
     if !data && !args.list {
         let names: Vec<&str> = reference::TESTS.iter().map(|(name, _)| *name).collect();
         eprintln!("skipped, TINYASSAY_DATA is not set: {}", names.join(", "));
+    }
+    let browser = browser::installed().is_some();
+    let note = if browser { "" } else { " (needs chromium)" };
+    for (name, test) in page::TESTS {
+        trials.push(Trial::test(format!("page::{name}{note}"), *test).with_ignored_flag(!browser));
+    }
+    if !browser && !args.list {
+        eprintln!("skipped, there is no chromium on PATH: page_in_a_browser");
     }
     libtest_mimic::run(&args, trials).exit();
 }

@@ -2,6 +2,8 @@
 
 use crate::attest::{AttestArgs, ExportArgs, KeyVerb, SignModelArgs, VerifyModelArgs};
 use crate::gate::{GateArgs, TellArgs};
+use crate::leaderboard::LeaderboardArgs;
+use crate::render::ReportArgs;
 use crate::verify::VerifyArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -50,6 +52,10 @@ pub(crate) enum Verb {
     Attack(AttackVerb),
     /// Holds a report against gates: pass, fail or inconclusive, for people and CI servers
     Gate(Box<GateArgs>),
+    /// Ranks the models of any set of reports among each other
+    Leaderboard(LeaderboardArgs),
+    /// Renders every format of a report folder again, or checks that they are as they should be
+    Report(ReportArgs),
     /// Adds, lists, shows and verifies data sets
     #[command(subcommand)]
     Data(DataVerb),

@@ -18,6 +18,7 @@ mod facts;
 mod gate;
 mod kept;
 mod latency;
+mod leaderboard;
 mod model;
 mod model_build;
 mod model_check;
@@ -26,9 +27,11 @@ mod model_profile;
 mod needed;
 mod panels;
 mod parallel;
+mod pictures;
 mod places;
 mod prepare;
 mod progress;
+mod render;
 mod run;
 mod self_check;
 mod show_plan;
@@ -49,6 +52,8 @@ fn main() -> ExitCode {
         Verb::Model(verb) => model::run(verb),
         Verb::Attack(AttackVerb::Show(args)) => attack_show::run(&args),
         Verb::Gate(args) => gate::run(&args),
+        Verb::Leaderboard(args) => leaderboard::run(&args),
+        Verb::Report(args) => render::run(&args),
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),

@@ -8,7 +8,7 @@ use crate::exit::{Exit, Interrupted};
 use crate::gate::{self, Judge, TellArgs};
 use crate::places::Places;
 use crate::train::dynamics;
-use crate::{estimate, facts, latency, prepare, progress, show_plan};
+use crate::{estimate, facts, latency, pictures, prepare, progress, show_plan};
 use anyhow::{Context, Result};
 use evidence::{
     CheckObservation, GateVerdict, Host, Keep, ModelBlocks, Observations, Results, Store, SystemFiles, summarise,
@@ -52,12 +52,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     // A gate that cannot be judged leaves a report without a verdict.
     let verdict = judge.map(|judge| judge.verdict(&results, &observations.latency));
     let kept = verdict.as_ref().and_then(|verdict| verdict.as_ref().ok()).map(in_report);
+    let pictures = pictures::of(&plan, &results, &run.folder).context(Interrupted)?;
     let contents = Contents {
         results: &results,
         observations: &observations,
         training: training.as_ref(),
         suite: &source,
         verdict: kept.as_ref(),
+        pictures: &pictures,
     };
     report::write_folder(&run.folder, &contents, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));

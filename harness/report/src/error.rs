@@ -44,6 +44,36 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A column that no model has a number in.
+    #[error("find column `{id}`: there are {known}")]
+    NoColumn {
+        /// What was asked for.
+        id: String,
+        /// The columns that there are.
+        known: String,
+    },
+    /// Two reports about the same bytes, the same rows and the same attacks that say different things.
+    #[error(
+        "merge {first} and {second}: model `{model}` has the same digest in both and other results ({reason})\nhint: see which runtime computed each; name only one of the two, or run the suites again on one machine"
+    )]
+    Disagree {
+        /// One report.
+        first: String,
+        /// The other.
+        second: String,
+        /// The model.
+        model: String,
+        /// What differs.
+        reason: String,
+    },
+    /// A picture of a report that is not what it should be.
+    #[error("read the pictures in {}: {reason}", folder.display())]
+    Pictures {
+        /// The folder of the pictures.
+        folder: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Curves that can't be drawn.
     #[error("draw `{title}`: {reason}")]
     Plot {

@@ -63,7 +63,7 @@ pub(crate) fn svg(results: &Results) -> Result<Option<String>, Error> {
 }
 
 /// The number that a radius is written as: `8/255` or `0.5`.
-fn value(epsilon: &str) -> Option<f64> {
+pub(crate) fn value(epsilon: &str) -> Option<f64> {
     let (numerator, denominator) = epsilon.split_once('/').unwrap_or((epsilon, "1"));
     Some(numerator.trim().parse::<f64>().ok()? / denominator.trim().parse::<f64>().ok()?)
 }

@@ -99,6 +99,22 @@ pub(crate) fn markdown(text: &str) -> String {
     escaped
 }
 
+/// Text that HTML shows as it is, in an element or a quoted attribute.
+pub(crate) fn html(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in plain(text).chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 /// A table in Markdown, or that there is nothing in it.
 pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Builder::default();
@@ -172,6 +188,7 @@ mod tests {
     fn names_cannot_break_out() {
         assert_eq!(plain("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
         assert_eq!(markdown("a|b<c>`d`*"), "a\\|b&lt;c>\\`d\\`\\*");
+        assert_eq!(html("<a href=\"x\">'&\u{7}"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\u{fffd}");
     }
 
     #[test]
