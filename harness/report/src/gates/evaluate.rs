@@ -83,6 +83,9 @@ fn held(
     // The strict limit is the one on the side of the threshold; only it can show that a gate holds.
     let (decision, why) = match (limit.on, interval) {
         (On::CiLow | On::CiHigh, None) => return Err("it has no confidence interval".to_owned()),
+        (On::CiLow | On::CiHigh, Some(interval)) if interval.low.is_nan() || interval.high.is_nan() => {
+            return Err("its interval cannot be worked out at this confidence\nhint: ask for less".to_owned());
+        }
         (On::Point, _) => (decided(good(reading.value)), String::new()),
         (on, Some(interval)) => {
             let asked = if on == On::CiLow { interval.low } else { interval.high };
