@@ -13,15 +13,17 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  tinyassay compare reports/release reports/candidate                     a table for the terminal
-  tinyassay compare release candidate --map net-v1=net-v2                 models of other names
+  tinyassay compare reports/release reports/candidate         a table for the terminal
+  tinyassay compare release candidate --map net-v1=net-v2     models of other names
   tinyassay compare release candidate --format markdown --out change.md   for a pull request
-  tinyassay compare release candidate --fail-on-regression                exit code 1 if something is worse
+  tinyassay compare release candidate --fail-on-regression    exit code 1 if something is worse
 
-Models are paired by name; two reports of one model each are compared whatever the names. A check is compared where both reports
-have it with the same parameters under the same threat model, and tested on the same rows: Tango's 95 % interval of the difference and
-McNemar's exact p-value, which Holm's correction makes good for all tests together. Below 0.05 it is a regression or an improvement;
-anything else cannot be told apart, which does not mean that it is equal. Reports on other rows are shown beside each other without a test.
+Models are paired by name; two reports of one model each are compared whatever the names. A check is
+compared where both reports have it with the same parameters under the same threat model, and tested
+on the same rows: Tango's 95 % interval of the difference and McNemar's exact p-value, which Holm's
+correction makes good for all tests together. Below 0.05 it is a regression or an improvement;
+anything else cannot be told apart, which does not mean that it is equal. Reports on other rows are
+shown beside each other without a test.
 
 Exit codes: 0 compared, 1 with --fail-on-regression if there is one, 2 something is not valid.")]
 pub(crate) struct CompareArgs {

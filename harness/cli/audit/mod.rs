@@ -17,17 +17,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  tinyassay audit reports/quickstart                      HTML, Markdown, Typst and, with typst, PDF in reports/quickstart-audit/
-  tinyassay audit quickstart --format html --out review   one page, review/audit.html
+  tinyassay audit reports/quickstart           all of them, in reports/quickstart-audit/
+  tinyassay audit quickstart --format html --out review         one page, review/audit.html
   tinyassay audit quickstart --intended-use 'Sorts parcels on a belt. Not for road traffic.'
 
-The document says what was measured, how, and with what result: purpose and threat model, artifacts by digest, protocol with every
-number, results with intervals by the properties of ISO/IEC 24029-2, failure indicators, cost, gates, what was not measured, and how to
-replay and verify. Results alone decide what it says; the lineage comes from the models that are registered here, and only where
-their digests are those of the report. The intended use belongs into the suite, as its key `purpose`, where the plan's digest covers it.
+The document says what was measured, how, and with what result: purpose and threat model, artifacts
+by digest, protocol with every number, results with intervals by the properties of ISO/IEC 24029-2,
+failure indicators, cost, gates, what was not measured, and how to replay and verify. Results alone
+decide what it says; the lineage comes from the models that are registered here, and only where
+their digests are those of the report. The intended use belongs into the suite, as its key
+`purpose`, where the plan's digest covers it.
 
-The PDF is made by Typst 0.13 or newer: the program typst, or Python's package of that name (pip install typst). Without either audit.typ
-is written, and `typst compile audit.typ` makes the PDF elsewhere. The same report gives the same bytes.")]
+The PDF is made by Typst 0.13 or newer: the program typst, or Python's package of that name (pip
+install typst). Without either audit.typ is written, and `typst compile audit.typ` makes the PDF
+elsewhere. The same report gives the same bytes.")]
 pub(crate) struct AuditArgs {
     /// The folder of a report, or its name in reports/
     report: PathBuf,
