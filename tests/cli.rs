@@ -130,6 +130,19 @@ fn help_of_every_verb() -> Result<(), Failed> {
             &["latency"],
             &["<NAME>", "--quick", "--threads <N>", "--reference <NAME>", "--json", "--provider", "Examples:", "662"],
         ),
+        (
+            &["gate"],
+            &[
+                "<REPORT>",
+                "--gates <FILE>",
+                "--baseline <DIR>",
+                "--junit <FILE>",
+                "--sarif <FILE>",
+                "--github",
+                "Examples:",
+                "max_drop",
+            ],
+        ),
         (&["doctor"], &["ONNX Runtime"]),
         (
             &["leaderboard"],

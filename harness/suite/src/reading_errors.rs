@@ -320,7 +320,7 @@ fn not_yaml() {
 #[test]
 fn hostile() {
     let brackets = format!("version: 1\nmodels: {}", "[".repeat(100_000));
-    let braces = format!("version: 1\ngates: {}", "{a: ".repeat(100_000));
+    let braces = format!("version: 1\ncertify: {}", "{a: ".repeat(100_000));
     let laughs = (1..10).fold("a0: &a0 [lol]\n".to_owned(), |text, i| {
         format!("{text}a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "))
     });
@@ -338,7 +338,7 @@ fn hostile() {
       |                                                      ^
 
     == 100,000 braces
-    read suites/my.yaml:2:260: values are nested too deeply, or there are too many, for a file of this kind
+    read suites/my.yaml:2:262: values are nested too deeply, or there are too many, for a file of this kind
       |
     2 | ...: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a...
       |                                                      ^
