@@ -2,7 +2,7 @@
 
 use crate::args::ShowAttackArgs;
 use crate::exit::Exit;
-use crate::kept::{Broken, Check, NOT_KEPT, Report, folder};
+use crate::kept::{Broken, Check, NOT_KEPT, Report};
 use crate::panels::{Drawn, View};
 use crate::places::Places;
 use crate::table;
@@ -17,7 +17,7 @@ use std::path::Path;
 /// `--row` several; the picture cannot be written.
 pub(crate) fn run(args: &ShowAttackArgs) -> Result<Exit> {
     let places = Places::from_env();
-    let report = Report::read(&folder(&places, &args.report))?;
+    let report = Report::read(&places.report(&args.report))?;
     let checks = report.checks(args.model.as_deref(), args.attack.as_deref())?;
     let dataset = report.dataset(&places.datasets())?;
     let broken = checks.iter().flat_map(Check::broken).filter(|broken| args.row.is_none_or(|row| row == broken.row));

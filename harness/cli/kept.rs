@@ -1,7 +1,6 @@
 //! The witnesses that a report folder keeps, found by the names that the report gives to models and attacks.
 
 use crate::needed::{list, newest};
-use crate::places::Places;
 use anyhow::{Context, Result, bail};
 use evidence::{Block, Digest, Results, Verdict, canonical, read_blocks, read_witnesses};
 use registry::Dataset;
@@ -14,12 +13,6 @@ pub(crate) struct Report {
     /// `results.json`.
     pub(crate) results: Results,
     evidence: PathBuf,
-}
-
-/// A report folder as it is given, or a name in `reports/`.
-pub(crate) fn folder(places: &Places, report: &Path) -> PathBuf {
-    let named = places.reports.join(report);
-    if !report.exists() && named.exists() { named } else { report.to_path_buf() }
 }
 
 /// One attack on one model, on the rows of one block.
