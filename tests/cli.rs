@@ -30,6 +30,8 @@ fn help_of_every_verb() -> Result<(), Failed> {
                 "run ",
                 "model ",
                 "attack ",
+                "leaderboard ",
+                "report ",
                 "data ",
                 "train ",
                 "latency ",
@@ -129,6 +131,20 @@ fn help_of_every_verb() -> Result<(), Failed> {
             &["<NAME>", "--quick", "--threads <N>", "--reference <NAME>", "--json", "--provider", "Examples:", "662"],
         ),
         (&["doctor"], &["ONNX Runtime"]),
+        (
+            &["leaderboard"],
+            &[
+                "<REPORT>",
+                "--format <FORMAT>",
+                "--pareto <COLUMN,COLUMN>",
+                "--sort <COLUMN>",
+                "--out <FILE>",
+                "--check",
+                "Holm",
+                "html:",
+            ],
+        ),
+        (&["report"], &["<REPORT>", "--check", "Examples:"]),
     ];
     let mut wrong = Vec::new();
     for (verb, parts) in cases {

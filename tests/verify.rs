@@ -406,6 +406,7 @@ fn another_runtime_may_differ_unless_strict() -> Result<(), Failed> {
         training: None,
         suite: &suite,
         verdict: None,
+        pictures: &[],
     };
     report::write_folder(&scratch.path("out"), &contents, &evidence::SystemFiles)?;
     let said = ["instruction_set \"of another machine\" there", &*bent_file, "(margin"];

@@ -1,6 +1,9 @@
 //! The command line as clap reads it.
 
 use crate::attest::{AttestArgs, ExportArgs, KeyVerb, SignModelArgs, VerifyModelArgs};
+use crate::gate::{GateArgs, TellArgs};
+use crate::leaderboard::LeaderboardArgs;
+use crate::render::ReportArgs;
 use crate::verify::VerifyArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -23,8 +26,10 @@ Start here:
   tinyassay doctor                            what is installed, which data are there
 
 Exit codes:
-  0  done            1  a check failed       2  invalid usage, suite, model or data
-  3  a run was interrupted by an error (run it again to resume)      70 a defect of tinyassay
+  0  done, and every gate passes      1  a check or a gate failed
+  2  invalid usage, suite, model or data, or gates that cannot be evaluated
+  3  a gate is inconclusive, or a run was interrupted by an error (run it again to resume)
+  70 a defect of tinyassay
 
 Environment:
   TINYASSAY_DATA     folder with data sets (cifar-10-batches-bin/, mnist/, ...)
@@ -38,13 +43,19 @@ Environment:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Runs a suite: attacks its models and writes a report folder
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Registers, lists, shows, profiles, verifies, signs, removes, checks and builds models
     #[command(subcommand)]
     Model(ModelVerb),
     /// Shows what attacks found
     #[command(subcommand)]
     Attack(AttackVerb),
+    /// Holds a report against gates: pass, fail or inconclusive, for people and CI servers
+    Gate(Box<GateArgs>),
+    /// Ranks the models of any set of reports among each other
+    Leaderboard(LeaderboardArgs),
+    /// Renders every format of a report folder again, or checks that they are as they should be
+    Report(ReportArgs),
     /// Adds, lists, shows and verifies data sets
     #[command(subcommand)]
     Data(DataVerb),
@@ -61,6 +72,10 @@ pub(crate) enum Verb {
     Export(ExportArgs),
     /// Checks a report folder without trust in whoever made it
     Verify(VerifyArgs),
+    /// Compares two reports on the same rows: a baseline and a candidate
+    Compare(crate::comparison::CompareArgs),
+    /// Writes one document about a report for a reviewer: HTML, Markdown, PDF
+    Audit(crate::audit::AuditArgs),
     /// Shows ONNX Runtime, providers, data sets and cache; or computes known results on a provider
     Doctor(DoctorArgs),
 }
@@ -68,7 +83,10 @@ pub(crate) enum Verb {
 #[derive(Debug, ClapArgs)]
 #[command(after_long_help = "\
 The run is made of blocks (one check on 250 rows of one model). A block is written once it is complete; run the same
-command again to resume after an interruption, or with more samples to extend it.")]
+command again to resume after an interruption, or with more samples to extend it.
+
+Gates of the suite are evaluated once the report is written, and the exit code is theirs: 0 pass, 1 fail,
+3 inconclusive. `tinyassay gate` evaluates them again, or others.")]
 pub(crate) struct RunArgs {
     /// The suite, a YAML file (see suites/README.md)
     pub(crate) suite: PathBuf,
@@ -93,6 +111,8 @@ pub(crate) struct RunArgs {
     /// Execution provider
     #[arg(long, value_enum, default_value_t = ProviderArg::Cpu)]
     pub(crate) provider: ProviderArg,
+    #[command(flatten)]
+    pub(crate) telling: TellArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -71,7 +71,7 @@ fn list(report: &Report, dataset: &Dataset, witnesses: &[Broken<'_>]) -> String 
 
 /// The names of the right class and of what the judge sees. An output that stands for several classes, or for none, has
 /// only its number.
-fn classes(dataset: &Dataset, broken: &Broken<'_>) -> (String, String) {
+pub(crate) fn classes(dataset: &Dataset, broken: &Broken<'_>) -> (String, String) {
     let label = dataset.label(broken.row as usize);
     let labels = &broken.check.labels;
     let mut meant = (0..labels.len()).filter(|class| labels[*class] == broken.adversarial_class);

@@ -8,16 +8,27 @@ use std::process::ExitCode;
 /// What a run of the program says to its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Everything asked for was done.
+    /// Everything asked for was done, and every gate passes.
     Pass = 0,
-    /// Something that was checked does not hold.
+    /// Something that was checked does not hold, such as a gate.
     Failed = 1,
-    /// The command line, a suite, a manifest or a file is not valid.
+    /// The command line, a suite, a manifest or a file is not valid, or gates cannot be evaluated.
     Usage = 2,
-    /// A run began and could not be completed: a full disk, a failure of ONNX Runtime. Run it again to resume.
+    /// A run began and could not be completed: a full disk, a failure of ONNX Runtime. Run it again to resume. Or no gate fails and
+    /// one is inconclusive: neither what it asks for nor the opposite was shown.
     Incomplete = 3,
     /// A panic: a defect of ours.
     Internal = 70,
+}
+
+impl From<evidence::Decision> for Exit {
+    fn from(decision: evidence::Decision) -> Self {
+        match decision {
+            evidence::Decision::Pass => Exit::Pass,
+            evidence::Decision::Fail => Exit::Failed,
+            evidence::Decision::Inconclusive => Exit::Incomplete,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

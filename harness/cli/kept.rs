@@ -51,6 +51,11 @@ impl Report {
         Ok(Self { results, evidence: folder.join("evidence") })
     }
 
+    /// A report whose results are at hand, in this folder.
+    pub(crate) fn of(results: &Results, folder: &Path) -> Self {
+        Self { results: results.clone(), evidence: folder.join("evidence") }
+    }
+
     /// The rows that the report is about, as they were when it was written.
     ///
     /// Errors: the data set is not there, or is not that of the report.

@@ -4,8 +4,10 @@ mod args;
 mod assembly;
 mod attack_show;
 mod attest;
+mod audit;
 mod checks;
 mod clean;
+mod comparison;
 mod corrupted;
 mod data;
 mod doctor;
@@ -13,8 +15,10 @@ mod engine;
 mod estimate;
 mod exit;
 mod facts;
+mod gate;
 mod kept;
 mod latency;
+mod leaderboard;
 mod model;
 mod model_build;
 mod model_check;
@@ -23,9 +27,11 @@ mod model_profile;
 mod needed;
 mod panels;
 mod parallel;
+mod pictures;
 mod places;
 mod prepare;
 mod progress;
+mod render;
 mod run;
 mod self_check;
 mod show_plan;
@@ -45,6 +51,9 @@ fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Model(verb) => model::run(verb),
         Verb::Attack(AttackVerb::Show(args)) => attack_show::run(&args),
+        Verb::Gate(args) => gate::run(&args),
+        Verb::Leaderboard(args) => leaderboard::run(&args),
+        Verb::Report(args) => render::run(&args),
         Verb::Data(verb) => data::run(verb),
         Verb::Train(args) => train::run(&args),
         Verb::Latency(args) => latency::run(&args),
@@ -52,6 +61,8 @@ fn main() -> ExitCode {
         Verb::Key(verb) => attest::key(&verb),
         Verb::Export(args) => attest::export(&args),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Compare(args) => comparison::run(&args),
+        Verb::Audit(args) => audit::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
     };
     match outcome {

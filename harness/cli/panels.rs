@@ -13,6 +13,9 @@ const MOST_WIDTH: usize = 1024;
 /// White pixels between panels.
 const GAP: usize = 8;
 
+/// The same where an element is one pixel.
+const SMALL_GAP: usize = 1;
+
 /// How the rows of a data set are shown.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct View {
@@ -56,6 +59,24 @@ impl View {
     /// Shapes: both `[row_len]`.
     /// Errors: the picture cannot be encoded.
     pub(crate) fn draw(&self, sample: &[f32], adversarial: &[f32]) -> Result<Drawn> {
+        self.draw_in(sample, adversarial, self.element(), GAP)
+    }
+
+    /// The same with one pixel for each element, for pages that enlarge it themselves.
+    pub(crate) fn draw_small(&self, sample: &[f32], adversarial: &[f32]) -> Result<Drawn> {
+        self.draw_in(sample, adversarial, (1, 1), SMALL_GAP)
+    }
+
+    /// Rows of pictures beside and below each other, with one pixel for each element; a row without values leaves its place white.
+    ///
+    /// Shapes: each `[row_len]` or empty.
+    /// Errors: the picture cannot be encoded.
+    pub(crate) fn sheet(&self, rows: &[Vec<f32>], beside: usize) -> Result<Vec<u8>> {
+        let tile = |row: &Vec<f32>| row.iter().map(|x| byte(f64::from(*x))).collect();
+        self.encode(&rows.iter().map(tile).collect::<Vec<_>>(), beside, (1, 1), SMALL_GAP)
+    }
+
+    fn draw_in(&self, sample: &[f32], adversarial: &[f32], element: (usize, usize), gap: usize) -> Result<Drawn> {
         let scale = if self.is_picture { (0.0, 1.0) } else { extremes(sample.iter().chain(adversarial)) };
         let span = f64::from(scale.1) - f64::from(scale.0);
         let level = |x: &f32| byte((f64::from(*x) - f64::from(scale.0)) / if span > 0.0 { span } else { 1.0 });
@@ -67,8 +88,7 @@ impl View {
             adversarial.iter().map(level).collect(),
             difference.iter().map(around_grey).collect::<Vec<u8>>(),
         ];
-        let element = self.element();
-        let png = self.encode(&panels, element)?;
+        let png = self.encode(&panels, 3, element, gap)?;
         let factor = (largest > 0.0).then(|| 0.5 * span / largest);
         Ok(Drawn { png, element, scale, largest, factor })
     }
@@ -92,21 +112,30 @@ impl View {
         colours.map(move |channel| panel[self.picture.index(channel, y % height, x)])
     }
 
-    fn encode(&self, panels: &[Vec<u8>; 3], (across, down): (usize, usize)) -> Result<Vec<u8>> {
+    /// Tiles beside and below each other, white between them and where there is none.
+    fn encode(&self, tiles: &[Vec<u8>], beside: usize, (across, down): (usize, usize), gap: usize) -> Result<Vec<u8>> {
         let (width, height) = self.size();
         let bytes = if self.is_picture { self.picture.channels } else { 1 };
+        let total_width = beside * width * across + (beside - 1) * gap;
         let mut pixels = Vec::new();
-        for y in 0..height {
-            let mut line = Vec::new();
-            for (index, panel) in panels.iter().enumerate() {
-                line.resize(line.len() + if index > 0 { GAP * bytes } else { 0 }, u8::MAX);
-                for x in 0..width {
-                    (0..across).for_each(|_| line.extend(self.pixel(panel, x, y)));
+        for (index, row) in tiles.chunks(beside).enumerate() {
+            let above = if index > 0 { gap } else { 0 };
+            pixels.resize(pixels.len() + above * total_width * bytes, u8::MAX);
+            for y in 0..height {
+                let mut line = Vec::new();
+                for (index, tile) in row.iter().enumerate() {
+                    line.resize(line.len() + if index > 0 { gap * bytes } else { 0 }, u8::MAX);
+                    for x in (0..width).filter(|_| !tile.is_empty()) {
+                        (0..across).for_each(|_| line.extend(self.pixel(tile, x, y)));
+                    }
+                    line.resize((index * (width * across + gap) + width * across) * bytes, u8::MAX);
                 }
+                line.resize(total_width * bytes, u8::MAX);
+                pixels.extend(line.repeat(down));
             }
-            pixels.extend(line.repeat(down));
         }
-        let (total_width, total_height) = (3 * width * across + 2 * GAP, height * down);
+        let rows = tiles.len().div_ceil(beside);
+        let total_height = rows * height * down + rows.saturating_sub(1) * gap;
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, u32::try_from(total_width)?, u32::try_from(total_height)?);
         encoder.set_color(if bytes == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale });
@@ -196,5 +225,17 @@ mod tests {
         assert_eq!((drawn.scale, drawn.largest, drawn.factor), ((3.0, 3.0), 0.0, None));
         let (width, _, pixels) = decode(&drawn.png);
         assert_eq!((pixels[0], pixels[width - 1]), (0, 128));
+    }
+
+    #[test]
+    fn a_sheet_has_each_row_in_its_place() {
+        let view = view(&[1, 2, 2], false, true);
+        let rows: Vec<Vec<f32>> = [10, 20, 30].map(|level| vec![level as f32 / 255.0; 4]).to_vec();
+        let (width, height, pixels) =
+            decode(&view.sheet(&[rows.clone(), vec![Vec::new()], vec![rows[0].clone()]].concat(), 3).unwrap());
+        assert_eq!((width, height), (8, 5));
+        let line = [10, 10, 255, 20, 20, 255, 30, 30];
+        let below = [255, 255, 255, 10, 10, 255, 255, 255];
+        assert_eq!(pixels, [line, line, [255; 8], below, below].concat());
     }
 }

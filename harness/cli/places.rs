@@ -26,7 +26,7 @@ impl Places {
     /// The folder of a report that is given as a path, or by its name in [`Places::reports`].
     pub(crate) fn report(&self, report: &Path) -> PathBuf {
         let named = self.reports.join(report);
-        if !report.exists() && named.exists() { named } else { report.to_path_buf() }
+        if !report.is_dir() && named.is_dir() { named } else { report.to_path_buf() }
     }
 
     /// The registered models.

@@ -5,11 +5,14 @@ use crate::checks::Checks;
 use crate::corrupted::Cells;
 use crate::engine::{Engine, Outcome};
 use crate::exit::{Exit, Interrupted};
+use crate::gate::{self, Judge, TellArgs};
 use crate::places::Places;
 use crate::train::dynamics;
-use crate::{estimate, facts, latency, prepare, progress, show_plan};
+use crate::{estimate, facts, latency, pictures, prepare, progress, show_plan};
 use anyhow::{Context, Result};
-use evidence::{CheckObservation, Host, Keep, ModelBlocks, Observations, Results, Store, SystemFiles, summarise};
+use evidence::{
+    CheckObservation, GateVerdict, Host, Keep, ModelBlocks, Observations, Results, Store, SystemFiles, summarise,
+};
 use report::Contents;
 use runtime::{Identity, Prepared, Provider};
 use std::path::PathBuf;
@@ -29,6 +32,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
         suite = suite.with_samples(samples);
     }
     let plan = suite::plan(&suite, &places.registry(), &places.datasets())?;
+    let judge = judge(&suite, &plan, &args.telling)?;
     progress::runtime(provider)?;
     let source = suite.source().text().as_bytes().to_vec();
     let training = dynamics::figure(&plan.models)?;
@@ -45,18 +49,46 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit> {
     let run = Run { plan: &plan, identity: runtime::identity(provider)?, args, folder, licence };
     report::check_folder(&run.folder)?;
     let (results, observations) = run.execute(&all).context(Interrupted)?;
+    // A gate that cannot be judged leaves a report without a verdict.
+    let verdict = judge.map(|judge| judge.verdict(&results, &observations.latency));
+    let kept = verdict.as_ref().and_then(|verdict| verdict.as_ref().ok()).map(in_report);
+    let pictures = pictures::of(&plan, &results, &run.folder).context(Interrupted)?;
     let contents = Contents {
         results: &results,
         observations: &observations,
         training: training.as_ref(),
         suite: &source,
-        verdict: None,
+        verdict: kept.as_ref(),
+        pictures: &pictures,
     };
     report::write_folder(&run.folder, &contents, &SystemFiles).context(Interrupted)?;
     println!("{}", report::leaderboard(&results));
     print!("{}", report::latency(&observations.latency));
     println!("report: {}", run.folder.display());
-    Ok(Exit::Pass)
+    let Some(verdict) = verdict.transpose()? else { return Ok(Exit::Pass) };
+    gate::tell(&verdict, &args.telling)?;
+    Ok(verdict.decision.into())
+}
+
+/// The suite's gates with their baselines, which must have been measured as the plan measures; `None` without gates.
+fn judge(suite: &Suite, plan: &Plan, telling: &TellArgs) -> Result<Option<Judge>> {
+    if plan.gates.is_empty() {
+        let hint = "hint: add a section `gates` to the suite; suites/README.md says how";
+        anyhow::ensure!(!telling.need_gates(), "the suite has no gates, and options ask about them\n{hint}");
+        return Ok(None);
+    }
+    let source = suite.source();
+    let baseline = telling.baseline.as_deref();
+    let judge = Judge::new(plan.gates.clone(), source.path(), Some(source.folder()), baseline)?;
+    judge.check(&facts::whole(plan)?)?;
+    Ok(Some(judge))
+}
+
+/// The verdict as a report keeps it: its gates stand in the suite beside it.
+fn in_report(verdict: &GateVerdict) -> GateVerdict {
+    let mut kept = verdict.clone();
+    kept.gates.iter_mut().for_each(|gate| gate.file = report::SUITE.to_owned());
+    kept
 }
 
 /// Workers that share one GPU where the command line does not say: while one's numbers are on the GPU, another works on

@@ -24,6 +24,9 @@ pub(crate) fn render(plan: &Plan, models: &[Prepared]) -> String {
         text += &format!("  corruption  {name}: {numbers}\n");
     }
     text += &plan.cost.as_ref().map(|wanted| cost(wanted, plan.models.len())).unwrap_or_default();
+    for gate in &plan.gates {
+        text += &format!("  gate    {gate}, of {}\n", gate.models.join(", "));
+    }
     let header = ["model", "forwards", "backwards", "judge's forwards", "multiply-accumulates at most"];
     let all = || plan.models.iter().chain(&plan.sources).zip(models);
     let macs_of = |name: &str| all().find(|(model, _)| model.name == name).map_or(0, |(_, prepared)| prepared.macs());

@@ -10,5 +10,5 @@ if [ -z "${PYTHON:-}" ]; then
   "$environment/bin/python" -m pip install --quiet -r tests/model-signing/requirements.txt
   PYTHON="$environment/bin/python"
 fi
-cargo build --release --quiet
+cargo build --release --quiet --package tinyassay
 exec "$PYTHON" tests/model-signing/check.py "$@"

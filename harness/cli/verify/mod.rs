@@ -193,7 +193,7 @@ fn of_results(
     steps.end(step);
     let here = here.as_ref().map_err(String::as_str);
     steps.end(results::check(stored, &found, here, places));
-    steps.end(rendered::check(folder, stored, here));
+    steps.end(rendered::check(folder, stored, suite.as_ref(), here));
     let here = match here {
         Ok(here) => here,
         Err(why) => {

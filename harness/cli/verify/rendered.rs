@@ -4,26 +4,27 @@ use super::evidence::FOLDER;
 use super::planned::Here;
 use super::step::{Step, count, failed};
 use super::stored::Stored;
+use crate::gate::Judge;
+use crate::pictures;
 use crate::train::dynamics;
-use evidence::{GateVerdict, Observations};
-use report::{ATTESTATION, Beside, Figure, SUITE, SUMS, VERDICT};
+use evidence::{GateVerdict, Latency, Observations};
+use report::{ATTESTATION, Beside, Figure, Picture, SUITE, SUMS, VERDICT, read_pictures};
 use std::fs;
 use std::path::Path;
+use suite::Suite;
 
 const OBSERVATIONS: &str = "observations.json";
 
 /// Renders everything again from `results.json` and what stands beside it, and compares.
-pub(super) fn check(folder: &Path, stored: &Stored, here: Result<&Here, &str>) -> Step {
+pub(super) fn check(folder: &Path, stored: &Stored, suite: Option<&Suite>, here: Result<&Here, &str>) -> Step {
     let mut step = Step::new("rendered");
     let observations = observations(folder, &mut step);
-    let verdict = verdict(folder, &stored.results.suite, &mut step);
+    let latency = observations.as_ref().map_or(&[][..], |observations| &observations.latency);
+    let verdict = verdict(folder, stored, latency, suite, here, &mut step);
     let training = fs::read_to_string(folder.join(Figure::FILE)).ok().map(|svg| Figure { svg });
     figure(training.as_ref(), here, &mut step);
-    let beside = Beside {
-        training: training.as_ref(),
-        latency: observations.as_ref().map_or(&[], |observations| &observations.latency),
-        verdict: verdict.as_ref(),
-    };
+    let pictures = drawn_pictures(folder, stored, here, &mut step);
+    let beside = Beside { training: training.as_ref(), latency, verdict: verdict.as_ref(), pictures: &pictures };
     let files = match report::rendered(&stored.results, beside) {
         Ok(files) => files,
         Err(error) => {
@@ -31,7 +32,7 @@ pub(super) fn check(folder: &Path, stored: &Stored, here: Result<&Here, &str>) -
             return step;
         }
     };
-    let others = [OBSERVATIONS, VERDICT, Figure::FILE, SUITE, SUMS, ATTESTATION, FOLDER];
+    let others = [OBSERVATIONS, VERDICT, Figure::FILE, Picture::FOLDER, SUITE, SUMS, ATTESTATION, FOLDER];
     let known: Vec<&str> = files.iter().map(|(file, _)| *file).chain(others).collect();
     unknown(folder, &known, &mut step);
     let mut compared = 0;
@@ -96,9 +97,50 @@ fn observations(folder: &Path, step: &mut Step) -> Option<Observations> {
     Some(read)
 }
 
-/// Its form, and that its decision follows from those of its gates.
-fn verdict(folder: &Path, suite: &str, step: &mut Step) -> Option<GateVerdict> {
-    let bytes = fs::read(folder.join(VERDICT)).ok()?;
+/// The pictures, drawn again from the data and the witnesses.
+fn drawn_pictures(folder: &Path, stored: &Stored, here: Result<&Here, &str>, step: &mut Step) -> Vec<Picture> {
+    let kept = match read_pictures(folder) {
+        Ok(kept) => kept,
+        Err(error) => {
+            step.wrong.push(format!("{}: failed to {error}", Picture::FOLDER));
+            return Vec::new();
+        }
+    };
+    match here.map(|here| pictures::of(&here.plan, &stored.results, folder)) {
+        Ok(Ok(drawn)) => {
+            let differ = |picture: &&Picture| !drawn.contains(picture) || kept.len() != drawn.len();
+            let names = kept.iter().filter(differ).map(|picture| picture.file.as_str()).collect::<Vec<_>>().join(", ");
+            if kept != drawn {
+                step.wrong.push(format!(
+                    "{}: {names} are not the {} that the data and the witnesses are drawn as",
+                    Picture::FOLDER,
+                    count(drawn.len(), "picture")
+                ));
+            }
+        }
+        Ok(Err(error)) => step.unchecked.push(format!("{}: they cannot be drawn again: {error:#}", Picture::FOLDER)),
+        Err(why) if !kept.is_empty() => step.unchecked.push(format!("{}: {why}", Picture::FOLDER)),
+        Err(_) => {}
+    }
+    kept
+}
+
+/// Its form, that its decision follows from those of its gates, and these from the results.
+fn verdict(
+    folder: &Path,
+    stored: &Stored,
+    latency: &[Latency],
+    suite: Option<&Suite>,
+    here: Result<&Here, &str>,
+    step: &mut Step,
+) -> Option<GateVerdict> {
+    let gates = here.ok().filter(|here| !here.plan.gates.is_empty()).zip(suite);
+    let Ok(bytes) = fs::read(folder.join(VERDICT)) else {
+        if gates.is_some() {
+            step.unchecked.push(format!("the suite has gates, and there is no {VERDICT}: they were not judged"));
+        }
+        return None;
+    };
     let text = String::from_utf8_lossy(&bytes);
     let read = match GateVerdict::from_json(&text) {
         Ok(read) => read,
@@ -110,10 +152,26 @@ fn verdict(folder: &Path, suite: &str, step: &mut Step) -> Option<GateVerdict> {
     if read.to_json().ok().as_deref() != Some(&*text) {
         step.wrong.push(format!("{VERDICT}: its bytes are not those that its content is written as"));
     }
-    if read != GateVerdict::of(suite, read.gates.clone()) {
+    if read != GateVerdict::of(&stored.results.suite, read.gates.clone()) {
         step.wrong.push(format!("{VERDICT}: it is of another suite, or its decision is not that of its gates"));
     }
-    step.unchecked.push(format!("whether the gates of {VERDICT} end as it says: they are not evaluated again"));
+    let Some((here, suite)) = gates else {
+        step.unchecked.push(format!("whether the gates end as {VERDICT} says: the plan of this suite is not here"));
+        return Some(read);
+    };
+    let judge = Judge::new(here.plan.gates.clone(), SUITE.as_ref(), Some(suite.source().folder()), None);
+    match judge.and_then(|judge| judge.verdict(&stored.results, latency)) {
+        Ok(again) if again == read => {}
+        Ok(again) => {
+            let differ = again.gates.iter().zip(&read.gates).filter(|(again, kept)| again != kept);
+            let first = differ.map(|(again, _)| format!(", such as `{}` on {}", again.gate, again.model)).next();
+            step.wrong.push(format!(
+                "{VERDICT}: its gates do not end so on these results{}",
+                first.unwrap_or_else(|| ": it has others than the suite".to_owned())
+            ));
+        }
+        Err(error) => step.unchecked.push(format!("whether the gates end as {VERDICT} says: {error:#}")),
+    }
     Some(read)
 }
 

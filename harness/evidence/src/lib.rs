@@ -17,6 +17,7 @@ mod digest;
 mod error;
 mod files;
 mod flags;
+mod gate;
 mod keys;
 mod latency;
 mod masking;
@@ -46,6 +47,7 @@ pub use digest::Digest;
 pub use error::Error;
 pub use files::{Files, SystemFiles, is_temporary, remove_leftovers, write_atomically};
 pub use flags::{Flag, FlagDoc};
+pub use gate::{Baseline, Better, Gate, Limit, MaxDrop, Metric, MetricDoc, Names, On, Rule};
 pub use keys::{BlockKey, Keyed, LARGEST_NUMBER, U64Text, canonical, key, keyed};
 pub use latency::{
     BUSY_PROCESSORS, Busy, Clock, Distribution, EARLY_STOPPING_CONFIDENCE, EarlyStopping, Idleness, Latency,

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use evidence::Gate;
+
 /// What can go wrong with a report. Every message is a lower-case fragment that follows "failed to …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,12 +38,62 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Reports that cannot stand beside each other.
+    #[error("compare the reports: {reason}")]
+    Compare {
+        /// Why not.
+        reason: String,
+    },
+    /// A column that no model has a number in.
+    #[error("find column `{id}`: there are {known}")]
+    NoColumn {
+        /// What was asked for.
+        id: String,
+        /// The columns that there are.
+        known: String,
+    },
+    /// Two reports about the same bytes, the same rows and the same attacks that say different things.
+    #[error(
+        "merge {first} and {second}: model `{model}` has the same digest in both and other results ({reason})\nhint: see which runtime computed each; name only one of the two, or run the suites again on one machine"
+    )]
+    Disagree {
+        /// One report.
+        first: String,
+        /// The other.
+        second: String,
+        /// The model.
+        model: String,
+        /// What differs.
+        reason: String,
+    },
+    /// A picture of a report that is not what it should be.
+    #[error("read the pictures in {}: {reason}", folder.display())]
+    Pictures {
+        /// The folder of the pictures.
+        folder: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Curves that can't be drawn.
     #[error("draw `{title}`: {reason}")]
     Plot {
         /// What the plot is called.
         title: String,
         /// Why not.
+        reason: String,
+    },
+    /// A gate that cannot be judged: what it asks about was not measured, or not in the same way.
+    #[error("judge `{model}` by the gate in {file}:{line}, {gate}: {reason}")]
+    Gate {
+        /// What the gate asks for.
+        gate: String,
+        /// The model.
+        model: String,
+        /// The file that the gate stands in.
+        file: String,
+        /// Its line, from 1.
+        line: u64,
+        /// Why not, with a hint.
         reason: String,
     },
     /// Something in a report folder that a list of digests cannot cover.
@@ -104,6 +156,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A gate that cannot be judged, and why not.
+    pub(crate) fn gate(gate: &Gate, model: &str, file: &str) -> impl FnOnce(String) -> Self {
+        let (gate, line, model, file) = (gate.to_string(), gate.line, model.to_owned(), file.to_owned());
+        move |reason| Self::Gate { gate, model, file, line, reason }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }

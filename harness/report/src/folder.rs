@@ -5,7 +5,7 @@ use evidence::{Files, GateVerdict as Verdict, Observations, Results, remove_left
 
 use crate::attest::remove_statements;
 use crate::sums::{SUMS, sha256sums};
-use crate::{Beside, Error, Figure, rendered};
+use crate::{Beside, Error, Figure, Picture, Stored, pictures, rendered};
 
 /// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
 ///
@@ -32,6 +32,8 @@ pub struct Contents<'a> {
     pub suite: &'a [u8],
     /// What the suite's gates say; `None` without any.
     pub verdict: Option<&'a Verdict>,
+    /// Rows, and what attacks made of them.
+    pub pictures: &'a [Picture],
 }
 
 /// The suite in a report folder, byte for byte.
@@ -40,12 +42,12 @@ pub const SUITE: &str = "suite.yaml";
 /// What the gates say, in a report folder.
 pub const VERDICT: &str = "verdict.json";
 
-/// Writes every format that has a file, the figures, the suite, the verdict, `observations.json`, and `SHA256SUMS` over all that is then
-/// in `folder`.
+/// Writes every format that has a file, the figures, the pictures, the suite, the verdict, `observations.json`, and `SHA256SUMS` over all
+/// that is then in `folder`.
 ///
 /// Each file is written whole or not at all, `SHA256SUMS` last.
 pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -> Result<(), Error> {
-    let Contents { results, observations, training, suite, verdict } = *contents;
+    let Contents { results, observations, training, suite, verdict, pictures } = *contents;
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
     remove_leftovers(folder)?;
     // The list of an earlier report must not stand beside new files, nor its figure, nor what was signed of it.
@@ -55,13 +57,9 @@ pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -
         Some(figure) => write_atomically(files, &folder.join(Figure::FILE), figure.svg.as_bytes())?,
         None => remove(&folder.join(Figure::FILE))?,
     }
-    let beside = Beside { training, latency: &observations.latency, verdict };
-    for (file, text) in rendered(results, beside)? {
-        match text {
-            Some(text) => write_atomically(files, &folder.join(file), text.as_bytes())?,
-            None => remove(&folder.join(file))?,
-        }
-    }
+    pictures::write(folder, pictures, files)?;
+    let beside = Beside { training, latency: &observations.latency, verdict, pictures };
+    put(folder, rendered(results, beside)?, files)?;
     write_atomically(files, &folder.join(SUITE), suite)?;
     match verdict {
         Some(verdict) => write_atomically(files, &folder.join(VERDICT), verdict.to_json()?.as_bytes())?,
@@ -69,6 +67,53 @@ pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -
     }
     write_atomically(files, &folder.join("observations.json"), observations.to_json()?.as_bytes())?;
     Ok(write_atomically(files, &folder.join(SUMS), sha256sums(folder)?.as_bytes())?)
+}
+
+/// Renders every format of a report folder, and its figures, from what is stored in it, and writes those that differ; then
+/// `SHA256SUMS`. With `check` only compares. Returns the files that differ, or differed.
+///
+/// Errors: what is stored cannot be read, or a file cannot be written.
+pub fn render_again(folder: &Path, check: bool, files: &dyn Files) -> Result<Vec<String>, Error> {
+    let stored = Stored::read(folder)?;
+    let mut stale: Vec<(String, Option<String>)> = Vec::new();
+    for (file, text) in rendered(&stored.results, stored.beside())? {
+        let found = match fs::read(folder.join(file)) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io("read", &folder.join(file))(error)),
+        };
+        if found.as_deref() != text.as_deref().map(str::as_bytes) {
+            stale.push((file.to_owned(), text));
+        }
+    }
+    let mut names: Vec<String> = stale.iter().map(|(file, _)| file.clone()).collect();
+    if !check {
+        if !stale.is_empty() {
+            remove(&folder.join(SUMS))?;
+        }
+        put(folder, stale, files)?;
+    }
+    // The list is over what is there now: with `check` it is stale only where other files are.
+    let sums = sha256sums(folder)?;
+    if fs::read(folder.join(SUMS)).ok().as_deref() != Some(sums.as_bytes()) {
+        names.push(SUMS.to_owned());
+        if !check {
+            write_atomically(files, &folder.join(SUMS), sums.as_bytes())?;
+        }
+    }
+    Ok(names)
+}
+
+/// Writes these files, and removes those without text.
+fn put<F: AsRef<str>>(folder: &Path, texts: Vec<(F, Option<String>)>, files: &dyn Files) -> Result<(), Error> {
+    for (file, text) in texts {
+        let path = folder.join(file.as_ref());
+        match text {
+            Some(text) => write_atomically(files, &path, text.as_bytes())?,
+            None => remove(&path)?,
+        }
+    }
+    Ok(())
 }
 
 /// Deletes a file that need not be there.
@@ -96,13 +141,14 @@ mod tests {
         assert!(check_folder(&path).is_ok(), "a run that was interrupted");
     }
 
-    use crate::sample::{example, figure, latency, observations};
+    use crate::sample::{example, figure, latency, observations, ranked};
     use crate::verify;
     use evidence::SystemFiles;
 
     fn write_with(folder: &Path, training: Option<&Figure>, observations: &Observations) {
         let results = &example();
-        let contents = Contents { results, observations, training, suite: b"version: 1\n", verdict: None };
+        let contents =
+            Contents { results, observations, training, suite: b"version: 1\n", verdict: None, pictures: &[] };
         write_folder(folder, &contents, &SystemFiles).unwrap();
     }
 
@@ -117,7 +163,7 @@ mod tests {
         let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
         assert_eq!(Results::from_json(&read("results.json")).unwrap(), example());
         assert_eq!(Observations::from_json(&read("observations.json")).unwrap(), observations());
-        assert_eq!((read(SUMS).lines().count(), read(SUITE)), (5, "version: 1\n".to_owned()));
+        assert_eq!((read(SUMS).lines().count(), read(SUITE)), (7, "version: 1\n".to_owned()));
         let before = read(SUMS);
         write_with(&path, None, &observations());
         assert_eq!(read(SUMS), before);
@@ -154,5 +200,53 @@ mod tests {
         write(None);
         assert!(!folder.path().join("training.svg").exists() && !read(SUMS).contains("svg"));
         assert!(!read("report.md").contains("svg"));
+    }
+
+    #[test]
+    fn formats_are_rendered_again_from_what_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let (results, observations) = (ranked(), observations());
+        let verdict = evidence::GateVerdict::of("resnet8-linf", Vec::new());
+        let contents = Contents {
+            results: &results,
+            observations: &observations,
+            training: Some(&figure()),
+            suite: b"version: 1\n",
+            verdict: Some(&verdict),
+            pictures: &crate::sample::pictures(),
+        };
+        write_folder(path, &contents, &SystemFiles).unwrap();
+        let again = |check| render_again(path, check, &SystemFiles).unwrap();
+        assert_eq!((again(true), again(false)), (vec![], vec![]));
+        let all = || {
+            std::collections::BTreeMap::from_iter(FORMATS.iter().filter_map(|format| {
+                let file = format.file?;
+                Some((file, fs::read(path.join(file)).unwrap()))
+            }))
+        };
+        let kept = all();
+        // Every rendered file in turn: changed, it is named and comes back.
+        for file in kept.keys().copied().chain([robustness::FILE]).filter(|file| *file != "results.json") {
+            fs::write(path.join(file), "another").unwrap();
+            assert_eq!(again(true), [file, SUMS]);
+            assert_eq!(fs::read(path.join(file)).unwrap(), b"another", "a check changes nothing");
+            assert_eq!(again(false), [file, SUMS]);
+            assert_eq!((again(true), verify(path).unwrap()), (vec![], vec![]), "{file}");
+        }
+        // Results that say the same in another layout.
+        let compact = read_json(&path.join("results.json"));
+        fs::write(path.join("results.json"), compact).unwrap();
+        assert_eq!(again(true), ["results.json", SUMS]);
+        fs::remove_file(path.join("report.html")).unwrap();
+        fs::write(path.join(scatter::FILE), "of an earlier version").unwrap();
+        assert_eq!(again(false), [scatter::FILE, "results.json", "report.html", SUMS]);
+        assert_eq!(all(), kept);
+        assert!(!path.join(scatter::FILE).exists());
+    }
+
+    fn read_json(path: &Path) -> String {
+        let value: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        value.to_string()
     }
 }

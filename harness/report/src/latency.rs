@@ -111,7 +111,7 @@ fn one_section(measured: &Latency) -> String {
 }
 
 /// `12.50 µs`.
-fn time(nanoseconds: f64) -> String {
+pub(crate) fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         ns if ns >= 1e9 => format!("{} s", number(ns / 1e9)),
         ns if ns >= 1e6 => format!("{} ms", number(ns / 1e6)),
@@ -143,7 +143,7 @@ fn p50_ratio(model: &ModelLatency) -> String {
     model.ratio.map_or("1".into(), |ratio| number(ratio.p50))
 }
 
-fn protocol(protocol: Protocol) -> String {
+pub(crate) fn protocol(protocol: Protocol) -> String {
     let Protocol { windows, seconds, iterations, warm_ups } = protocol;
     let some = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     format!(
@@ -154,7 +154,7 @@ fn protocol(protocol: Protocol) -> String {
     )
 }
 
-fn machine(machine: &Machine) -> String {
+pub(crate) fn machine(machine: &Machine) -> String {
     let threads = if machine.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", machine.threads) };
     let governor = machine.governor.as_ref().map(|governor| format!(", governor {governor}"));
     let frequency = machine.max_mhz.map(|mhz| format!(", at most {mhz:.0} MHz"));
@@ -175,7 +175,7 @@ fn machine(machine: &Machine) -> String {
 }
 
 /// `others kept 0.02 processors busy before and 0.00 meanwhile`.
-fn idleness(measured: &Latency) -> String {
+pub(crate) fn idleness(measured: &Latency) -> String {
     let of = |busy: Option<evidence::Busy>| {
         busy.map_or("an unknown number of".to_owned(), |busy| format!("{:.2}", busy.others))
     };
@@ -192,7 +192,7 @@ fn raised(measured: &Latency) -> impl Iterator<Item = LatencyFlag> {
     all.into_iter()
 }
 
-fn names(flags: &[LatencyFlag], between: &str) -> String {
+pub(crate) fn names(flags: &[LatencyFlag], between: &str) -> String {
     flags.iter().map(|flag| flag.doc().name).collect::<Vec<_>>().join(between)
 }
 

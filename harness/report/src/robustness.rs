@@ -3,7 +3,7 @@
 use evidence::{AttackResult, ModelResult, Results};
 
 use crate::board::Board;
-use crate::text::{limits, markdown, percent, table};
+use crate::text::{limits, markdown, percent, plain, table};
 use crate::{Curve, Error, Panels, Plot};
 
 /// Its file in the report folder.
@@ -47,12 +47,14 @@ pub(crate) fn svg(results: &Results) -> Result<Option<String>, Error> {
                 .chain(points)
                 .map(|(x, y): (f64, f64)| (x, 100.0 * y))
                 .collect();
-            let curve = Curve { name: model.name.clone(), points };
-            match plots.iter_mut().find(|plot| plot.title == attack.name) {
+            // A character that drives a terminal is none of XML.
+            let curve = Curve { name: plain(&model.name), points };
+            let title = plain(&attack.name);
+            match plots.iter_mut().find(|plot| plot.title == title) {
                 Some(plot) => plot.curves.push(curve),
                 None => plots.push(Plot {
-                    title: attack.name.clone(),
-                    across: format!("epsilon, {} ({})", results.threat.norm, results.threat.units),
+                    title,
+                    across: plain(&format!("epsilon, {} ({})", results.threat.norm, results.threat.units)),
                     unit: "% of the rows that withstand, at most".to_owned(),
                     curves: vec![curve],
                 }),
@@ -63,7 +65,7 @@ pub(crate) fn svg(results: &Results) -> Result<Option<String>, Error> {
 }
 
 /// The number that a radius is written as: `8/255` or `0.5`.
-fn value(epsilon: &str) -> Option<f64> {
+pub(crate) fn value(epsilon: &str) -> Option<f64> {
     let (numerator, denominator) = epsilon.split_once('/').unwrap_or((epsilon, "1"));
     Some(numerator.trim().parse::<f64>().ok()? / denominator.trim().parse::<f64>().ok()?)
 }
@@ -107,6 +109,10 @@ mod tests {
         ");
         let svg = svg(&results).unwrap().unwrap();
         assert!(svg.contains("epsilon, linf") && svg.contains("pgd-20") && svg.matches("<polyline").count() > 2);
+        let mut hostile = with_curve();
+        hostile.models[0].name = "a\u{1b}<b>&".to_owned();
+        let drawn = super::svg(&hostile).unwrap().unwrap();
+        assert!(drawn.contains("a\u{fffd}&lt;b&gt;&amp;") && !drawn.contains("<b>"), "a name is text");
         assert_eq!((section(&board(&example())), super::svg(&example()).unwrap()), (None, None));
     }
 

@@ -1,16 +1,18 @@
 //! Results made by hand, for tests.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use evidence::{
-    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, CorruptionResult, CorruptionResults,
-    DatasetFacts, Digest, EarlyStopping, Flag, Host, Idleness, Latency, LatencyFlag, Machine, ModelLatency,
-    ModelResult, Observations, ProbeResult, Protocol, Published, PublishedModel, Ratio, Results, RowSet, RuntimeFacts,
-    SeverityResult, StaticCost, ThreatFacts, WindowLatency, WorstCase, analyse, clopper_pearson,
+    ActivationMemory, AttackResult, Bound, Busy, CONFIDENCE, CheckObservation, ClassResult, CorruptionResult,
+    CorruptionResults, CurvePoint, DatasetFacts, Decision, Digest, EarlyStopping, Flag, GateResult, GateVerdict, Host,
+    Idleness, Latency, LatencyFlag, Machine, ModelLatency, ModelResult, Observations, ProbeResult, Protocol, Published,
+    PublishedModel, Ratio, Results, RowSet, RuntimeFacts, SeverityResult, StaticCost, ThreatFacts, WindowLatency,
+    WorstCase, analyse, clopper_pearson, rank,
 };
 use serde_json::{Value, json};
 
-use crate::Figure;
+use crate::{Figure, Picture, Stored};
 
 const TOTAL: u64 = 10_000;
 
@@ -24,16 +26,21 @@ fn map(value: Value) -> BTreeMap<String, Value> {
 
 /// A model with so many correct rows, and so many robust ones per attack.
 pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelResult {
-    let clean = clopper_pearson(correct, TOTAL, CONFIDENCE);
+    model_of(TOTAL, name, correct, attacks)
+}
+
+/// The same of so many rows.
+fn model_of(total: u64, name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelResult {
+    let clean = clopper_pearson(correct, total, CONFIDENCE);
     ModelResult {
         name: text(name),
         digest: Digest::of(name.as_bytes()),
-        clean_accuracy: correct as f64 / TOTAL as f64,
+        clean_accuracy: correct as f64 / total as f64,
         ci_low: clean.low,
         ci_high: clean.high,
         clean_auc: None,
         correct,
-        total: TOTAL,
+        total,
         correct_rows: RowSet::default(),
         classes: Vec::new(),
         ties: 1,
@@ -45,18 +52,18 @@ pub(crate) fn model(name: &str, correct: u64, attacks: &[(&str, u64)]) -> ModelR
         notes: Vec::new(),
         flags: BTreeMap::new(),
         inconclusive: Vec::new(),
-        attacks: attacks.iter().map(|&(name, robust)| attack(name, correct, robust)).collect(),
+        attacks: attacks.iter().map(|&(name, robust)| attack(total, name, correct, robust)).collect(),
         worst_case: attacks.iter().map(|&(_, robust)| robust).min().map(|robust| {
-            let interval = clopper_pearson(robust, TOTAL, CONFIDENCE);
+            let interval = clopper_pearson(robust, total, CONFIDENCE);
             WorstCase {
-                robust_accuracy: robust as f64 / TOTAL as f64,
+                robust_accuracy: robust as f64 / total as f64,
                 bound: Bound::Upper,
                 ci_low: interval.low,
                 ci_high: interval.high,
                 auc: None,
                 robust,
                 robust_rows: RowSet::default(),
-                total: TOTAL,
+                total,
             }
         }),
         probes: Vec::new(),
@@ -88,20 +95,20 @@ fn probe(name: &str, units: &str, mean: Option<f64>) -> ProbeResult {
     }
 }
 
-fn attack(name: &str, correct: u64, robust: u64) -> AttackResult {
-    let interval = clopper_pearson(robust, TOTAL, CONFIDENCE);
+fn attack(total: u64, name: &str, correct: u64, robust: u64) -> AttackResult {
+    let interval = clopper_pearson(robust, total, CONFIDENCE);
     AttackResult {
         name: text(name),
         source: None,
-        robust_accuracy: robust as f64 / TOTAL as f64,
+        robust_accuracy: robust as f64 / total as f64,
         bound: Bound::Upper,
         ci_low: interval.low,
         ci_high: interval.high,
         auc: None,
         robust,
         robust_rows: RowSet::default(),
-        total: TOTAL,
-        wrong: TOTAL - correct,
+        total,
+        wrong: total - correct,
         attacked: correct.saturating_sub(robust),
         certified: 0,
         unknown: robust,
@@ -168,7 +175,57 @@ pub(crate) fn example() -> Results {
     results(vec![int8, model("resnet8-cifar10", 8719, &[("fgsm", 2034), ("pgd-20", 21)])])
 }
 
-/// The same with two probes, one of which has no value on one model.
+/// Three models on 100 cats and 100 dogs, in turns: `strong` and `middle` cannot be told apart, `weak` is worse than both. They have
+/// curves, and what the two that are best withstand is not the same.
+pub(crate) fn ranked() -> Results {
+    // Which animals of each kind withstand.
+    let models: [(&str, Range<usize>, Range<usize>, u64); 3] = [
+        ("weak", 0..0, 0..30, 1_000_000),
+        ("strong", 0..40, 0..70, 12_501_632),
+        ("middle", 30..50, 30..100, 20_000_000),
+    ];
+    let models = models.into_iter().map(|(name, cats, dogs, macs)| {
+        let of = |has: &dyn Fn(usize, usize) -> bool| -> RowSet { (0..200).map(|row| has(row % 2, row / 2)).collect() };
+        let robust_rows = of(&|kind, animal| if kind == 0 { cats.contains(&animal) } else { dogs.contains(&animal) });
+        let correct_rows = of(&|kind, animal| kind == 1 || animal < 90);
+        let (correct, robust) = (correct_rows.count(), robust_rows.count());
+        let class = |output: u32, name: &str, correct, robust: &Range<usize>| ClassResult {
+            output,
+            name: text(name),
+            total: 100,
+            correct,
+            robust: Some(robust.len() as u64),
+        };
+        let mut model = model_of(200, name, correct, &[("pgd-20", robust)]);
+        model.classes = vec![class(0, "cat", 90, &cats), class(1, "dog", 100, &dogs)];
+        (model.correct_rows, model.macs) = (correct_rows, Some(macs));
+        let attack = &mut model.attacks[0];
+        let point = |epsilon: &str, robust: u64| {
+            let interval = clopper_pearson(robust, 200, CONFIDENCE);
+            CurvePoint {
+                epsilon: text(epsilon),
+                robust_accuracy: robust as f64 / 200.0,
+                ci_low: interval.low,
+                ci_high: interval.high,
+                robust,
+            }
+        };
+        attack.curve =
+            vec![point("4/255", (robust + correct) / 2), point("8/255", robust), point("16/255", robust / 4)];
+        attack.robust_rows = robust_rows.clone();
+        model.worst_case.as_mut().expect("there is an attack").robust_rows = robust_rows;
+        model
+    });
+    let models: Vec<ModelResult> = models.collect();
+    let mut results = Results { ranking: rank(&models), ..results(models) };
+    results.dataset.samples = 200;
+    results.dataset.classes = vec![text("cat"), text("dog")];
+    results.dataset.selection = text("the first 200 by index");
+    results.plan.insert(text("slices"), json!([{ "index": 0, "rows": [[0, 200]] }]));
+    results
+}
+
+/// The first two models with two probes, one of which has no value on one model.
 pub(crate) fn with_probes() -> Results {
     let mut results = example();
     for (model, ratio) in results.models.iter_mut().zip([None, Some(71.263)]) {
@@ -279,6 +336,44 @@ pub(crate) fn figure() -> Figure {
     Figure { svg: text("<svg></svg>\n") }
 }
 
+/// What gates say: one of each end.
+pub(crate) fn verdict() -> GateVerdict {
+    let gate = |threshold: f64, model: &str, decision: Decision| GateResult {
+        gate: format!("robust_accuracy of pgd-20 at least {threshold} (ci_low, 95 %)"),
+        metric: text("robust_accuracy"),
+        model: text(model),
+        decision,
+        message: text("measured within limits; evaluate more rows"),
+        measured: Some(0.55),
+        ci_low: Some(0.48),
+        ci_high: Some(0.62),
+        threshold: Some(threshold),
+        p: None,
+        file: text("suite.yaml"),
+        line: 12,
+    };
+    let gates = vec![
+        gate(0.4, "strong", Decision::Pass),
+        gate(0.5, "strong", Decision::Inconclusive),
+        gate(0.4, "weak", Decision::Fail),
+    ];
+    GateVerdict::of("resnet8-linf", gates)
+}
+
+/// Pictures that are PNGs by their first bytes only.
+pub(crate) fn pictures() -> Vec<Picture> {
+    let picture = |file: &str, title: &str, caption: &str| Picture {
+        file: text(file),
+        title: text(title),
+        caption: text(caption),
+        png: [b"\x89PNG\r\n\x1a\n", file.as_bytes()].concat(),
+    };
+    vec![
+        picture("rows.png", "The data set", "8 rows of cat, then 8 of dog."),
+        picture("adversarial-1.png", "strong under pgd-20", "Row 3: cat is taken for dog."),
+    ]
+}
+
 /// Observations of a run.
 pub(crate) fn observations() -> Observations {
     Observations {
@@ -350,4 +445,61 @@ pub(crate) fn latency() -> Latency {
         ],
         flags: vec![LatencyFlag::Busy],
     }
+}
+
+/// Rows of the models of [`paired`].
+const FEW: u64 = 100;
+
+/// Models on 100 rows, with so many correct ones and so many that withstand the one attack: the first by index. They say which
+/// rows these are, and have classes `even` and `odd`.
+pub(crate) fn paired(models: &[(&str, u64, u64)]) -> Results {
+    let first = |count: u64| -> RowSet { (0..FEW).map(|row| row < count).collect() };
+    let interval = |count: u64| clopper_pearson(count, FEW, CONFIDENCE);
+    let made = models.iter().map(|&(name, correct, robust)| {
+        let mut made = model(name, 0, &[("pgd-20", 0)]);
+        let (clean, under) = (interval(correct), interval(robust));
+        (made.clean_accuracy, made.correct, made.total) = (correct as f64 / FEW as f64, correct, FEW);
+        (made.ci_low, made.ci_high, made.correct_rows) = (clean.low, clean.high, first(correct));
+        made.classes = ["even", "odd"]
+            .into_iter()
+            .enumerate()
+            .map(|(output, name)| {
+                let of = |count: u64| (0..count).filter(|row| row % 2 == output as u64).count() as u64;
+                ClassResult {
+                    output: output as u32,
+                    name: text(name),
+                    total: of(FEW),
+                    correct: of(correct),
+                    robust: Some(of(robust)),
+                }
+            })
+            .collect();
+        let attack = &mut made.attacks[0];
+        (attack.robust_accuracy, attack.robust, attack.total) = (robust as f64 / FEW as f64, robust, FEW);
+        (attack.ci_low, attack.ci_high, attack.robust_rows) = (under.low, under.high, first(robust));
+        (attack.wrong, attack.attacked, attack.unknown) = (FEW - correct, correct - robust, robust);
+        (attack.found, attack.confirmed) = (correct - robust + 12, correct - robust);
+        (attack.forwards, attack.backwards, attack.judge_forwards) = (20 * correct, 20 * correct, correct);
+        made.worst_case = Some(WorstCase {
+            robust_accuracy: attack.robust_accuracy,
+            bound: Bound::Upper,
+            ci_low: under.low,
+            ci_high: under.high,
+            auc: None,
+            robust,
+            robust_rows: first(robust),
+            total: FEW,
+        });
+        made
+    });
+    let mut results = results(made.collect());
+    (results.dataset.samples, results.dataset.selection) = (FEW, text("the first 100 by index"));
+    results.dataset.classes = vec![text("even"), text("odd")];
+    results.ranking = rank(&results.models);
+    results
+}
+
+/// The results as a report folder has them, with nothing beside.
+pub(crate) fn stored(results: Results) -> Stored {
+    Stored { results, observations: None, training: None, suite: None, verdict: None }
 }

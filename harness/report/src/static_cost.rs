@@ -15,7 +15,7 @@ pub(crate) struct Column {
     cell: fn(&StaticCost) -> String,
 }
 
-const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     Column {
         name: "file, bytes",
         listed: Some("weight-bytes"),
@@ -65,7 +65,7 @@ fn cells(model: &ModelResult) -> impl Iterator<Item = String> + '_ {
     COLUMNS.iter().map(|column| column.of(model))
 }
 
-fn is_known(results: &Results) -> bool {
+pub(crate) fn is_known(results: &Results) -> bool {
     results.models.iter().any(|model| model.cost.is_some())
 }
 

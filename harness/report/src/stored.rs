@@ -3,7 +3,7 @@ use std::path::Path;
 
 use evidence::{GateVerdict as Verdict, Observations, Results};
 
-use crate::{Beside, Error, Figure, SUITE, VERDICT};
+use crate::{Beside, Error, Figure, Picture, SUITE, VERDICT, pictures};
 
 /// A report folder as it was written, without its evidence. Nothing of it is held against anything yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Stored {
     pub suite: Option<Vec<u8>>,
     /// What the suite's gates said; `None` without any.
     pub verdict: Option<Verdict>,
+    /// Rows, and what attacks made of them; none where rows are no pictures.
+    pub pictures: Vec<Picture>,
 }
 
 impl Stored {
@@ -47,6 +49,7 @@ impl Stored {
             training: text(Figure::FILE)?.map(|svg| Figure { svg }),
             suite: file(SUITE)?,
             verdict: text(VERDICT)?.map(|text| Verdict::from_json(&text).map_err(within)).transpose()?,
+            pictures: pictures::read(folder)?,
         })
     }
 
@@ -56,6 +59,7 @@ impl Stored {
             training: self.training.as_ref(),
             latency: self.observations.as_ref().map_or(&[], |observations| &observations.latency),
             verdict: self.verdict.as_ref(),
+            pictures: &self.pictures,
         }
     }
 }
@@ -63,7 +67,7 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{example, figure, latency, observations};
+    use crate::sample::{example, figure, latency, observations, pictures};
     use crate::{Contents, write_folder};
     use evidence::SystemFiles;
 
@@ -80,13 +84,14 @@ mod tests {
             training: Some(&figure()),
             suite: b"version: 1\n",
             verdict: Some(&verdict),
+            pictures: &pictures(),
         };
         write_folder(folder.path(), &contents, &SystemFiles).unwrap();
         let stored = Stored::read(folder.path()).unwrap();
         assert_eq!(stored.results, example());
         assert_eq!((stored.observations.as_ref(), stored.verdict.as_ref()), (Some(&observations), Some(&verdict)));
         assert_eq!((stored.training.as_ref(), stored.suite.as_deref()), (Some(&figure()), Some(&b"version: 1\n"[..])));
-        assert_eq!(stored.beside().latency.len(), 1);
+        assert_eq!((stored.beside().latency.len(), &stored.pictures), (1, &pictures()));
         for file in ["results.json", "observations.json", VERDICT] {
             let kept = fs::read(folder.path().join(file)).unwrap();
             for damaged in [&b"{"[..], b"\xff"] {

@@ -14,6 +14,11 @@ pub(crate) fn limits(low: f64, high: f64) -> String {
     format!("{}–{}", percent(low), percent(high))
 }
 
+/// Both confidence limits of a difference in percentage points, which may be below 0: `-2.10 to 0.55`.
+pub(crate) fn span(low: f64, high: f64) -> String {
+    format!("{} to {}", percent(low), percent(high))
+}
+
 /// Three digits and a unit prefix: `12.5 M`.
 pub(crate) fn short(count: Option<u64>) -> String {
     let Some(count) = count else { return "–".into() };
@@ -94,6 +99,22 @@ pub(crate) fn markdown(text: &str) -> String {
     escaped
 }
 
+/// Text that HTML shows as it is, in an element or a quoted attribute.
+pub(crate) fn html(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in plain(text).chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 /// A table in Markdown, or that there is nothing in it.
 pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Builder::default();
@@ -167,11 +188,13 @@ mod tests {
     fn names_cannot_break_out() {
         assert_eq!(plain("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
         assert_eq!(markdown("a|b<c>`d`*"), "a\\|b&lt;c>\\`d\\`\\*");
+        assert_eq!(html("<a href=\"x\">'&\u{7}"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\u{fffd}");
     }
 
     #[test]
     fn percentages_have_two_decimals() {
         assert_eq!(percent(0.8719), "87.19");
         assert_eq!(limits(0.0, 1.0), "0.00–100.00");
+        assert_eq!(span(-0.021, 0.0055), "-2.10 to 0.55");
     }
 }

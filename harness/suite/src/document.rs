@@ -4,6 +4,7 @@ use crate::attacks::Attacks;
 use crate::corruptions::CorruptionsSection;
 use crate::cost::Costs;
 use crate::entry::Entry;
+use crate::gates::GateForm;
 use crate::named::Named;
 use crate::probes::Probes;
 use attack::{Budget, Epsilon, Norm, ThreatModel};
@@ -23,6 +24,10 @@ pub struct Document {
     /// The suite's name. The report goes to `reports/<name>/`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     pub name: Located<String>,
+    /// What the models are for, and what they are not for, in plain words: an audit report quotes it. It decides nothing. Without
+    /// it: not stated.
+    #[serde(default)]
+    pub purpose: Option<Located<String>>,
     /// The inputs that the models are measured on.
     pub dataset: DatasetSection,
     /// Models: names in `models/`, globs over them (`resnet8-*`), or paths of folders with a manifest, relative to this file.
@@ -54,10 +59,10 @@ pub struct Document {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub cost: Option<Located<Vec<Located<Entry<Costs>>>>>,
-    /// A section for a later version.
+    /// What must hold of the results, so that the release passes. Without it: nothing.
     #[serde(default)]
-    #[schemars(skip)]
-    pub gates: Option<Located<Unread>>,
+    #[schemars(length(min = 1))]
+    pub gates: Option<Located<Vec<Located<GateForm>>>>,
     /// A section for a later version.
     #[serde(default)]
     #[schemars(skip)]

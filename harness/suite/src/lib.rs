@@ -11,6 +11,7 @@ mod dataset;
 mod document;
 mod entry;
 mod error;
+mod gates;
 mod grid;
 mod input_map;
 mod key;
@@ -44,6 +45,7 @@ pub use document::{
 };
 pub use entry::{Entry, Kind};
 pub use error::Error;
+pub use gates::{BaselineForm, FlagsForm, GateForm, Gates, GatesDocument, Measurable, gates_schema_json};
 pub use grid::attack_domain;
 pub use input_map::input_map;
 pub use key::{

@@ -7,6 +7,7 @@ use crate::curve::{Radii, radii};
 use crate::dataset::{PlannedDataset, PlannedDomain, dataset};
 use crate::document::Document;
 use crate::error::Error;
+use crate::gates::{self, Measurable};
 use crate::grid::{attack_domain, check_levels};
 use crate::models::{PlannedModel, models};
 use crate::probes::{PlannedProbe, check_models, probes};
@@ -15,6 +16,7 @@ use crate::slices::Slice;
 use crate::suite::Suite;
 use crate::transfer::Sources;
 use attack::{Budget, Domain, LossHead, Norm, Picture, ThreatModel};
+use evidence::Gate;
 use registry::yaml::Problem;
 use registry::{Dataset, Datasets, Digest, Layout, Registry};
 use serde::{Serialize, Serializer};
@@ -24,6 +26,9 @@ use serde::{Serialize, Serializer};
 pub struct Plan {
     /// The suite.
     pub suite: PlannedSuite,
+    /// What the models are for, in the suite's words. Nothing that runs depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
     /// The data.
     pub dataset: PlannedDataset,
     /// How far an input may be moved.
@@ -54,6 +59,9 @@ pub struct Plan {
     /// Numbers that a publication states. Nothing that runs depends on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PlannedPublished>,
+    /// What must hold of the results, in the order of the suite. No block depends on it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
     /// The verified rows.
     #[serde(skip)]
     pub data: Dataset,
@@ -136,8 +144,16 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         }
         None => None,
     };
+    let gates = match &document.gates {
+        Some(entries) => {
+            let known = Measurable::planned(&models, &attacks, &probes, &corruptions, cost.as_ref());
+            gates::resolve(entries, &known)?
+        }
+        None => Vec::new(),
+    };
     Ok(Plan {
         suite: PlannedSuite { name: suite.name().to_owned(), digest: suite.source().digest() },
+        purpose: document.purpose.as_ref().map(|purpose| purpose.value.trim().to_owned()),
         threat: PlannedThreat {
             norm: threat.norm,
             epsilon: threat.epsilon.to_string(),
@@ -159,6 +175,7 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
         slices: dataset.rows.slices(),
         cost,
         published,
+        gates,
         dataset,
         data,
         threat_model: threat,
@@ -166,15 +183,12 @@ fn resolve(suite: &Suite, registry: &Registry, datasets: &Datasets) -> Result<Pl
 }
 
 fn refuse_later_sections(document: &Document) -> Result<(), Problem> {
-    let Document { gates, certify, .. } = document;
-    for (name, section) in [("gates", gates), ("certify", certify)] {
-        if let Some(section) = section {
-            return Err(Problem::new(format!("section `{name}` is not supported by this version"))
-                .hint(format!("take `{name}` out to run the rest"))
-                .at(section.place));
-        }
+    match &document.certify {
+        Some(section) => Err(Problem::new("section `certify` is not supported by this version")
+            .hint("take `certify` out to run the rest")
+            .at(section.place)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn as_text<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {

@@ -17,16 +17,8 @@ fn all(complaints: &[(&str, String)]) -> String {
 fn sections_of_later_versions() {
     let world = World::new();
     assert_snapshot!(all(&[
-        ("gates", world.complaint("seed:", "gates: []\nseed:")),
         ("certify", world.complaint("seed:", "certify: { method: crown }\nseed:")),
     ]), @r"
-    == gates
-    plan ./suites/my.yaml:11:8: section `gates` is not supported by this version
-       |
-    11 | gates: []
-       |        ^
-    hint: take `gates` out to run the rest
-
     == certify
     plan ./suites/my.yaml:11:10: section `certify` is not supported by this version
        |

@@ -70,7 +70,7 @@ fn keys() {
        |
     10 | banana: 1
        | ^^^^^^
-    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
+    hint: known here: `version`, `name`, `purpose`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
 
     == twice
     read suites/my.yaml:10:1: key `name` is given twice
@@ -324,7 +324,7 @@ fn hostile() {
     let laughs = (1..10).fold("a0: &a0 [lol]\n".to_owned(), |text, i| {
         format!("{text}a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "))
     });
-    let inside = format!("version: 1\ngates:\n{}", laughs.lines().map(|l| format!("  {l}\n")).collect::<String>());
+    let inside = format!("version: 1\ncertify:\n{}", laughs.lines().map(|l| format!("  {l}\n")).collect::<String>());
     assert_snapshot!(all(&[
         ("100,000 brackets", complaint(brackets.as_bytes())),
         ("100,000 braces", complaint(braces.as_bytes())),
@@ -348,7 +348,7 @@ fn hostile() {
       |
     1 | a0: &a0 [lol]
       | ^^
-    hint: known here: `version`, `name`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
+    hint: known here: `version`, `name`, `purpose`, `dataset`, `models`, `threat`, `curve`, `attacks`, `seed`, `probes`, `corruptions`, `published`, `cost`, `gates`, `certify`
 
     == billion laughs in a section that is not read
     read suites/my.yaml:3:12: values are nested too deeply, or there are too many, for a file of this kind

@@ -3,6 +3,7 @@
 use crate::cost;
 use crate::document::Document;
 use crate::error::Error;
+use crate::gates;
 use crate::published;
 use registry::yaml;
 use registry::yaml::Problem;
@@ -10,7 +11,7 @@ use registry::yaml::Source;
 use std::path::Path;
 
 /// The version of the format that this program reads.
-const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 /// What the user wrote.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ impl Suite {
         Suite::from_source(Source::new(path.as_ref(), bytes)?)
     }
 
-    fn from_source(source: Source) -> Result<Suite, Error> {
+    pub(crate) fn from_source(source: Source) -> Result<Suite, Error> {
         let document: Result<Document, Problem> = yaml::document(source.text());
         match document.and_then(|document| check(&document).map(|()| document)) {
             Ok(document) => Ok(Suite { source, document }),
@@ -62,7 +63,9 @@ impl Suite {
 
 /// Checks every value that can be judged alone.
 fn check(document: &Document) -> Result<(), Problem> {
-    let Document { version, name, dataset, models, attacks, probes, corruptions, cost, published, .. } = document;
+    let Document {
+        version, name, purpose, dataset, models, attacks, probes, corruptions, cost, published, gates, ..
+    } = document;
     let reject =
         |wrong: bool, message: String, place| if wrong { Err(Problem::new(message).at(place)) } else { Ok(()) };
     reject(
@@ -71,6 +74,10 @@ fn check(document: &Document) -> Result<(), Problem> {
         version.place,
     )?;
     check_name(name, "name").map_err(|p| p.at(name.place))?;
+    if let Some(purpose) = purpose {
+        let is_empty = purpose.value.trim().is_empty();
+        reject(is_empty, "`purpose` is empty; leave it out to state none".into(), purpose.place)?;
+    }
     reject(dataset.samples.value == 0, "`samples` is 0, and at least 1 is needed".into(), dataset.samples.place)?;
     reject(models.is_empty(), "`models` is empty, and a suite needs at least one".into(), models.place)?;
     reject(attacks.is_empty(), "`attacks` is empty, and a suite needs at least one".into(), attacks.place)?;
@@ -85,6 +92,9 @@ fn check(document: &Document) -> Result<(), Problem> {
     }
     if let Some(section) = published {
         published::check(section)?;
+    }
+    if let Some(entries) = gates {
+        gates::check(entries)?;
     }
     Ok(())
 }

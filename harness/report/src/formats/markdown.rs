@@ -1,18 +1,28 @@
 use std::fmt::Write;
 
-use evidence::{AttackResult, Bound, Flag, FlagDoc, ModelResult, ProbeResult, Results, ThreatFacts};
+use evidence::{
+    AttackResult, Bound, Flag, FlagDoc, GateVerdict as Verdict, ModelResult, ProbeResult, Results, ThreatFacts,
+};
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::static_cost::Column;
 use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
-use crate::{Figure, compare, corruptions, plan_table, robustness, static_cost, transfer};
+use crate::{
+    Figure, checks, classes, columns, compare, corruptions, gates, pareto, plan_table, ranks, robustness, static_cost,
+    transfer,
+};
 
 /// `report.md`: the sections in the order in which a reviewer asks.
-pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
+pub(super) fn render(results: &Results, training: Option<&Figure>, verdict: Option<&Verdict>) -> String {
     let board = board(results);
     let mut sections = vec![
         title(results),
-        format!("## Leaderboard\n\n{}{}", leaderboard(&board, &static_cost::wanted(results)), doubted(&board)),
+        format!(
+            "## Leaderboard\n\n{}\n\n{}{}",
+            leaderboard(&board, &static_cost::wanted(results)),
+            below(results, &board, &[]),
+            doubted(&board)
+        ),
         format!(
             "## How to read it\n\n{HOW_TO_READ}{}{}{}",
             if board.has_areas() { AREAS } else { "" },
@@ -20,6 +30,11 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
             how_to_read_probes(&board)
         ),
     ];
+    sections.extend(ranks::section(&board, results).map(|text| format!("## Ranks\n\n{text}")));
+    sections.extend(classes::section(&board).map(|text| format!("## Classes\n\n{text}")));
+    if let Some(verdict) = verdict {
+        sections.insert(1, format!("## Gates\n\n{}", gates::section(verdict)));
+    }
     if !board.probes.is_empty() {
         sections.push(format!("## Probes\n\n{}", probes(&board)));
     }
@@ -41,6 +56,7 @@ pub(super) fn render(results: &Results, training: Option<&Figure>) -> String {
     sections.extend([
         format!("## Search and judge\n\n{SEARCH}\n\n{}", search(&board)),
         format!("## Flags\n\n{}", flags(&board)),
+        format!("## Checks\n\n{}", checks::section(results)),
         format!("## Models\n\n{}", models(results)),
         format!("## Plan\n\nEvery number that decided the run.\n\n{}", plan(results)),
         format!("## Runtime\n\n{}", runtime(results)),
@@ -54,8 +70,7 @@ const HOW_TO_READ: &str = "\
 - An attack's column is the *empirical* robust accuracy: rows that are classified correctly and for which the search \
 found no adversarial input inside the ball, out of all rows. A search can miss, so it is an **upper bound** on the \
 true robust accuracy on these rows; it proves nothing.
-- **Worst case** counts the rows that withstand every listed attack; it is an upper bound too, and the order of the \
-table.
+- **Worst case** counts the rows that withstand every listed attack; it is an upper bound too.
 - Intervals are 95 % Clopper-Pearson confidence intervals for the population that the rows were drawn from. Models \
 whose intervals overlap may still differ: they were evaluated on the same rows.";
 
@@ -155,8 +170,13 @@ fn held_to(threat: &ThreatFacts) -> String {
 }
 
 fn title(results: &Results) -> String {
+    format!("# Robustness of the models in {}\n\n{}", markdown(&results.suite), threat_and_data(results))
+}
+
+/// What an attacker may do, and on which rows that was tried.
+pub(crate) fn threat_and_data(results: &Results) -> String {
     let (data, threat) = (&results.dataset, &results.threat);
-    let mut text = format!("# Robustness of the models in {}\n\n", markdown(&results.suite));
+    let mut text = String::new();
     let _ = write!(
         text,
         "**Threat model.** An attacker who knows the model may change every input by at most {} in the {} norm ({}), \
@@ -190,7 +210,8 @@ fn norm(name: &str) -> String {
     }
 }
 
-fn leaderboard(board: &Board, costs: &[&Column]) -> String {
+/// The table, best first.
+pub(crate) fn leaderboard(board: &Board, costs: &[&Column]) -> String {
     let mut header = vec!["#", "model", "clean"];
     header.extend(board.columns().map(|(_, name)| name));
     header.push("worst case");
@@ -225,6 +246,18 @@ fn leaderboard(board: &Board, costs: &[&Column]) -> String {
         row
     });
     table(&header, rows)
+}
+
+/// What stands below a leaderboard: what ranks are, and who is on the front of these columns, or of the usual ones.
+pub(crate) fn below(results: &Results, board: &Board, front: &[&columns::Column]) -> String {
+    let rank = match &results.ranking {
+        Some(ranking) => ranks::short_about(ranking),
+        None => "Rank: the order of worst-case robust accuracy, then clean accuracy; nothing was tested.".to_owned(),
+    };
+    let columns = columns::columns(board, results);
+    let front = if front.is_empty() { pareto::usual(&columns) } else { front.to_vec() };
+    let line = pareto::line(board, &front);
+    [Some(rank), line].into_iter().flatten().map(|line| markdown(&line)).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The table of counts, and that of bytes where they are known.
@@ -300,7 +333,7 @@ fn search(board: &Board) -> String {
 }
 
 /// What of the leaderboard should not be believed as it stands.
-fn doubted(board: &Board) -> String {
+pub(crate) fn doubted(board: &Board) -> String {
     let line = |doubt: Doubt<'_>| {
         let attack = doubt.attack.map(|attack| format!(" under {}", markdown(attack))).unwrap_or_default();
         format!("\n- **Inconclusive**: {}{attack}: {}", markdown(doubt.model), doubt.reasons())
@@ -313,7 +346,8 @@ fn doubted(board: &Board) -> String {
     }
 }
 
-fn flags(board: &Board) -> String {
+/// Every flag that was raised, and what to think of it.
+pub(crate) fn flags(board: &Board) -> String {
     let raised = |doc: &FlagDoc| {
         let clean = board.entries.iter().filter_map(|entry| {
             let count = entry.model.flags.get(&doc.flag)?;
@@ -410,6 +444,10 @@ mod tests {
     use crate::sample::{detectors, example, model, results, with_probes};
     use evidence::{Distances, StageResult};
 
+    fn render(results: &Results, training: Option<&Figure>) -> String {
+        super::render(results, training, None)
+    }
+
     #[test]
     fn the_report() {
         insta::assert_snapshot!(render(&example(), None), @r#"
@@ -426,11 +464,15 @@ mod tests {
         | 1 | resnet8-cifar10      | 87.19 % (86.52–87.84) | 20.34 % (19.55–21.14) | 0.21 % (0.13–0.32) | 0.21 % (0.13–0.32) | 12.5 M | 78.7 k |
         | 2 | resnet8-cifar10-int8 | 87.07 % (86.40–87.72) | 21.00 % (20.21–21.81) | 0.17 % (0.10–0.27) | 0.17 % (0.10–0.27) | 12.5 M | –      |
 
+        Rank: the order of worst-case robust accuracy, then clean accuracy; nothing was tested.
+
+        Pareto front of worst case, MACs, by point estimates: resnet8-cifar10.
+
         ## How to read it
 
         - **Clean** is the accuracy of the registered file, unmodified.
         - An attack's column is the *empirical* robust accuracy: rows that are classified correctly and for which the search found no adversarial input inside the ball, out of all rows. A search can miss, so it is an **upper bound** on the true robust accuracy on these rows; it proves nothing.
-        - **Worst case** counts the rows that withstand every listed attack; it is an upper bound too, and the order of the table.
+        - **Worst case** counts the rows that withstand every listed attack; it is an upper bound too.
         - Intervals are 95 % Clopper-Pearson confidence intervals for the population that the rows were drawn from. Models whose intervals overlap may still differ: they were evaluated on the same rows.
 
         ## Cost
@@ -466,6 +508,13 @@ mod tests {
 
         - **tie**: 3 rows of resnet8-cifar10 under fgsm; 3 rows of resnet8-cifar10 under pgd-20; 3 rows of resnet8-cifar10-int8 under fgsm; 3 rows of resnet8-cifar10-int8 under pgd-20. Raised if the judge's verdict rests on two equal highest outputs. Means: another implementation may decide otherwise. Do: look at the margins; read the row as neither progress nor regress.
         - **unconfirmed**: 2 rows of resnet8-cifar10 under fgsm; 2 rows of resnet8-cifar10 under pgd-20; 2 rows of resnet8-cifar10-int8 under fgsm; 2 rows of resnet8-cifar10-int8 under pgd-20. Raised if the check found adversarial inputs and the judge rejected them all. Means: the gradient graph and the file disagree near this row. Do: try more restarts before trusting `unknown`.
+
+        ## Checks
+
+        | check  | kind   | revision | parameters                |
+        |--------|--------|----------|---------------------------|
+        | fgsm   | attack | 1        | step_size 2/255; steps 20 |
+        | pgd-20 | attack | 1        | step_size 2/255; steps 20 |
 
         ## Models
 
@@ -534,6 +583,12 @@ mod tests {
         | resnet8-cifar10-int8 | kl-instability    | ≥ 0.01235 | ≥ 0.03703 | ≥ 0.1235 | 4711 | 9999 of 10000 | nats            | 220000   | 200000    |
         | resnet8-cifar10-int8 | lipschitz-l1-linf | –         | –         | –        | –    | 0 of 10000    | logits per unit | 220000   | 200000    |
         - **zero-gradient**: 5 rows of resnet8-cifar10 under kl-instability; 5 rows of resnet8-cifar10 under lipschitz-l1-linf; 5 rows of resnet8-cifar10-int8 under kl-instability; 5 rows of resnet8-cifar10-int8 under lipschitz-l1-linf. Raised if a gradient was zero in every element. Means: the ascent stood still there, so the search may be too weak. Do: try the margin loss or a random start.
+        | check             | kind                    | revision | parameters                |
+        |-------------------|-------------------------|----------|---------------------------|
+        | fgsm              | attack                  | 1        | step_size 2/255; steps 20 |
+        | pgd-20            | attack                  | 1        | step_size 2/255; steps 20 |
+        | kl-instability    | probe kl-instability    | 1        | steps 20                  |
+        | lipschitz-l1-linf | probe lipschitz-l1-linf | 1        | steps 20                  |
         ");
     }
 

@@ -1,14 +1,16 @@
 //! One file per format, and one line each in the table.
 
+pub(crate) mod csv;
+pub(crate) mod html;
 mod json;
-mod markdown;
-mod terminal;
+pub(crate) mod markdown;
+pub(crate) mod terminal;
 
 pub use terminal::leaderboard;
 
 use evidence::{GateVerdict as Verdict, Latency, Results};
 
-use crate::{Error, Figure, latency};
+use crate::{Error, Figure, Picture, latency};
 
 /// A form that results take.
 pub struct Format {
@@ -31,6 +33,8 @@ pub struct Beside<'a> {
     pub latency: &'a [Latency],
     /// What the suite's gates say; `None` without any.
     pub verdict: Option<&'a Verdict>,
+    /// Rows, and what attacks made of them.
+    pub pictures: &'a [Picture],
 }
 
 /// All formats.
@@ -53,8 +57,20 @@ pub const FORMATS: &[Format] = &[
         file: Some("report.md"),
         render: |results, beside| {
             let observed = latency::section(beside.latency).map(|text| format!("\n{text}\n"));
-            Ok(markdown::render(results, beside.training) + &observed.unwrap_or_default())
+            Ok(markdown::render(results, beside.training, beside.verdict) + &observed.unwrap_or_default())
         },
+    },
+    Format {
+        name: "csv",
+        about: "a line for each model, for spreadsheets",
+        file: Some("leaderboard.csv"),
+        render: |results, _| Ok(csv::render(results)),
+    },
+    Format {
+        name: "html",
+        about: "one page that needs nothing but a browser",
+        file: Some("report.html"),
+        render: html::render,
     },
 ];
 
@@ -62,7 +78,10 @@ pub const FORMATS: &[Format] = &[
 mod tests {
     use super::*;
     use crate::Stored;
-    use crate::sample::{compared, detectors, example, figure, latency, model, results, with_probes, with_static_cost};
+    use crate::sample::{
+        compared, detectors, example, figure, latency, model, pictures, ranked, results, verdict, with_corruptions,
+        with_probes, with_static_cost,
+    };
     use std::collections::BTreeSet;
     use std::path::Path;
 
@@ -79,10 +98,13 @@ mod tests {
     fn every_format_renders_anything_and_ends_its_last_line() {
         for format in FORMATS {
             let few = [results(vec![]), results(vec![model("alone", 7, &[])])];
-            let all = [example(), with_probes(), with_static_cost(), compared(), detectors()];
+            let all =
+                [example(), ranked(), with_probes(), with_static_cost(), with_corruptions(), compared(), detectors()];
             for results in all.into_iter().chain(few) {
                 let (figure, latency) = (figure(), [latency()]);
-                let all = Beside { training: Some(&figure), latency: &latency, verdict: None };
+                let (verdict, pictures) = (verdict(), pictures());
+                let all =
+                    Beside { training: Some(&figure), latency: &latency, verdict: Some(&verdict), pictures: &pictures };
                 for beside in [Beside::default(), all, Beside { training: None, ..all }] {
                     let text = (format.render)(&results, beside).unwrap();
                     assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name);

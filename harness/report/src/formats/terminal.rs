@@ -6,11 +6,17 @@ use tabled::settings::{Alignment, Style};
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::text::{area, bound_name, bounded, limits, percent, plain, short};
-use crate::{corruptions, static_cost, transfer};
+use crate::{columns, corruptions, pareto, ranks, static_cost, transfer};
 
 /// The leaderboard for a terminal: about 110 columns wide for three attacks and names of 20 letters.
 pub fn leaderboard(results: &Results) -> String {
     let board = board(results);
+    let columns = columns::columns(&board, results);
+    shown(results, &board, &pareto::usual(&columns))
+}
+
+/// The same of a board in its order, with the front of these columns.
+pub(crate) fn shown(results: &Results, board: &Board, front: &[&columns::Column]) -> String {
     let mut table = Builder::default();
     let attacks = board.columns().map(|(_, name)| plain(name));
     let beside = board.probes.len() <= PROBE_COLUMNS;
@@ -25,7 +31,7 @@ pub fn leaderboard(results: &Results) -> String {
     table.push_record(header);
     for entry in &board.entries {
         let model = entry.model;
-        let columns = entry.columns(&board);
+        let columns = entry.columns(board);
         let attacks = columns.iter().map(|attack| {
             attack.map_or("–".into(), |attack| {
                 with(accuracy(attack.robust_accuracy, attack.ci_low, attack.ci_high), attack.auc, true)
@@ -46,10 +52,17 @@ pub fn leaderboard(results: &Results) -> String {
     let mut table = table.build();
     table.with(Style::rounded()).modify(Columns::new(2..), (Alignment::right(), AlignmentStrategy::PerLine));
     let areas = if board.has_areas() { AREAS } else { "" };
-    let (doubted, transfers) = (doubted(&board), transfer::terminal(&board).unwrap_or_default());
-    let below = if beside { String::new() } else { table_of_probes(&board) };
+    let (doubted, transfers) = (doubted(board), transfer::terminal(board).unwrap_or_default());
+    let below = if beside { String::new() } else { table_of_probes(board) };
     let cost: String = costs.iter().map(|column| format!("{}: {}\n", column.name, column.about)).collect();
-    format!("{}\n{table}\n{}\n{areas}{below}{doubted}{}{transfers}{cost}", headline(results), FOOTER, legend(&board))
+    let rank = results.ranking.as_ref().map(|ranking| ranks::short_about(ranking) + "\n").unwrap_or_default();
+    let front = pareto::line(board, front).map(|line| plain(&line) + "\n").unwrap_or_default();
+    format!(
+        "{}\n{table}\n{}\n{rank}{front}{areas}{below}{doubted}{}{transfers}{cost}",
+        headline(results),
+        FOOTER,
+        legend(board)
+    )
 }
 
 /// As many probes have columns of the leaderboard; more have a table of their own, or it would be too wide to read.
@@ -141,6 +154,7 @@ mod tests {
         ╰───┴──────────────────────┴─────────────┴─────────────┴───────────┴────────────┴────────┴────────╯
         Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is
         found by search: the true robust accuracy on these rows is at most this.
+        Pareto front of worst case, MACs, by point estimates: resnet8-cifar10.
         "#);
     }
 
@@ -160,6 +174,7 @@ mod tests {
         ╰───┴──────────────────────┴─────────────┴─────────────┴───────────┴────────────┴─────────────────┴───────────────────┴────────┴────────╯
         Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is
         found by search: the true robust accuracy on these rows is at most this.
+        Pareto front of worst case, MACs, by point estimates: resnet8-cifar10.
         kl-instability [nats; lower bound]: what kl-instability measures, in one line
         lipschitz-l1-linf [logits per unit; lower bound]: what lipschitz-l1-linf measures, in one line
         ");
@@ -198,6 +213,7 @@ mod tests {
         ╰───┴─────────────┴─────────────┴──────────────┴──────────────┴────────┴────────╯
         Accuracy, below it the 95 % confidence interval (Clopper-Pearson). Robust accuracy counts all rows and is
         found by search: the true robust accuracy on these rows is at most this.
+        Pareto front of worst case, MACs, by point estimates: autoencoder.
         AUC: the area under the ROC curve of the scores; under attack, of confirmed witnesses in place of their samples.
         ");
     }
