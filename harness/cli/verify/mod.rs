@@ -34,10 +34,10 @@ use stored::Stored;
 #[derive(Debug, ClapArgs)]
 #[command(after_long_help = "\
 Examples:
-  tinyassay verify reports/quickstart                           all that needs no new attack
-  tinyassay verify reports/quickstart --re-run 5%               and a random sample of blocks, executed again
-  tinyassay verify reports/quickstart --re-run all              everything, as if nobody had run it before
-  tinyassay verify reports/quickstart --key release.pub         and who signed it
+  tinyassay verify reports/quickstart                    all that needs no new attack
+  tinyassay verify reports/quickstart --re-run 5%        and some blocks, executed again
+  tinyassay verify reports/quickstart --re-run all       and every block
+  tinyassay verify reports/quickstart --key release.pub  and who signed it
   tinyassay verify their-report --suite their/suite.yaml --json verification.json
 
 Steps: files (SHA256SUMS), suite and plan (planned again here), models and data (digests), evidence
@@ -59,6 +59,9 @@ What a forger can do:
   --re-run        a forger of one block of n is found with the share that is executed again. The
                   blocks follow from the digest of results.json, so that two people see the same; a
                   forger may have tried for that, which --seed random makes useless.
+  --strict        a forger may call the runtime another one, so that what differs is only listed:
+                  look at the list, or let it fail. On another runtime last bits differ, and now and
+                  then a class whose margin is close to 0.
   --key           says who stands for the report; not that it is true.
 
 Exit codes: 0 all that was checked holds, 1 something does not, 2 invalid usage.")]
