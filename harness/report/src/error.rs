@@ -44,6 +44,16 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// Files of a report that are not what its list of digests says.
+    #[error(
+        "render {} again: {names} changed since the report was written, and a new SHA256SUMS would hide that\nhint: `tinyassay verify` says what is wrong; run the suite again", folder.display()
+    )]
+    Changed {
+        /// The folder.
+        folder: PathBuf,
+        /// The files.
+        names: String,
+    },
     /// A column that no model has a number in.
     #[error("find column `{id}`: there are {known}")]
     NoColumn {

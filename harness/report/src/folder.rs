@@ -4,7 +4,7 @@ use std::path::Path;
 use evidence::{Files, GateVerdict as Verdict, Observations, Results, remove_leftovers, write_atomically};
 
 use crate::attest::remove_statements;
-use crate::sums::{SUMS, sha256sums};
+use crate::sums::{Mismatch, SUMS, sha256sums, verify};
 use crate::{Beside, Error, Figure, Picture, Stored, pictures, rendered};
 
 /// Whether `folder` may take a report: it is not there, empty, or holds an earlier report.
@@ -70,9 +70,11 @@ pub fn write_folder(folder: &Path, contents: &Contents<'_>, files: &dyn Files) -
 }
 
 /// Renders every format of a report folder, and its figures, from what is stored in it, and writes those that differ; then
-/// `SHA256SUMS`. With `check` only compares. Returns the files that differ, or differed.
+/// `SHA256SUMS`. With `check` only compares. Returns the files that differ, or differed. Statements that were signed of the folder as it
+/// was are removed with the first file that is written.
 ///
-/// Errors: what is stored cannot be read, or a file cannot be written.
+/// Errors: what is stored cannot be read, or a file cannot be written; [`Error::Changed`] if a file that is not rendered is not what
+/// `SHA256SUMS` says, which a new list would hide.
 pub fn render_again(folder: &Path, check: bool, files: &dyn Files) -> Result<Vec<String>, Error> {
     let stored = Stored::read(folder)?;
     let mut stale: Vec<(String, Option<String>)> = Vec::new();
@@ -88,8 +90,10 @@ pub fn render_again(folder: &Path, check: bool, files: &dyn Files) -> Result<Vec
     }
     let mut names: Vec<String> = stale.iter().map(|(file, _)| file.clone()).collect();
     if !check {
+        refuse_changes(folder, &stale)?;
         if !stale.is_empty() {
             remove(&folder.join(SUMS))?;
+            remove_statements(folder)?;
         }
         put(folder, stale, files)?;
     }
@@ -102,6 +106,20 @@ pub fn render_again(folder: &Path, check: bool, files: &dyn Files) -> Result<Vec
         }
     }
     Ok(names)
+}
+
+/// Holds every file but those that are rendered anew against the list of digests.
+fn refuse_changes(folder: &Path, stale: &[(String, Option<String>)]) -> Result<(), Error> {
+    let changed = verify(folder)?.into_iter().filter_map(|mismatch| match mismatch {
+        Mismatch::Changed(name) | Mismatch::Missing(name) | Mismatch::Unlisted(name) => {
+            let follows = name != "results.json" && stale.iter().any(|(file, _)| *file == name);
+            (!follows).then_some(name)
+        }
+    });
+    match changed.collect::<Vec<_>>() {
+        names if names.is_empty() => Ok(()),
+        names => Err(Error::Changed { folder: folder.into(), names: names.join(", ") }),
+    }
 }
 
 /// Writes these files, and removes those without text.
@@ -142,7 +160,6 @@ mod tests {
     }
 
     use crate::sample::{example, figure, latency, observations, ranked};
-    use crate::verify;
     use evidence::SystemFiles;
 
     fn write_with(folder: &Path, training: Option<&Figure>, observations: &Observations) {
@@ -234,13 +251,27 @@ mod tests {
             assert_eq!(again(false), [file, SUMS]);
             assert_eq!((again(true), verify(path).unwrap()), (vec![], vec![]), "{file}");
         }
-        // Results that say the same in another layout.
+        // What nothing else follows is not listed anew after it changed, whatever it says.
         let compact = read_json(&path.join("results.json"));
-        fs::write(path.join("results.json"), compact).unwrap();
-        assert_eq!(again(true), ["results.json", SUMS]);
+        for (file, bytes) in [("results.json", compact.as_bytes()), (SUITE, b"version: 2\n"), ("evidence.json", b"{}")]
+        {
+            let before = fs::read(path.join(file)).ok();
+            fs::write(path.join(file), bytes).unwrap();
+            assert_eq!(again(true).last().map(String::as_str), Some(SUMS));
+            let error = render_again(path, false, &SystemFiles).unwrap_err().to_string();
+            assert!(error.contains(file) && error.contains("changed since"), "{error}");
+            match before {
+                Some(before) => fs::write(path.join(file), before).unwrap(),
+                None => fs::remove_file(path.join(file)).unwrap(),
+            }
+        }
         fs::remove_file(path.join("report.html")).unwrap();
         fs::write(path.join(scatter::FILE), "of an earlier version").unwrap();
-        assert_eq!(again(false), [scatter::FILE, "results.json", "report.html", SUMS]);
+        let statement = path.join(crate::ATTESTATION).join("robustness.dsse.json");
+        fs::create_dir(path.join(crate::ATTESTATION)).unwrap();
+        fs::write(&statement, "{}").unwrap();
+        assert_eq!(again(false), [scatter::FILE, "report.html", SUMS]);
+        assert!(!statement.exists(), "signed of other files");
         assert_eq!(all(), kept);
         assert!(!path.join(scatter::FILE).exists());
     }
