@@ -130,8 +130,10 @@ const TIP: &str = "(() => { const tip = document.querySelector('#tip'); const at
 
 /// By the keyboard alone from the top of the page, and by the mouse: every column says what it is.
 fn explains_columns(page: &mut Browser) -> Result<(), Failed> {
-    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")?;
-    let count = page.evaluate("document.querySelectorAll('.leaderboard thead button').length")?.as_u64().unwrap_or(0);
+    page.evaluate("document.querySelector('.skip').focus()")?;
+    let heads =
+        "[...document.querySelectorAll('.leaderboard thead button')].filter((one) => one.offsetWidth > 0).length";
+    let count = page.evaluate(heads)?.as_u64().unwrap_or(0);
     let (mut told, mut steps) = (Vec::new(), 0);
     while (told.len() as u64) < count && steps < 80 {
         page.press("Tab", 9)?;

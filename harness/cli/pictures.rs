@@ -54,10 +54,10 @@ fn sheet(plan: &Plan, view: &View) -> Result<Option<Picture>> {
     let mut rows = vec![Vec::new(); shown * beside];
     let mut counts = vec![0; shown];
     for row in plan.dataset.rows.iter() {
-        let class = data.label(row as usize);
+        let class = data.label(row);
         if class < shown && counts[class] < beside {
             let mut values = vec![0.0; data.row_len()];
-            data.write_row(row as usize, &mut values);
+            data.write_row(row, &mut values);
             rows[class * beside + counts[class]] = values;
             counts[class] += 1;
         }

@@ -18,34 +18,25 @@ pub(crate) fn section(results: &Results) -> String {
 
 /// A line for each attack, probe and corruption, each once.
 pub(crate) fn lines(models: &[ModelResult]) -> Vec<[String; 4]> {
+    let line = |name: &str, kind: String, revision: u32, parameters: String| {
+        [name.to_owned(), kind, revision.to_string(), parameters]
+    };
+    let attacks = models.iter().flat_map(|model| &model.attacks).map(|attack| {
+        let guide = attack.source.as_ref().map(|source| format!(", guided by {source}")).unwrap_or_default();
+        line(&attack.name, format!("attack{guide}"), attack.revision, stated(&attack.parameters))
+    });
+    let probes = models.iter().flat_map(|model| &model.probes);
+    let probes = probes
+        .map(|probe| line(&probe.name, format!("probe {}", probe.probe), probe.revision, stated(&probe.parameters)));
+    let corruptions = models.iter().flat_map(|model| &model.corruptions).flat_map(|all| &all.corruptions).map(|one| {
+        let severities: Vec<String> = one.severities.iter().map(|at| at.severity.to_string()).collect();
+        line(&one.name, "corruption".to_owned(), one.revision, format!("severities {}", severities.join(", ")))
+    });
     let mut lines: Vec<[String; 4]> = Vec::new();
-    let mut add = |name: &str, kind: &str, revision: u32, parameters: String| {
-        let line = [name.to_owned(), kind.to_owned(), revision.to_string(), parameters];
+    for line in attacks.chain(probes).chain(corruptions) {
         if !lines.contains(&line) {
             lines.push(line);
         }
-    };
-    let kinds: [&dyn Fn(&ModelResult, &mut dyn FnMut(&str, &str, u32, String)); 3] = [
-        &|model, add| {
-            for attack in &model.attacks {
-                let guide = attack.source.as_ref().map(|source| format!(", guided by {source}")).unwrap_or_default();
-                add(&attack.name, &format!("attack{guide}"), attack.revision, stated(&attack.parameters));
-            }
-        },
-        &|model, add| {
-            for probe in &model.probes {
-                add(&probe.name, &format!("probe {}", probe.probe), probe.revision, stated(&probe.parameters));
-            }
-        },
-        &|model, add| {
-            for one in model.corruptions.iter().flat_map(|all| &all.corruptions) {
-                let severities: Vec<String> = one.severities.iter().map(|at| at.severity.to_string()).collect();
-                add(&one.name, "corruption", one.revision, format!("severities {}", severities.join(", ")));
-            }
-        },
-    ];
-    for kind in kinds {
-        models.iter().for_each(|model| kind(model, &mut add));
     }
     lines
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use evidence::{Files, write_atomically};
+use evidence::{Files, is_temporary, remove_leftovers, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -54,14 +54,11 @@ struct Entry {
 /// Replaces the pictures of a report folder; none leave no folder.
 pub(crate) fn write(report: &Path, pictures: &[Picture], files: &dyn Files) -> Result<(), Error> {
     let folder = report.join(Picture::FOLDER);
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &folder)(error)),
-        _ => {}
-    }
     if pictures.is_empty() {
-        return Ok(());
+        return clear(&folder, &[]);
     }
     fs::create_dir_all(&folder).map_err(Error::io("create folder", &folder))?;
+    remove_leftovers(&folder)?;
     for picture in pictures {
         check(&folder, &picture.file, &picture.png)?;
         write_atomically(files, &folder.join(&picture.file), &picture.png)?;
@@ -73,7 +70,33 @@ pub(crate) fn write(report: &Path, pictures: &[Picture], files: &dyn Files) -> R
     });
     let index = Index { schema_version: 1, pictures: entries.collect() };
     let text = serde_json::to_string_pretty(&index).map_err(|error| refuse(&folder, &error.to_string()))?;
-    Ok(write_atomically(files, &folder.join(INDEX), (text + "\n").as_bytes())?)
+    write_atomically(files, &folder.join(INDEX), (text + "\n").as_bytes())?;
+    clear(&folder, pictures)
+}
+
+/// Removes what an earlier report left beside these pictures, and the folder without any. Another run may be writing the same
+/// ones meanwhile: its files stay, whole or not, and what it has removed already is no error.
+fn clear(folder: &Path, pictures: &[Picture]) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_ours = !pictures.is_empty() && name == INDEX || pictures.iter().any(|picture| picture.file == name);
+        if is_ours || is_temporary(&name) || entry.path().is_dir() {
+            continue;
+        }
+        match fs::remove_file(entry.path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &entry.path())(error));
+            }
+            _ => {}
+        }
+    }
+    if pictures.is_empty() {
+        // It stays where something else is in it.
+        let _ = fs::remove_dir(folder);
+    }
+    Ok(())
 }
 
 /// Reads the pictures of a report folder; none where there is no index.

@@ -26,11 +26,9 @@ pub(super) fn render(merged: &[Merged], choice: &Choice) -> Result<String, Error
         of_board.push(Section::new(&format!("models{suffix}"), "Models and digests", parts::origins(one, &board)));
         if let Some(first) = of_board.first_mut() {
             first.body = parts::threat(&one.results) + &first.body;
-        }
-        if merged.len() > 1 {
-            of_board
-                .iter_mut()
-                .for_each(|section| section.title = format!("{}: {}", asked(&one.results), section.title));
+            if merged.len() > 1 {
+                first.title = asked(&one.results);
+            }
         }
         sections.extend(of_board);
     }

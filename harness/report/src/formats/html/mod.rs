@@ -56,8 +56,12 @@ pub(super) fn render(results: &Results, beside: Beside<'_>) -> Result<String, Er
 /// The whole page. `lead` is markup.
 pub(crate) fn page(title: &str, lead: &str, sections: &[Section]) -> String {
     let title = html(title);
+    // Of several boards only the boards.
+    let is_board = |section: &&Section| section.id.starts_with("leaderboard");
+    let boards = sections.iter().filter(is_board).count();
     let links: String = sections
         .iter()
+        .filter(|section| boards < 2 || is_board(section))
         .map(|section| format!("<li><a href=\"#{}\">{}</a></li>", section.id, html(&section.title)))
         .collect();
     let main: String = sections
