@@ -145,6 +145,7 @@ fn remove(path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{FORMATS, robustness, scatter};
 
     #[test]
     fn a_folder_of_other_things_is_not_taken() {

@@ -501,5 +501,5 @@ pub(crate) fn paired(models: &[(&str, u64, u64)]) -> Results {
 
 /// The results as a report folder has them, with nothing beside.
 pub(crate) fn stored(results: Results) -> Stored {
-    Stored { results, observations: None, training: None, suite: None, verdict: None }
+    Stored { results, observations: None, training: None, suite: None, verdict: None, pictures: Vec::new() }
 }

@@ -258,7 +258,8 @@ mod tests {
         let models: Vec<Value> = models.collect();
         results.plan.insert("models".to_owned(), models.into());
         let (results, observations) = (&results, &observations());
-        let contents = Contents { results, observations, training: None, suite: b"version: 1\n", verdict };
+        let suite = b"version: 1\n";
+        let contents = Contents { results, observations, training: None, suite, verdict, pictures: &[] };
         write_folder(folder, &contents, &SystemFiles).unwrap();
     }
 
