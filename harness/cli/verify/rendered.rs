@@ -108,14 +108,21 @@ fn drawn_pictures(folder: &Path, stored: &Stored, here: Result<&Here, &str>, ste
     };
     match here.map(|here| pictures::of(&here.plan, &stored.results, folder)) {
         Ok(Ok(drawn)) => {
-            let differ = |picture: &&Picture| !drawn.contains(picture) || kept.len() != drawn.len();
-            let names = kept.iter().filter(differ).map(|picture| picture.file.as_str()).collect::<Vec<_>>().join(", ");
-            if kept != drawn {
+            let place = Picture::FOLDER;
+            for picture in kept.iter().filter(|picture| !drawn.contains(picture)) {
                 step.wrong.push(format!(
-                    "{}: {names} are not the {} that the data and the witnesses are drawn as",
-                    Picture::FOLDER,
-                    count(drawn.len(), "picture")
+                    "{place}/{}: it, or what {place}/index.json says of it, is not what the data and the witnesses are drawn as",
+                    picture.file
                 ));
+            }
+            for picture in drawn.iter().filter(|drawn| kept.iter().all(|picture| picture.file != drawn.file)) {
+                step.wrong.push(format!(
+                    "{place}/{}: it is drawn from the data and the witnesses, and not there",
+                    picture.file
+                ));
+            }
+            if kept.len() == drawn.len() && kept.iter().all(|picture| drawn.contains(picture)) && kept != drawn {
+                step.wrong.push(format!("{place}/index.json: its pictures are in another order, or come twice"));
             }
         }
         Ok(Err(error)) => step.unchecked.push(format!("{}: they cannot be drawn again: {error:#}", Picture::FOLDER)),
@@ -156,7 +163,10 @@ fn verdict(
         step.wrong.push(format!("{VERDICT}: it is of another suite, or its decision is not that of its gates"));
     }
     let Some((here, suite)) = gates else {
-        step.unchecked.push(format!("whether the gates end as {VERDICT} says: the plan of this suite is not here"));
+        match here {
+            Ok(_) => step.wrong.push(format!("{VERDICT}: it is there, and the suite has no gates")),
+            Err(why) => step.unchecked.push(format!("whether the gates end as {VERDICT} says: {why}")),
+        }
         return Some(read);
     };
     let judge = Judge::new(here.plan.gates.clone(), SUITE.as_ref(), Some(suite.source().folder()), None);
