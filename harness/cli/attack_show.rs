@@ -72,21 +72,26 @@ fn list(report: &Report, dataset: &Dataset, witnesses: &[Broken<'_>]) -> String 
 /// The names of the right class and of what the judge sees. An output that stands for several classes, or for none, has
 /// only its number.
 pub(crate) fn classes(dataset: &Dataset, broken: &Broken<'_>) -> (String, String) {
-    let label = dataset.label(broken.row as usize);
+    let row = broken.row as usize;
+    if row >= dataset.len() {
+        return ("no row of the data".to_owned(), format!("output {}", broken.adversarial_class));
+    }
+    let label = dataset.label(row);
     let labels = &broken.check.labels;
     let mut meant = (0..labels.len()).filter(|class| labels[*class] == broken.adversarial_class);
     let name = match (meant.next(), meant.next()) {
-        (Some(class), None) => dataset.classes[class].clone(),
+        (Some(class), None) if class < dataset.classes.len() => dataset.classes[class].clone(),
         _ => format!("output {}", broken.adversarial_class),
     };
-    (dataset.classes[label].clone(), name)
+    (dataset.classes.get(label).cloned().unwrap_or_default(), name)
 }
 
 fn draw(report: &Report, dataset: &Dataset, broken: &Broken<'_>, out: Option<&Path>) -> Result<()> {
     let adversarial = report.witness(broken)?;
     let mut sample = vec![0.0; dataset.row_len()];
-    if adversarial.len() != sample.len() {
-        bail!("the witness has {} values, and a row of the data has {}", adversarial.len(), sample.len());
+    if adversarial.len() != sample.len() || broken.row as usize >= dataset.len() {
+        let (values, row, rows) = (adversarial.len(), broken.row, dataset.len());
+        bail!("the witness is of row {row} with {values} values, and the data have {rows} rows of {}", sample.len());
     }
     dataset.write_row(broken.row as usize, &mut sample);
     let view = View::of(dataset);

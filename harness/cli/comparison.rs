@@ -40,7 +40,7 @@ pub(crate) struct CompareArgs {
     /// Writes it to this file instead
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Ends with exit code 1 if there is a regression
+    /// Ends with exit code 1 if there is a regression, and with 3 if some result of the baseline could not be compared
     #[arg(long)]
     fail_on_regression: bool,
 }
@@ -76,6 +76,17 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Exit> {
         Some(path) => write_atomically(&SystemFiles, path, text.as_bytes())?,
         None => print!("{text}"),
     }
-    let is_worse = args.fail_on_regression && comparison.count(Word::Regression) > 0;
-    Ok(if is_worse { Exit::Failed } else { Exit::Pass })
+    if !args.fail_on_regression {
+        return Ok(Exit::Pass);
+    }
+    if comparison.count(Word::Regression) > 0 {
+        return Ok(Exit::Failed);
+    }
+    // What was not tested is not shown to be no worse.
+    let untested = comparison.count(Word::NotCompared) + comparison.only[0].len();
+    if untested > 0 || comparison.checks.is_empty() {
+        eprintln!("inconclusive: {untested} of the baseline's results could not be compared");
+        return Ok(Exit::Incomplete);
+    }
+    Ok(Exit::Pass)
 }

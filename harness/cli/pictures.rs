@@ -3,7 +3,7 @@
 use crate::attack_show::classes;
 use crate::kept::{Broken, Check, Report};
 use crate::panels::View;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use evidence::{ModelResult, Results, Verdict};
 use registry::Dataset;
 use report::Picture;
@@ -93,6 +93,14 @@ fn panel(
     broken: &Broken<'_>,
     adversarial: &[f32],
 ) -> Result<Picture> {
+    ensure!(
+        (broken.row as usize) < data.len() && adversarial.len() == data.row_len(),
+        "a witness is of row {} with {} values, and the data have {} rows of {}",
+        broken.row,
+        adversarial.len(),
+        data.len(),
+        data.row_len()
+    );
     let mut sample = vec![0.0; data.row_len()];
     data.write_row(broken.row as usize, &mut sample);
     let drawn = view.draw_small(&sample, adversarial)?;

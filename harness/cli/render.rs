@@ -15,7 +15,8 @@ Examples:
 
 Nothing is measured: results.json, observations.json, the figure of the trainings, the pictures and
 the verdict are read, and everything that follows from them is written, SHA256SUMS last. So a report
-of an earlier version gets the formats of this one.")]
+of an earlier version gets the formats of this one. Statements that were signed of the folder are
+removed if a file of it changes: sign it again with `tinyassay attest`.")]
 pub(crate) struct ReportArgs {
     /// A report folder, or its name in reports/
     #[arg(value_name = "REPORT")]

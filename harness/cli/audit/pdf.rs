@@ -22,8 +22,10 @@ const PART: &str = ".audit.pdf.tmp";
 
 /// What Python exits with where its package is not there.
 const NO_PACKAGE: i32 = 64;
+/// A module beside the report is not Typst's: what stands in the current folder is not imported.
 const SCRIPT: &str = "\
 import sys
+sys.path = [path for path in sys.path if path]
 try:
     import typst
 except ImportError:
@@ -36,6 +38,8 @@ typst.compile(sys.argv[1], output=sys.argv[2], format='pdf', ignore_system_fonts
 pub(super) fn make(folder: &Path) -> Result<Option<PathBuf>> {
     let (result, part) = (folder.join(RESULT), folder.join(PART));
     remove(&result)?;
+    // Nor is a link followed that somebody put there.
+    remove(&part)?;
     // Fonts of Typst's own alone, and no time: the same bytes on every machine.
     let [typst, python] =
         [&["typst", "compile", "--ignore-system-fonts", "--format", "pdf"][..], &["python3", "-c", SCRIPT]].map(

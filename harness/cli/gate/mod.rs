@@ -20,7 +20,8 @@ use suite::{Gates, Measurable};
 Examples:
   tinyassay gate ci-gate                                  the gates of the suite in reports/ci-gate
   tinyassay gate ci-gate --gates release.yaml             those of another file, or of a suite
-  tinyassay gate ci-gate --baseline ../released/ci-gate   against the report of the last release
+  tinyassay gate ci-gate --gates next.yaml --baseline ../released/ci-gate
+                                                          gates with `baseline: {}` against the last release
   tinyassay gate ci-gate --gates suites/ci-gate.yaml --junit gates.xml --sarif gates.sarif
 
 A file of gates:

@@ -7,8 +7,10 @@ use super::stored::Stored;
 use crate::gate::Judge;
 use crate::pictures;
 use crate::train::dynamics;
-use evidence::{GateVerdict, Latency, Observations};
+use anyhow::Result;
+use evidence::{Gate, GateResult, GateVerdict, Latency, Observations, Rule};
 use report::{ATTESTATION, Beside, Figure, Picture, SUITE, SUMS, VERDICT, read_pictures};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use suite::Suite;
@@ -143,8 +145,16 @@ fn verdict(
 ) -> Option<GateVerdict> {
     let gates = here.ok().filter(|here| !here.plan.gates.is_empty()).zip(suite);
     let Ok(bytes) = fs::read(folder.join(VERDICT)) else {
-        if gates.is_some() {
-            step.unchecked.push(format!("the suite has gates, and there is no {VERDICT}: they were not judged"));
+        if let Some((here, suite)) = gates {
+            match judged(here, suite, stored, latency) {
+                // A run judges gates whenever it can.
+                Ok((_, elsewhere)) if elsewhere.is_empty() => {
+                    step.wrong.push(format!("{VERDICT}: the gates of the suite can be judged, and it is not there"));
+                }
+                _ => {
+                    step.unchecked.push(format!("the suite has gates, and there is no {VERDICT}: they were not judged"))
+                }
+            }
         }
         return None;
     };
@@ -169,20 +179,47 @@ fn verdict(
         }
         return Some(read);
     };
-    let judge = Judge::new(here.plan.gates.clone(), SUITE.as_ref(), Some(suite.source().folder()), None);
-    match judge.and_then(|judge| judge.verdict(&stored.results, latency)) {
-        Ok(again) if again == read => {}
-        Ok(again) => {
-            let differ = again.gates.iter().zip(&read.gates).filter(|(again, kept)| again != kept);
+    match judged(here, suite, stored, latency) {
+        Ok((again, elsewhere)) => {
+            let kept: Vec<&GateResult> = read.gates.iter().filter(|gate| !elsewhere.contains(&gate.line)).collect();
+            let differ = again.iter().zip(&kept).filter(|(again, kept)| again != *kept);
             let first = differ.map(|(again, _)| format!(", such as `{}` on {}", again.gate, again.model)).next();
-            step.wrong.push(format!(
-                "{VERDICT}: its gates do not end so on these results{}",
-                first.unwrap_or_else(|| ": it has others than the suite".to_owned())
-            ));
+            if first.is_some() || again.len() != kept.len() {
+                step.wrong.push(format!(
+                    "{VERDICT}: its gates do not end so on these results{}",
+                    first.unwrap_or_else(|| ": it has others than the suite".to_owned())
+                ));
+            }
+            if !elsewhere.is_empty() {
+                let lines = elsewhere.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+                step.unchecked.push(format!(
+                    "how the gates of {VERDICT} end that compare with another report ({SUITE}, lines {lines}): `tinyassay gate` judges them"
+                ));
+            }
         }
         Err(error) => step.unchecked.push(format!("whether the gates end as {VERDICT} says: {error:#}")),
     }
     Some(read)
+}
+
+/// How the gates end that these results alone decide, and the lines of those that compare with another report, whose folder the run
+/// may have been told.
+fn judged(
+    here: &Here,
+    suite: &Suite,
+    stored: &Stored,
+    latency: &[Latency],
+) -> Result<(Vec<GateResult>, BTreeSet<u64>)> {
+    let is_elsewhere = |gate: &Gate| match &gate.rule {
+        Rule::MaxDrop(drop) => drop.baseline.report.is_some() || drop.baseline.is_open(),
+        _ => false,
+    };
+    let (elsewhere, own): (Vec<Gate>, Vec<Gate>) = here.plan.gates.iter().cloned().partition(is_elsewhere);
+    let judge = Judge::new(own, SUITE.as_ref(), Some(suite.source().folder()), None)?;
+    let mut gates = judge.verdict(&stored.results, latency)?.gates;
+    // As a run keeps it.
+    gates.iter_mut().for_each(|gate| gate.file = SUITE.to_owned());
+    Ok((gates, elsewhere.iter().map(|gate| gate.line).collect()))
 }
 
 /// The figure of how the models were trained, from the metrics that their manifests pin.

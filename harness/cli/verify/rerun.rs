@@ -21,27 +21,21 @@ use std::path::PathBuf;
 pub(super) fn check(again: &Again<'_>, sample: Sample, seed: u64) -> (Step, Vec<String>) {
     let mut step = Step::new("re-run");
     let chosen = sample.choose(&again.evidence.needed, seed);
-    let names: Vec<String> = chosen.iter().map(|one| one.name.clone()).collect();
-    match of_sample(again, &chosen, &mut step) {
-        Ok(()) => {
-            let all = count(again.evidence.needed.len(), "block");
-            step.checked = format!("{} of {all} executed again (seed {seed}): every column", chosen.len());
-            if chosen.len() < again.evidence.needed.len() {
-                step.unchecked.push(format!(
-                    "the other {} were not executed again",
-                    count(again.evidence.needed.len() - chosen.len(), "block")
-                ));
-            }
-        }
-        Err(error) => step.wrong.push(format!("blocks could not be executed again: {}", failed(&error))),
+    let mut names: Vec<String> = Vec::new();
+    if let Err(error) = of_sample(again, &chosen, &mut step, &mut names) {
+        step.wrong.push(format!("blocks could not be executed again: {}", failed(&error)));
     }
-    if chosen.len() < again.evidence.needed.len() {
+    let all = again.evidence.needed.len();
+    step.checked = format!("{} of {} executed again (seed {seed}): every column", names.len(), count(all, "block"));
+    if names.len() < all {
+        step.unchecked.push(format!("the other {} were not executed again", count(all - names.len(), "block")));
         step.notes.extend(names.iter().cloned());
     }
     (step, names)
 }
 
-fn of_sample(again: &Again<'_>, chosen: &[&Needed], step: &mut Step) -> Result<()> {
+/// `executed` gets the names of the blocks that were.
+fn of_sample(again: &Again<'_>, chosen: &[&Needed], step: &mut Step, executed: &mut Vec<String>) -> Result<()> {
     let checks = Checks { plan: &again.here.plan, all: &again.here.all, runtime: again.here.runtime.clone() };
     let folder = Temporary::new()?;
     let store = Store::open(&folder.0, None)?;
@@ -50,7 +44,8 @@ fn of_sample(again: &Again<'_>, chosen: &[&Needed], step: &mut Step) -> Result<(
     for one in chosen {
         let Some(kept) = again.evidence.found.get(&one.key) else { continue };
         let fresh = execute(&checks, one, &store, again.jobs, &progress)?;
-        compare(kept, &fresh, one, step)?;
+        executed.push(one.name.clone());
+        compare(kept, &fresh, one, again.is_same_runtime(), step)?;
     }
     progress.finish_and_clear();
     Ok(())
@@ -89,8 +84,9 @@ fn execute(checks: &Checks<'_>, one: &Needed, store: &Store, jobs: usize, progre
     outcome.blocks.into_iter().next().context("nothing came of a block: this is a defect")
 }
 
-/// Names each column that differs, with the first row that does, and how many do.
-fn compare(kept: &Block, fresh: &Block, one: &Needed, step: &mut Step) -> Result<()> {
+/// Names each column that differs, with the first row that does, and how many do. On the same runtime that is wrong whatever version
+/// of the program the block names: a forger may name any.
+fn compare(kept: &Block, fresh: &Block, one: &Needed, is_same_runtime: bool, step: &mut Step) -> Result<()> {
     let differences = difference::all(&serde_json::to_value(&kept.outcome)?, &serde_json::to_value(&fresh.outcome)?);
     // What computes the block is in its key; what else is in it, this program decides alone.
     let computes =
@@ -118,8 +114,12 @@ fn compare(kept: &Block, fresh: &Block, one: &Needed, step: &mut Step) -> Result
     }
     for (_, rows, text) in columns {
         let more = if rows > 1 { format!("; {rows} entries of the column differ") } else { String::new() };
-        let text = format!("{} ({}): {text}{more}", file_of(kept), one.name);
-        if is_same_check { &mut step.wrong } else { &mut step.differs }.push(text);
+        let version = match is_same_runtime && !is_same_check {
+            true => "; the block names another version of the program, with which it can be executed again",
+            false => "",
+        };
+        let text = format!("{} ({}): {text}{more}{version}", file_of(kept), one.name);
+        if is_same_check || is_same_runtime { &mut step.wrong } else { &mut step.differs }.push(text);
     }
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CONFIDENCE, ModelResult, Paired, RowSet, holm};
+use crate::{AttackResult, CONFIDENCE, ModelResult, Paired, RowSet, holm};
 
 /// A model is better than another where the corrected p-value is below this.
 pub const SIGNIFICANCE: f64 = 0.05;
 
-/// Models compared two by two by the rows that they get right under every listed attack, or without any.
+/// Models compared two by two by the rows that they get right under every attack that both were tried with, or without any.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ranking {
@@ -15,7 +15,7 @@ pub struct Ranking {
     pub significance: f64,
     /// One per model, in the order of the results.
     pub places: Vec<Place>,
-    /// Every pair, each in the order of the results.
+    /// Every pair that was tried with a common attack, each in the order of the results.
     pub pairs: Vec<PairedTest>,
 }
 
@@ -59,7 +59,9 @@ pub fn rank(models: &[ModelResult]) -> Option<Ranking> {
     let mut pairs = Vec::new();
     for (index, a) in models.iter().enumerate() {
         for b in &models[index + 1..] {
-            pairs.push(compare(a, b)?);
+            if let Some(shared) = shared(a, b) {
+                pairs.push(compare(a, b, &shared)?);
+            }
         }
     }
     let corrected = holm(&pairs.iter().map(|pair| pair.p).collect::<Vec<_>>());
@@ -77,8 +79,8 @@ pub fn rank(models: &[ModelResult]) -> Option<Ranking> {
     Some(Ranking { significance: SIGNIFICANCE, places: places.collect(), pairs })
 }
 
-fn compare(a: &ModelResult, b: &ModelResult) -> Option<PairedTest> {
-    let rows = Paired::of(withstood(a), withstood(b))?;
+fn compare(a: &ModelResult, b: &ModelResult, attacks: &[&str]) -> Option<PairedTest> {
+    let rows = Paired::of(&withstood(a, attacks), &withstood(b, attacks))?;
     let interval = rows.tango(CONFIDENCE);
     Some(PairedTest {
         a: a.name.clone(),
@@ -92,9 +94,23 @@ fn compare(a: &ModelResult, b: &ModelResult) -> Option<PairedTest> {
     })
 }
 
-/// The rows that a model gets right under every attack.
-fn withstood(model: &ModelResult) -> &RowSet {
-    model.worst_case.as_ref().map_or(&model.correct_rows, |worst| &worst.robust_rows)
+/// The attacks that both models faced: one that is guided by a model is not tried on that model. `None` where they share none, and
+/// some was tried on one of them.
+fn shared<'a>(a: &'a ModelResult, b: &ModelResult) -> Option<Vec<&'a str>> {
+    let faced = |name: &str| b.attacks.iter().any(|attack| attack.name == name);
+    let shared: Vec<&str> = a.attacks.iter().map(|attack| attack.name.as_str()).filter(|name| faced(name)).collect();
+    let is_clean = a.attacks.is_empty() && b.attacks.is_empty();
+    (is_clean || !shared.is_empty()).then_some(shared)
+}
+
+/// The rows that a model gets right under all of these attacks.
+fn withstood(model: &ModelResult, attacks: &[&str]) -> RowSet {
+    let each = model.attacks.iter().filter(|attack| attacks.contains(&attack.name.as_str()));
+    let both = |rows: RowSet, attack: &AttackResult| match rows.rows() == attack.robust_rows.rows() {
+        true => rows.iter().zip(attack.robust_rows.iter()).map(|(a, b)| a && b).collect(),
+        false => RowSet::default(),
+    };
+    each.fold(model.correct_rows.clone(), both)
 }
 
 impl PairedTest {
@@ -115,23 +131,13 @@ impl Ranking {
 mod tests {
     use super::*;
     use crate::analysis::tests::model;
-    use crate::{Bound, WorstCase};
 
     /// A model that withstands on these of a hundred rows.
     fn withstanding(name: &str, rows: std::ops::Range<usize>) -> ModelResult {
-        let robust_rows: RowSet = (0..100).map(|row| rows.contains(&row)).collect();
-        let (robust, robust_accuracy) = (robust_rows.count(), robust_rows.count() as f64 / 100.0);
-        let worst = WorstCase {
-            robust_accuracy,
-            bound: Bound::Upper,
-            ci_low: 0.0,
-            ci_high: 1.0,
-            auc: None,
-            robust,
-            robust_rows,
-            total: 100,
-        };
-        ModelResult { worst_case: Some(worst), ..model(name, 1, 0.5, 0.5, None) }
+        let mut model = model(name, 1, 0.5, 0.5, None);
+        model.correct_rows = (0..100).map(|_| true).collect();
+        model.attacks[0].robust_rows = (0..100).map(|row| rows.contains(&row)).collect();
+        model
     }
 
     fn ranks(models: &[ModelResult]) -> Vec<u64> {
@@ -169,9 +175,25 @@ mod tests {
         assert_eq!(rank(&[withstanding("a", 0..20), model("older", 1, 0.5, 0.5, None)]), None);
         let clean = |name: &str, rows: usize| ModelResult {
             correct_rows: (0..100).map(|row| row < rows).collect(),
-            worst_case: None,
+            attacks: Vec::new(),
             ..model(name, 1, 0.5, 0.5, None)
         };
         assert_eq!(ranks(&[clean("a", 50), clean("b", 90)]), [2, 1]);
+    }
+
+    /// A transfer is not tried on its own source, so what it breaks elsewhere says nothing of the two.
+    #[test]
+    fn only_attacks_that_both_faced_count() {
+        let (source, mut target) = (withstanding("source", 0..50), withstanding("target", 0..50));
+        let transfer = AttackResult {
+            name: "transfer".into(),
+            robust_rows: (0..100).map(|_| false).collect(),
+            ..target.attacks[0].clone()
+        };
+        target.attacks.push(transfer.clone());
+        assert_eq!(ranks(&[source.clone(), target.clone()]), [1, 1]);
+        target.attacks = vec![transfer];
+        let alone = rank(&[source, target]).unwrap();
+        assert!(alone.pairs.is_empty() && alone.places.iter().all(|place| place.rank == 1));
     }
 }

@@ -140,7 +140,11 @@ pub(crate) fn columns(board: &Board, results: &Results) -> Vec<Column> {
         column("clean", "clean", CLEAN.to_owned(), Unit::Share, Better::Higher, each(&clean)),
     ];
     for (index, name) in board.columns() {
-        let values = board.entries.iter().map(|entry| entry.attacks[index].map_or(Value::none(), attacked)).collect();
+        let values = board
+            .entries
+            .iter()
+            .map(|entry| entry.attacks[index].map_or(Value::none(), |attack| attacked(entry.model, attack)))
+            .collect();
         columns.push(column(name, name, format!("{ATTACK} `{name}`. {UPPER}"), Unit::Share, Better::Higher, values));
     }
     columns.push(column(
@@ -260,11 +264,11 @@ fn clean(model: &ModelResult) -> Value {
     }
 }
 
-fn attacked(attack: &AttackResult) -> Value {
+fn attacked(model: &ModelResult, attack: &AttackResult) -> Value {
     let interval = Some((attack.ci_low, attack.ci_high));
     Value {
         interval,
-        is_doubted: !attack.inconclusive.is_empty(),
+        is_doubted: !model.inconclusive.is_empty() || !attack.inconclusive.is_empty(),
         ..Value::of(Some(attack.robust_accuracy), attack.bound)
     }
 }

@@ -90,9 +90,10 @@ pub fn render_again(folder: &Path, check: bool, files: &dyn Files) -> Result<Vec
     }
     let mut names: Vec<String> = stale.iter().map(|(file, _)| file.clone()).collect();
     if !check {
+        remove_leftovers(folder)?;
         refuse_changes(folder, &stale)?;
+        // The old list stays until the new one is written, so that an interruption can be told from a change of other files.
         if !stale.is_empty() {
-            remove(&folder.join(SUMS))?;
             remove_statements(folder)?;
         }
         put(folder, stale, files)?;

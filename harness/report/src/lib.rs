@@ -33,6 +33,7 @@ mod robustness;
 #[cfg(test)]
 mod sample;
 mod scatter;
+mod sources;
 mod static_cost;
 mod stored;
 mod sums;

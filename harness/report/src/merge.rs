@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evidence::{Digest, ModelResult, ProbeResult, Results, RowSet, RuntimeFacts, canonical, rank};
 use serde_json::{Value, json};
 
-use crate::Error;
+use crate::{Error, sources};
 
 /// A report that is merged.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +79,7 @@ fn question(results: &Results) -> Result<String, Error> {
     Ok(canonical(&json!({
         "data": results.dataset.digest, "split": results.dataset.split, "samples": results.dataset.samples,
         "slices": plan("slices"), "norm": threat.norm, "epsilon": epsilon, "units": threat.units, "grid": threat.grid,
-        "budget": threat.budget, "attacks": plan("attacks"), "seed": plan("seed"),
+        "budget": threat.budget, "attacks": sources::attacks(&results.plan), "seed": plan("seed"),
     }))?)
 }
 

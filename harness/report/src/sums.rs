@@ -30,7 +30,7 @@ pub enum Mismatch {
 /// Errors: [`Error::Unlistable`] for links and names that are not UTF-8 or break a line.
 pub fn sha256sums(folder: &Path) -> Result<String, Error> {
     let mut text = String::new();
-    for (path, digest) in digests(folder)? {
+    for (path, digest) in digests(folder, false)? {
         let _ = writeln!(text, "{digest}  {path}");
     }
     Ok(text)
@@ -43,7 +43,7 @@ pub fn sha256sums(folder: &Path) -> Result<String, Error> {
 pub fn verify(folder: &Path) -> Result<Vec<Mismatch>, Error> {
     let path = folder.join(SUMS);
     let listed = parse(&path, &fs::read_to_string(&path).map_err(Error::io("read", &path))?)?;
-    let mut there = digests(folder)?;
+    let mut there = digests(folder, true)?;
     let mut mismatches = Vec::new();
     for (name, digest) in listed {
         match there.remove(&name) {
@@ -56,13 +56,14 @@ pub fn verify(folder: &Path) -> Result<Vec<Mismatch>, Error> {
     Ok(mismatches)
 }
 
-fn digests(folder: &Path) -> Result<BTreeMap<String, Digest>, Error> {
+/// With `temporary` also the files that a writer that was killed left, which no list holds.
+fn digests(folder: &Path, temporary: bool) -> Result<BTreeMap<String, Digest>, Error> {
     let mut digests = BTreeMap::new();
-    visit(folder, "", &mut digests)?;
+    visit(folder, "", temporary, &mut digests)?;
     Ok(digests)
 }
 
-fn visit(folder: &Path, prefix: &str, digests: &mut BTreeMap<String, Digest>) -> Result<(), Error> {
+fn visit(folder: &Path, prefix: &str, temporary: bool, digests: &mut BTreeMap<String, Digest>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let entry = entry.map_err(Error::io("read", folder))?;
         let path = entry.path();
@@ -76,10 +77,10 @@ fn visit(folder: &Path, prefix: &str, digests: &mut BTreeMap<String, Digest>) ->
         if kind.is_dir() && name == ATTESTATION {
             continue;
         } else if kind.is_dir() {
-            visit(&path, &format!("{name}/"), digests)?;
+            visit(&path, &format!("{name}/"), temporary, digests)?;
         } else if !kind.is_file() {
             return Err(unlistable("it is neither a file nor a folder"));
-        } else if name != SUMS && !is_temporary(&entry.file_name().to_string_lossy()) {
+        } else if name != SUMS && (temporary || !is_temporary(&entry.file_name().to_string_lossy())) {
             let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
             digests.insert(name, Digest::of(&bytes));
         }

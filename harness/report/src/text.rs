@@ -115,6 +115,15 @@ pub(crate) fn html(text: &str) -> String {
     escaped
 }
 
+/// A word of a command line for a shell, in quotes where it needs some.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,".contains(c);
+    match !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// A table in Markdown, or that there is nothing in it.
 pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Builder::default();

@@ -22,8 +22,8 @@ pub enum Metric {
     Params,
     /// Bytes of the weights as the file has them.
     WeightBytes,
-    /// Bytes of flash memory.
-    FlashBytes,
+    /// Bytes of the weights at int8.
+    Int8Bytes,
     /// The most bytes of activations that are alive at once.
     PeakMemoryBytes,
     /// How much longer an inference takes than one of the reference.
@@ -165,9 +165,9 @@ impl Metric {
             ..COST
         },
         MetricDoc {
-            metric: Metric::FlashBytes,
-            id: "flash_bytes",
-            reads: "flash memory without code: exact of a quantized file, of a float file worked out for its int8 form",
+            metric: Metric::Int8Bytes,
+            id: "int8_bytes",
+            reads: "all parameters at int8, batch normalisation folded, or as a quantized file has them, without what scales the integers",
             ..COST
         },
         MetricDoc {

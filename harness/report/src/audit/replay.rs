@@ -1,5 +1,6 @@
 use super::Case;
 use crate::document::{Section, Text};
+use crate::text::quoted;
 
 pub(super) const TITLE: &str = "How to replay and verify";
 
@@ -72,14 +73,6 @@ fn signatures(case: &Case<'_>) -> Section {
 }
 
 /// A word for a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,".contains(c);
-    match !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

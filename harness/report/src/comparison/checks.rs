@@ -4,7 +4,7 @@ use evidence::{AttackResult, CONFIDENCE, Flag, ModelResult, Paired, Results, Row
 
 use super::agreement::{is_same_threat, other_rows};
 use super::{CheckPair, ModelPair, Share, Test};
-use crate::Error;
+use crate::{Error, sources};
 
 /// The checks that both of a pair have, tested and sorted. What only one has is added to `only`.
 pub(super) fn compare(
@@ -16,7 +16,7 @@ pub(super) fn compare(
     let mut checks = Vec::new();
     for (place, pair) in pairs.iter().enumerate() {
         let Some(models) = pair.of(reports) else { continue };
-        for check in shared(models, is_same_threat(reports), &pair.name(), only) {
+        for check in shared(models, reports, &pair.name(), only) {
             checks.push(made(place, check, other_rows.as_deref())?);
         }
     }
@@ -43,14 +43,21 @@ struct Side<'a> {
 
 fn shared<'a>(
     models: [&'a ModelResult; 2],
-    is_same_threat: bool,
+    reports: [&Results; 2],
     pair: &str,
     only: &mut [Vec<String>; 2],
 ) -> Vec<Shared<'a>> {
     let mut found = vec![Shared { name: "clean".to_owned(), sides: models.map(clean) }];
     let [a, b] = models;
+    let is_same_threat = is_same_threat(reports);
+    let is_same_source = |attack: &AttackResult| {
+        let [one, other] =
+            reports.map(|results| attack.source.as_deref().and_then(|name| sources::digest(&results.plan, name)));
+        one == other
+    };
     let beside = |one: &AttackResult, other: &'a ModelResult| {
-        other.attacks.iter().find(|attack| is_same_threat && attack.name == one.name && does_the_same(attack, one))
+        let is_shared = |attack: &&AttackResult| attack.name == one.name && does_the_same(attack, one);
+        other.attacks.iter().find(|attack| is_same_threat && is_shared(attack) && is_same_source(attack))
     };
     for attack in &a.attacks {
         if let Some(other) = beside(attack, b) {
@@ -66,7 +73,9 @@ fn shared<'a>(
             is_all = false;
             let why = match other.attacks.iter().any(|found| found.name == attack.name) {
                 false => "",
-                true if is_same_threat => ", which has other parameters in the other report",
+                true if is_same_threat => {
+                    ", which has other parameters, or is guided by another model, in the other report"
+                }
                 true => ", under another threat model",
             };
             only[at].push(format!("attack {} on {pair}{why}", attack.name));

@@ -62,7 +62,7 @@ pub(super) fn metrics(results: &Results, model: &ModelResult) -> Vec<Metric> {
     for attack in &model.attacks {
         let source = attack.source.as_ref().map(|source| format!(" guided by {source}")).unwrap_or_default();
         let name = format!("{}{source}", attack.name);
-        let flags = &attack.inconclusive;
+        let flags = &deduplicated([&model.inconclusive[..], &attack.inconclusive].concat());
         let limits = [attack.ci_low, attack.ci_high];
         metrics.push(robust(
             "robust_accuracy",
@@ -81,7 +81,8 @@ pub(super) fn metrics(results: &Results, model: &ModelResult) -> Vec<Metric> {
     }
     if let Some(worst) = &model.worst_case {
         let (id, name) = ("worst_case_robust_accuracy", "all attacks together");
-        let flags: Vec<Flag> = model.attacks.iter().flat_map(|attack| attack.inconclusive.iter().copied()).collect();
+        let of_attacks = model.attacks.iter().flat_map(|attack| &attack.inconclusive);
+        let flags: Vec<Flag> = model.inconclusive.iter().chain(of_attacks).copied().collect();
         let limits = [worst.ci_low, worst.ci_high];
         metrics.push(robust(
             id,

@@ -6,7 +6,7 @@ use evidence::{
 
 use crate::board::{Board, Doubt, board, doubts, worst_end};
 use crate::static_cost::Column;
-use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, short, table};
+use crate::text::{area, bound_name, bounded, limits, markdown, percent, plain, quoted, short, table};
 use crate::{
     Figure, checks, classes, columns, compare, corruptions, gates, pareto, plan_table, ranks, robustness, static_cost,
     transfer,
@@ -421,14 +421,14 @@ fn runtime(results: &Results) -> String {
 
 fn again(results: &Results) -> String {
     format!(
-        "With Tinyassay {} and the file of suite `{}`, here called `{}.yaml`:\n\n```sh\ntinyassay run {}.yaml --samples {} \
+        "With Tinyassay {} and the file of suite `{}`, here called `{}.yaml`:\n\n```sh\ntinyassay run {} --samples {} \
          --out again\n```\n\nThe plan's digest is `{}`. On the same runtime identity `again/results.json` equals `results.json` byte for \
          byte; blocks in `evidence/` are reused when the run is given `--cache` with that folder. `sha256sum -c \
          SHA256SUMS` checks the files of this folder.",
         markdown(&results.tinyassay),
         markdown(&results.suite),
         plain(&results.suite),
-        plain(&results.suite),
+        quoted(&plain(&format!("{}.yaml", results.suite))),
         results.dataset.samples,
         results.plan_digest
     )

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evidence::{Gate, MaxDrop, Metric, ModelResult, Results, Rule};
 use serde_json::Value;
 
-use crate::Error;
+use crate::{Error, sources};
 
 type Plan = BTreeMap<String, Value>;
 
@@ -103,8 +103,9 @@ fn decisive(gate: &Gate, plan: &Plan, model: &str) -> Value {
         threat.as_object_mut().and_then(|threat| threat.remove("epsilon"));
         wanted.insert("threat".to_owned(), threat);
         wanted.insert("seed".to_owned(), section("seed"));
-        let mut attacks = named(&section("attacks"));
-        attacks.retain(|name, _| gate.of.as_ref().is_none_or(|of| of == name));
+        let mut attacks = named(&Value::Array(sources::attacks(plan)));
+        // An attack that a model guides is not tried on that model.
+        attacks.retain(|name, attack| gate.of.as_ref().is_none_or(|of| of == name) && attack["source"] != model);
         wanted.insert("attacks".to_owned(), Value::Object(attacks));
     }
     Value::Object(wanted)

@@ -124,6 +124,12 @@ fn held(
 }
 
 const LENIENT: &str = ". This limit is the lenient one: passing does not show that the threshold is met, only that missing it is not shown";
+const BASELINE_DOUBTED: &str = ". The search on the baseline is not to be trusted, so its own number may be lower";
+
+fn names(flags: &[Flag]) -> String {
+    flags.iter().map(|flag| flag.name()).collect::<Vec<_>>().join(", ")
+}
+
 const UNDECIDED: &str = ". The threshold lies between the limits, so neither is shown: more samples would tell";
 
 fn decided(good: bool) -> Decision {
@@ -159,7 +165,7 @@ fn advice(gate: &Gate, model: &ModelResult) -> String {
         Metric::RobustAccuracy | Metric::WorstCase => {
             format!(". `tinyassay attack show REPORT --model {}` lists what broke it", model.name)
         }
-        Metric::Macs | Metric::Params | Metric::WeightBytes | Metric::FlashBytes | Metric::PeakMemoryBytes => {
+        Metric::Macs | Metric::Params | Metric::WeightBytes | Metric::Int8Bytes | Metric::PeakMemoryBytes => {
             format!(". `tinyassay model profile {}` shows which layers cost it", model.name)
         }
         Metric::LatencyRatio => ". Latency drifts: measure again on an idle machine before you believe it".to_owned(),
@@ -188,6 +194,11 @@ fn dropped(gate: &Gate, model: &ModelResult, subject: &Subject<'_>, drop: &MaxDr
         (Decision::Inconclusive, UNDECIDED)
     };
     let (decision, doubt) = trusted(decision, true, &own.doubts);
+    // A better search on the baseline would find it weaker, and the drop smaller.
+    let (decision, doubt) = match decision == Decision::Fail && !before.doubts.is_empty() {
+        true => (Decision::Inconclusive, format!("{doubt}{BASELINE_DOUBTED}: {}", names(&before.doubts))),
+        false => (decision, doubt),
+    };
     let (p, name) = (pair.mcnemar(), &drop.baseline);
     let message = format!(
         "measured {}, {} of {name}: a drop of {} percentage points, {} limits {} to {} ({} rows only the baseline gets, {} only this model, of {}; McNemar's p \

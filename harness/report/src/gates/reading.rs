@@ -62,7 +62,7 @@ pub(super) fn read<'a>(gate: &Gate, model: &'a ModelResult, latency: &'a [Latenc
         Metric::Macs => count(model.macs, "convolutions and dense layers"),
         Metric::Params => count(model.parameters, "elements of all initializers"),
         Metric::WeightBytes => count(Some(cost()?.weight_bytes), "bytes, in the types of the file"),
-        Metric::FlashBytes => count(Some(cost()?.flash_bytes), "bytes; of a float file worked out for its int8 form"),
+        Metric::Int8Bytes => count(Some(cost()?.int8_bytes), "bytes, of a float file those of its int8 form"),
         Metric::PeakMemoryBytes => {
             let bytes = cost()?.activations.file_order_bytes;
             count(Some(bytes), "bytes, a byte an element; no allocator needs less")

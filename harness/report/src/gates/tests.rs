@@ -299,7 +299,7 @@ fn costs_classes_and_latencies_are_read_where_they_stand() {
     assert_eq!((result.measured, result.ci_low, result.ci_high), (Some(0.2), Some(each[0].low), Some(each[0].high)));
     assert!(result.message.contains("class `stop`, 100 of 500 rows"), "{}", result.message);
     let missing =
-        try_judge(&results, &ask(Metric::FlashBytes, None, Rule::AtMost(limit(1.0, On::Point))), &BTreeMap::new());
+        try_judge(&results, &ask(Metric::Int8Bytes, None, Rule::AtMost(limit(1.0, On::Point))), &BTreeMap::new());
     assert!(missing.unwrap_err().contains("hint: run the suite again"));
 
     let observed = latency();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use evidence::{Decision, Flag, GateVerdict, ModelResult, Results};
 
 use crate::board::{Board, doubts};
-use crate::text::{html, plain};
+use crate::text::{html, plain, quoted};
 use crate::{Merged, Picture, checks};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -233,8 +233,8 @@ pub(crate) fn origins(merged: &Merged, board: &Board) -> String {
 
 /// What to type.
 pub(super) fn again(results: &Results) -> String {
-    let command =
-        format!("tinyassay run {}.yaml --samples {} --out again", plain(&results.suite), results.dataset.samples);
+    let suite = quoted(&plain(&format!("{}.yaml", results.suite)));
+    let command = format!("tinyassay run {suite} --samples {} --out again", results.dataset.samples);
     format!(
         "<pre><code>{}</code></pre>\n{}",
         html(&command),
