@@ -348,7 +348,18 @@ fn a_hidden_success_is_found_by_executing_again() -> Result<(), Failed> {
     ensure(before["models"] != scratch.json("out/results.json")?["models"], "a model looks better than it is")?;
     verify(&scratch, &[])?.expect(0, &["what attacks did not find", "none of 12 blocks was executed again"])?;
     let ran = verify(&scratch, &["--re-run", "all"])?;
-    ran.expect(1, &["✗ re-run", &file, &format!("`attack.verdict` of row {first} is \"unknown\", and \"attacked\"")])
+    ran.expect(1, &["✗ re-run", &file, &format!("`attack.verdict` of row {first} is \"unknown\", and \"attacked\"")])?;
+    // Nor does it help to name another version of the program.
+    let folder = scratch.path("out/evidence");
+    let mut older = read_blocks(&folder)?.into_iter().find(|found| found.key == block.key).ok_or("it is there")?;
+    older.key_material["graph_revision"] = 0.into();
+    older.key = keyed(&older.key_material)?.key;
+    for kind in ["json", "witness"] {
+        std::fs::remove_file(folder.join(format!("{}.{kind}", block.key)))?;
+    }
+    Store::open(&folder, None)?.save(older, Some(&others))?;
+    mend_sums(&scratch)?;
+    verify(&scratch, &["--re-run", "all"])?.expect(1, &["✗ re-run", "the block names another version of the program"])
 }
 
 fn what_is_not_here_is_told_as_not_checked() -> Result<(), Failed> {

@@ -250,7 +250,7 @@ mod tests {
             fs::write(path.join(file), "another").unwrap();
             assert_eq!(again(true), [file, SUMS]);
             assert_eq!(fs::read(path.join(file)).unwrap(), b"another", "a check changes nothing");
-            assert_eq!(again(false), [file, SUMS]);
+            assert_eq!(again(false), [file], "the list of before holds again");
             assert_eq!((again(true), verify(path).unwrap()), (vec![], vec![]), "{file}");
         }
         // What nothing else follows is not listed anew after it changed, whatever it says.
@@ -272,7 +272,7 @@ mod tests {
         let statement = path.join(crate::ATTESTATION).join("robustness.dsse.json");
         fs::create_dir(path.join(crate::ATTESTATION)).unwrap();
         fs::write(&statement, "{}").unwrap();
-        assert_eq!(again(false), [scatter::FILE, "report.html", SUMS]);
+        assert_eq!(again(false), [scatter::FILE, "report.html"]);
         assert!(!statement.exists(), "signed of other files");
         assert_eq!(all(), kept);
         assert!(!path.join(scatter::FILE).exists());

@@ -119,7 +119,6 @@ mod tests {
         fs::write(path.join("results.json"), b"{}\n").unwrap();
         fs::write(path.join("evidence/b.json"), b"b").unwrap();
         fs::write(path.join("evidence/damaged/a b.json"), b"").unwrap();
-        fs::write(path.join(".results.json.00.tmp"), b"half").unwrap();
         fs::write(path.join(SUMS), sha256sums(&path).unwrap()).unwrap();
         (folder, path)
     }
@@ -161,6 +160,13 @@ mod tests {
     fn every_difference_is_named() {
         let (_kept, path) = folder();
         assert_eq!(verify(&path).unwrap(), []);
+        // A file that a killed writer left is in no list, and not passed over.
+        let before = sha256sums(&path).unwrap();
+        let half = path.join("evidence/.b.json.00.tmp");
+        fs::write(&half, b"half").unwrap();
+        assert_eq!(sha256sums(&path).unwrap(), before);
+        assert_eq!(verify(&path).unwrap(), [Mismatch::Unlisted("evidence/.b.json.00.tmp".into())]);
+        fs::remove_file(half).unwrap();
         fs::write(path.join("results.json"), b"{ }\n").unwrap();
         fs::remove_file(path.join("evidence/b.json")).unwrap();
         fs::write(path.join("evidence/c.json"), b"").unwrap();
