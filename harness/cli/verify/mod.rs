@@ -54,7 +54,8 @@ What a forger can do:
   without --key   anybody can write a folder that is consistent in itself, digests and all.
                   Predictions, labels and witnesses are computed again, so accuracy and every broken
                   row are sure. That an attack found nothing on a row (`unknown`), what it counted
-                  along the way, probes and corruptions are only compared by --re-run of that block;
+                  along the way, flags, probes and corruptions are only compared by --re-run of that
+                  block;
                   times and latencies by nothing.
   --re-run        a forger of one block of n is found with the share that is executed again. The
                   blocks follow from the digest of results.json, so that two people see the same; a
