@@ -70,5 +70,5 @@ pub use static_cost::{ActivationMemory, StaticCost};
 pub use statistics::{CONFIDENCE, Interval, clopper_pearson, wilson};
 pub use store::{Damage, Keep, Lookup, Store};
 pub use summary::{AttackFacts, Facts, ModelBlocks, ModelFacts, summarise};
-pub use verdict::{Decision, GateResult, Verdict as GateVerdict};
+pub use verdict::{Decision, GateResult, GateVerdict};
 pub use witnesses::{Witnesses, witness_digest};

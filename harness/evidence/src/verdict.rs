@@ -5,7 +5,7 @@ use crate::{Error, results};
 /// `verdict.json`: what the gates of a suite, or of a file of their own, say of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Verdict {
+pub struct GateVerdict {
     /// The version of this file's layout.
     pub schema_version: u32,
     /// The suite's name.
@@ -64,7 +64,7 @@ pub struct GateResult {
     pub line: u64,
 }
 
-impl Verdict {
+impl GateVerdict {
     /// The current version of the layout.
     pub const SCHEMA_VERSION: u32 = 1;
 
