@@ -30,8 +30,8 @@ pub(crate) fn about(ranking: &Ranking) -> String {
     format!(
         "A model's rank is 1 and the number of models that are significantly better: of the rows that only one of the two withstands \
          (or without attacks, gets right), so many more are the other's that chance would seldom do it. That is McNemar's exact test, \
-         two-sided, on the same rows, with Holm's correction for {} at {percent} %. Models that share a rank cannot be told \
-         apart by these rows, which does not make them equal. The difference is in percentage points of all rows, with Tango's 95 % \
+         two-sided, on the same rows, with Holm's correction for {} at {percent} %. The pairs say which two can be told apart; two that \
+         cannot need not be equal. A pair counts the attacks that both faced: one that a model guides is not tried on it. The difference is in percentage points of all rows, with Tango's 95 % \
          score interval of that pair alone, which need not agree with the corrected test.",
         corrected_for(ranking)
     )

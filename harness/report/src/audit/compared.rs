@@ -45,7 +45,7 @@ pub(super) fn section(case: &Case<'_>) -> Section {
     let left_out = pairs.len().saturating_sub(MOST_PAIRS);
     let section = section
         .paragraph(format!(
-            "On the same rows: the share that a gets right under every attack less that of b, in percentage points, with Tango's 95 % \
+            "On the same rows: the share that a gets right under every attack that both faced less that of b, in percentage points, with Tango's 95 % \
              interval of the pair alone; rows that only one gets; and McNemar's exact two-sided p-value after Holm's correction over \
              all {} pairs. Below {SIGNIFICANCE} one is called better.",
             ranking.pairs.len()
